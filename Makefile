@@ -1,0 +1,64 @@
+# Needs Python 3.11 or newer and make, nothing else. Every package is pinned by hash in .ci/.
+# Pass options on with ARGS: make test ARGS="-k noise -x"
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup demo test lint format types layers check clean
+
+BIN := .venv/bin
+LOCK := .ci/requirements-dev.txt
+# Wheels only: building a package would fetch build tools that no hash covers. Errors are still shown.
+PIP_INSTALL := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check
+INSTALL_LOCKED := $(PIP_INSTALL) --only-binary :all: --require-hashes
+PYTHON ?=
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/.installed ## Make .venv with the locked requirements and hotline in it
+	@echo "Ready: .venv/bin/hotline (try: make demo)"
+
+demo: .venv/.installed ## Run two stations side by side and show one line between them
+	@$(BIN)/python tests/demo.py $(ARGS)
+
+test: .venv/.installed ## Run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.installed ## Check style, formatting and common mistakes
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: .venv/.installed ## Rewrite the sources in the one format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+types: .venv/.installed ## Check types, strictly
+	@$(BIN)/mypy
+
+layers: .venv/.installed ## Check that imports point one way
+	@$(BIN)/lint-imports --no-logo
+
+check: lint types layers test ## Everything above: what .ci/run runs
+
+clean: ## Remove .venv, caches and build artefacts (never keys/ or state/)
+	@rm -rf .venv build dist *.egg-info
+	@rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find hotline tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Two steps, so that an edit of pyproject.toml does not install every package again.
+.venv/.locked: $(LOCK)
+	@python=$$(PYTHON="$(PYTHON)" .ci/find-python) && \
+	echo "Making .venv with $$("$$python" --version)" && \
+	"$$python" -m venv --clear .venv
+	@echo "Installing the locked requirements"
+	@$(INSTALL_LOCKED) -r $(LOCK) || { \
+	    echo "hint: pip says why above; if a hash does not match, do not go on" >&2; \
+	    exit 1; }
+	@touch $@
+
+.venv/.installed: .venv/.locked pyproject.toml
+	@echo "Installing hotline, editable"
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,216 @@
+"""The operator's end of the control socket: JSON-RPC 2.0, one object a line."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import select
+import socket
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from hotline.cli.exits import UnreachableError
+from hotline.errors import RefusedError
+from hotline.limits import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Params = dict[str, Any]
+
+ANSWER_S: Final = 60.0
+"""A daemon that has not answered by then hangs; even a slow disk has synced long before."""
+
+ANSWER_BYTES: Final = 64 * MIB
+"""One line from the daemon: a page of messages holds a few MiB; more is no answer of ours."""
+
+LONGEST_POLL_S: Final = 3600.0
+"""poll() counts milliseconds in an int; a longer wait is several of these."""
+
+RECEIVE_BYTES: Final = 256 * 1024
+
+SOCKET_PATH_BYTES: Final = 107
+"""What fits in sockaddr_un with its terminating zero."""
+
+
+class Client:
+    """One connection to the daemon; requests may be posted before earlier ones are answered."""
+
+    def __init__(self, sock: socket.socket, where: str) -> None:
+        """Speak over sock, which is connected to the daemon at ``where``."""
+        sock.setblocking(False)
+        self._sock = sock
+        self._where = where
+        self._received = bytearray()
+        self._searched = 0
+        self._last_request = 0
+        self._answers: dict[int, dict[str, Any]] = {}
+
+    @classmethod
+    def connect(cls, path: Path, *, hint: str) -> Client:
+        """Reach the daemon at path, or raise UnreachableError with hint."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            _connect(sock, path)
+        except PermissionError:
+            sock.close()
+            raise UnreachableError(
+                f"not allowed to use {path}", hint="run this as the user who runs the daemon"
+            ) from None
+        except OSError as error:
+            sock.close()
+            if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+                raise UnreachableError(f"no daemon answers at {path}", hint=hint) from None
+            raise UnreachableError(
+                f"cannot reach the daemon at {path}: {error.strerror}", hint=hint
+            ) from None
+        return cls(sock, str(path))
+
+    def call(self, method: str, params: Params | None = None) -> dict[str, Any]:
+        """Ask, and give the answer's result; raise RefusedError if the daemon refuses."""
+        return self.answer(self.post(method, params))
+
+    def post(self, method: str, params: Params | None = None) -> int:
+        """Send a request without waiting; the number given is for answer()."""
+        return self.post_encoded(method, json.dumps(params or {}, ensure_ascii=False))
+
+    def post_encoded(self, method: str, params: str) -> int:
+        """Do the same with params that are JSON already: a batch encodes each message once."""
+        self._last_request += 1
+        request = (
+            f'{{"jsonrpc":"2.0","id":{self._last_request},"method":"{method}","params":{params}}}\n'
+        )
+        self._send(request.encode())
+        return self._last_request
+
+    def answer(
+        self,
+        request: int,
+        *,
+        deadline_s: float | None = None,
+        on_event: Callable[[dict[str, Any]], None] | None = None,
+    ) -> dict[str, Any]:
+        """Give the result of an earlier post.
+
+        With ``deadline_s`` (monotonic, may be infinite) raise TimeoutError then; without, a daemon that stays silent
+        is unreachable. ``on_event`` is called with the params of notifications that come meanwhile.
+        """
+        until_s = time.monotonic() + ANSWER_S if deadline_s is None else deadline_s
+        while request not in self._answers:
+            try:
+                received = self._receive(until_s)
+            except TimeoutError:
+                if deadline_s is not None:
+                    raise
+                raise UnreachableError(
+                    f"the daemon at {self._where} does not answer",
+                    hint="see the daemon's own log",
+                ) from None
+            if "method" in received:
+                if on_event is not None:
+                    on_event(received.get("params") or {})
+            else:
+                self._answers[received.get("id") or 0] = received
+        return _result(self._answers.pop(request))
+
+    def event(self) -> dict[str, Any]:
+        """Wait for the next notification and give its params."""
+        while "method" not in (received := self._receive(math.inf)):
+            continue
+        return received.get("params") or {}
+
+    def close(self) -> None:
+        """Hang up."""
+        self._sock.close()
+
+    def _send(self, data: bytes) -> None:
+        # Answers are read while sending: a daemon that waits for us to read before it reads on
+        # would otherwise wait for ever.
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN | select.POLLOUT)
+        unsent = memoryview(data)
+        while unsent:
+            (_, ready), *_ = poll.poll()
+            if ready & ~select.POLLOUT:
+                self._fill()
+            if ready & select.POLLOUT:
+                try:
+                    unsent = unsent[self._sock.send(unsent) :]
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    raise self._gone() from None
+
+    def _receive(self, until_s: float) -> dict[str, Any]:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        while (line := self._line()) is None:
+            left_s = max(0.0, until_s - time.monotonic())
+            if poll.poll(min(left_s, LONGEST_POLL_S) * 1000):
+                self._fill()
+            elif time.monotonic() >= until_s:
+                raise TimeoutError
+        try:
+            received = json.loads(line)
+        except (ValueError, RecursionError):
+            received = None
+        if not isinstance(received, dict):
+            raise UnreachableError(f"what answers at {self._where} is no hotline daemon")
+        return received
+
+    def _line(self) -> bytes | None:
+        end = self._received.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self._received)
+            return None
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
+        self._searched = 0
+        return line
+
+    def _fill(self) -> None:
+        try:
+            data = self._sock.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            raise self._gone() from None
+        if not data or len(self._received) > ANSWER_BYTES:
+            raise self._gone()
+        self._received += data
+
+    def _gone(self) -> UnreachableError:
+        return UnreachableError(
+            f"the daemon at {self._where} went away", hint="see the daemon's own log"
+        )
+
+
+def _connect(sock: socket.socket, path: Path) -> None:
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
+        sock.connect(str(path))
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sock.connect(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
+
+
+def _result(answer: dict[str, Any]) -> dict[str, Any]:
+    error = answer.get("error")
+    if not isinstance(error, dict):
+        result = answer.get("result")
+        return result if isinstance(result, dict) else {}
+    raise refusal(error.get("data") or {}, str(error.get("message", "refused without a reason")))
+
+
+def refusal(data: dict[str, Any], message: str) -> RefusedError:
+    """Give the exception for an error of the daemon's: ``data`` holds its code and hint.
+
+    Errors of JSON-RPC itself carry no data: what was asked cannot be asked of this daemon.
+    """
+    return RefusedError(
+        str(data.get("code", "bad-request")), message, hint=str(data.get("hint") or "")
+    )

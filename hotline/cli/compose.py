@@ -1,0 +1,75 @@
+"""A message checked before anyone is asked to take it, and put into the form of ``send``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from hotline import limits
+from hotline.cli.exits import UsageError
+from hotline.text import size
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def check_text(name: str, value: str, most_bytes: int) -> None:
+    """Raise UsageError unless value is valid UTF-8 of at most most_bytes."""
+    try:
+        size_bytes = len(value.encode())
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"the {name} is not valid UTF-8", hint="Hotline carries text; encode anything else"
+        ) from None
+    if size_bytes > most_bytes:
+        raise UsageError(
+            f"the {name} is {size_bytes} bytes, over {most_bytes} ({size(most_bytes)})",
+            hint=f"shorten the {name}, or send it in several messages",
+        )
+
+
+def message(
+    args: argparse.Namespace,
+    *,
+    identifier: str,
+    body: str,
+    precedence: str | None = None,
+    subject: str | None = None,
+    expires_at: str | None = None,
+    ack_by: str | None = None,
+) -> dict[str, Any]:
+    """Give the message object for ``send``; what is None comes from the options of the command.
+
+    Raises UsageError for text that cannot be sent.
+    """
+    subject = args.subject if subject is None else subject
+    check_text("subject", subject, limits.SUBJECT_BYTES)
+    check_text("body", body, limits.MESSAGE_BYTES)
+    # A line test is its own content; anything else must say something.
+    if not body and not subject and not args.test:
+        raise UsageError("there is nothing to send", hint="give a text, or a subject")
+    made: dict[str, Any] = {
+        "id": identifier,
+        "precedence": precedence or args.precedence,
+        "subject": subject,
+        "body": body,
+    }
+    if args.test:
+        made["test"] = True
+    if expires_at or args.expires:
+        made["expires_at"] = expires_at or args.expires
+    if ack_by or args.ack_by:
+        made["ack_by"] = ack_by or args.ack_by
+    return made
+
+
+def encoded(made: dict[str, Any]) -> str:
+    """Give a message object as JSON, small enough for one request; raises UsageError."""
+    text = json.dumps(made, ensure_ascii=False, separators=(",", ":"))
+    # JSON spells a control character with six bytes: a mebibyte of them is no request any more.
+    if len(text.encode()) > limits.CONTROL_REQUEST_BYTES - limits.KIB:
+        raise UsageError(
+            "the body has too many control characters for one request",
+            hint="send it in several messages",
+        )
+    return text

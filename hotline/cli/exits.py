@@ -1,0 +1,44 @@
+"""Exit codes: what a script learns without reading a word."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hotline.errors import HotlineError, RefusedError
+
+DONE: Final = 0
+FAULT: Final = 1
+"""This program broke its own rules, or the machine failed under it."""
+USAGE: Final = 2
+"""What was given cannot be used: an option, the configuration, a card, a key."""
+UNREACHABLE: Final = 3
+TIMED_OUT: Final = 4
+REFUSED: Final = 5
+UNFIT: Final = 6
+"""``status --check``: a line is not fit for use."""
+INTERRUPTED: Final = 130
+PIPE_CLOSED: Final = 141
+"""As if SIGPIPE had ended us: whoever read our output has gone."""
+
+
+class UsageError(HotlineError):
+    """What the operator typed or handed in cannot be used."""
+
+
+class UnreachableError(HotlineError):
+    """No daemon answers at the control socket."""
+
+
+class TimedOutError(HotlineError):
+    """The time given for waiting is over; what was accepted stays accepted."""
+
+
+def of(error: HotlineError) -> int:
+    """Give the exit code that tells of error."""
+    if isinstance(error, UnreachableError):
+        return UNREACHABLE
+    if isinstance(error, TimedOutError):
+        return TIMED_OUT
+    if isinstance(error, RefusedError) and error.code != "bad-request":
+        return REFUSED
+    return USAGE

@@ -1,0 +1,38 @@
+"""Message ids made by the client, so that a message sent again is the same message.
+
+The form is ULID (github.com/ulid/spec) in lower case: 48 bits of UNIX milliseconds and 80 random
+bits in Crockford's base 32, whose alphabet has no i, l, o or u to be misheard or misread.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Final
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_RANDOM_BITS: Final = 80
+_LENGTH: Final = 26
+
+
+class Ids:
+    """A source of ids that sort in the order in which they were made."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> str:
+        """Give a new id."""
+        fresh = time.time_ns() // 1_000_000 << _RANDOM_BITS
+        fresh |= int.from_bytes(os.urandom(_RANDOM_BITS // 8))
+        # Within a millisecond, and when the clock steps back, counting on keeps the order.
+        self._last = max(fresh, self._last + 1)
+        return _spell(self._last)
+
+
+def _spell(value: int) -> str:
+    letters = []
+    for _ in range(_LENGTH):
+        value, digit = divmod(value, 32)
+        letters.append(_ALPHABET[digit])
+    return "".join(reversed(letters))

@@ -1,0 +1,76 @@
+"""The command ``hotline``: from arguments to an exit code, and never a traceback."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from hotline.cli import exits
+from hotline.errors import HotlineError
+
+
+def entry() -> int:
+    """Run the command line of this process; the console script exits with what this gives."""
+    return main(sys.argv[1:])
+
+
+def main(argv: list[str]) -> int:
+    """Do what argv says and give the exit code."""
+    # A terminal without UTF-8 must not turn an answer into an encoding error.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _dispatch(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _pipe_closed()
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except HotlineError as error:
+        return _complain(str(error), error.hint, exits.of(error))
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        reason = (error.strerror or type(error).__name__).lower()
+        return _complain(f"the system refused{where}: {reason}", "", exits.FAULT)
+    except Exception as error:  # noqa: BLE001 - the last resort: operators get no tracebacks
+        if os.environ.get("HOTLINE_TRACEBACK"):
+            raise
+        return _complain(
+            f"a fault in this program: {type(error).__name__}: {error}",
+            "set HOTLINE_TRACEBACK=1, run it again, and report what it shows",
+            exits.FAULT,
+        )
+    return code
+
+
+def _dispatch(argv: list[str]) -> int:
+    from hotline.cli.parser import build
+
+    try:
+        args = build().parse_args(argv)
+    except SystemExit:
+        # --help and --version: argparse has printed them; a reader who left is seen on the flush.
+        return exits.DONE
+    code: int = importlib.import_module(f"hotline.cli.verbs.{args.module}").run(args)
+    return code
+
+
+def _complain(message: str, hint: str, code: int) -> int:
+    from hotline.cli.terminal import complain
+
+    try:
+        # What was answered before the complaint belongs before it.
+        sys.stdout.flush()
+        complain(message, hint)
+    except BrokenPipeError:
+        return _pipe_closed()
+    return code
+
+
+def _pipe_closed() -> int:
+    # The interpreter flushes stdout once more as it ends, and would complain.
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return exits.PIPE_CLOSED

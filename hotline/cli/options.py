@@ -1,0 +1,63 @@
+"""What may stand behind an option: text in, value out, or a reason why not."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Final
+
+from hotline import text
+
+PRECEDENCES: Final = ("FLASH", "IMMEDIATE", "PRIORITY", "ROUTINE")
+DECISIONS: Final = ("read", "wilco", "cannot")
+"""The words of hotline.model, spelled out: importing it would cost an operator's command 10 ms."""
+
+
+def precedence(given: str) -> str:
+    """Give the precedence meant: any case, and as few letters as tell it apart."""
+    found = [word for word in PRECEDENCES if given and word.startswith(given.upper())]
+    if len(found) != 1:
+        raise argparse.ArgumentTypeError(f"{given!a} is none of {', '.join(PRECEDENCES)}")
+    return found[0]
+
+
+def timeout(given: str) -> float:
+    """Give seconds: a plain number, or a duration."""
+    try:
+        return text.parse_duration(given if given[-1:].isalpha() else given + "s")
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{given!a} is neither seconds nor a duration such as 15m"
+        ) from None
+
+
+def moment(given: str) -> str:
+    """Give the time meant as exact UTC: a duration from now, UTC, or a date-time group."""
+    now_ns = time.time_ns()
+    at_ns = _moment_ns(given, now_ns)
+    if at_ns <= now_ns:
+        raise argparse.ArgumentTypeError(f"{given!a} is not in the future")
+    return text.utc_exact(at_ns)
+
+
+def _moment_ns(given: str, now_ns: int) -> int:
+    readings = (
+        lambda: now_ns + int(text.parse_duration(given) * 1e9),
+        lambda: text.parse_utc(given),
+        lambda: text.parse_dtg(given),
+    )
+    for reading in readings:
+        try:
+            return reading()
+        except ValueError:
+            continue
+    raise argparse.ArgumentTypeError(
+        f"{given!a} is no time: write 90s, 15m, 2h, 1d, 2026-11-23T15:30:00Z or 231530ZNOV26"
+    )
+
+
+def count(given: str) -> int:
+    """Give a whole number of at least one."""
+    if not (given.isascii() and given.isdigit() and 0 < int(given) <= 1_000_000_000):
+        raise argparse.ArgumentTypeError(f"{given!a} is not a count")
+    return int(given)

@@ -1,0 +1,142 @@
+"""What became of each message of a batch, told as it happens and summed up at the end."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from hotline.cli import exits
+from hotline.cli.terminal import complain, print_json
+from hotline.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hotline.cli.batch import Item
+    from hotline.errors import HotlineError
+
+COMPLAINTS: Final = 20
+"""Failures told one by one; after these, the summary's numbers say more than the screen holds."""
+
+
+class Ranges:
+    """Rising numbers, kept as runs: a million accepted messages are one run."""
+
+    def __init__(self) -> None:
+        self._runs: list[list[int]] = []
+        self.count = 0
+
+    def add(self, number: int) -> None:
+        """Add a number greater than all before it."""
+        self.count += 1
+        if self._runs and self._runs[-1][1] == number - 1:
+            self._runs[-1][1] = number
+        else:
+            self._runs.append([number, number])
+
+    def __str__(self) -> str:
+        return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in self._runs) or "none"
+
+
+class Tally:
+    """The outcomes of one batch; numbers are those of the input's lines."""
+
+    def __init__(self, *, line: str, source: str, as_json: bool, hold: bool) -> None:
+        """Tell outcomes for the line; ``hold`` keeps those of accepted messages for ``reached``."""
+        self._line = line
+        self._source = "standard input" if source == "-" else source
+        self._as_json = as_json
+        self._hold = hold
+        self._held: dict[str, dict[str, Any]] = {}
+        self._accepted = Ranges()
+        self._refused = Ranges()
+        self._malformed = Ranges()
+        self._unknown = Ranges()
+        self._repeated = 0
+        self._ended_otherwise = 0
+
+    @property
+    def count(self) -> int:
+        """How many messages the daemon has accepted."""
+        return self._accepted.count
+
+    def accepted(self, number: int, result: dict[str, Any]) -> None:
+        """Note that the daemon has the message, durably."""
+        self._accepted.add(number)
+        repeated = bool(result.get("repeated"))
+        self._repeated += repeated
+        outcome = {"state": result["state"], "repeated": repeated}
+        if self._hold:
+            self._held[result["id"]] = {"number": number, **outcome}
+        else:
+            self._print(number, result["id"], outcome)
+
+    def reached(self, states: Iterable[dict[str, Any]]) -> None:
+        """Note how far held messages have come."""
+        for state in states:
+            if state["id"] in self._held:
+                self._held[state["id"]]["state"] = state["state"]
+            self._ended_otherwise += state["state"] in ("expired", "cancelled")
+
+    def held_ids(self) -> list[str]:
+        """Give the ids of accepted messages, for waiting."""
+        return list(self._held)
+
+    def refused(self, number: int, identifier: str, error: HotlineError) -> None:
+        """Note that the daemon did not take the message."""
+        self._refused.add(number)
+        self._fail(number, identifier, error, getattr(error, "code", "bad-request"))
+
+    def malformed(self, number: int, error: HotlineError) -> None:
+        """Note that a line of the input is no message."""
+        self._malformed.add(number)
+        self._fail(number, None, error, "bad-request")
+
+    def unknown(self, items: Iterable[Item]) -> None:
+        """Note that the daemon went away before it said what became of items."""
+        for item in items:
+            self._unknown.add(item.number)
+            self._print(item.number, item.id, {"state": None, "repeated": None})
+
+    def finish(self) -> None:
+        """Print what was held, and the summary: on stdout for a person, on stderr beside JSON."""
+        for identifier, outcome in self._held.items():
+            number = outcome.pop("number")
+            self._print(number, identifier, outcome)
+        sys.stdout.flush()
+        stream = sys.stderr if self._as_json else sys.stdout
+        if not self._as_json or self._failed:
+            again = f", {self._repeated} of them sent before" if self._repeated else ""
+            print(one_line(f"{self.count} accepted for {self._line}{again}"), file=stream)
+        if self._failed:
+            for name, numbers in (
+                ("accepted", self._accepted),
+                ("refused", self._refused),
+                ("no message", self._malformed),
+                ("not known", self._unknown),
+            ):
+                print(one_line(f"{name}: lines {numbers} of {self._source}"), file=stream)
+        if self._ended_otherwise:
+            print(f"{self._ended_otherwise} expired or cancelled", file=stream)
+
+    def exit_code(self) -> int:
+        """Give the exit code that tells of the worst outcome."""
+        if self._refused.count or self._ended_otherwise:
+            return exits.REFUSED
+        return exits.USAGE if self._malformed.count else exits.DONE
+
+    @property
+    def _failed(self) -> int:
+        return self._refused.count + self._malformed.count + self._unknown.count
+
+    def _fail(self, number: int, identifier: str | None, error: HotlineError, code: str) -> None:
+        if self._failed <= COMPLAINTS:
+            complain(f"{self._source} line {number}: {error}", error.hint)
+        elif self._failed == COMPLAINTS + 1:
+            complain(f"{self._source}: more lines fail; the numbers follow")
+        failure = {"code": code, "message": str(error), "hint": error.hint}
+        self._print(number, identifier, {"error": failure})
+
+    def _print(self, number: int, identifier: str | None, outcome: dict[str, Any]) -> None:
+        if self._as_json:
+            print_json({"input_line": number, "id": identifier, "line": self._line, **outcome})

@@ -1,0 +1,31 @@
+"""``hotline ack``: an operator's answer to a message from the peer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hotline.cli import compose, exits, rendering, station
+from hotline.cli.terminal import print_json
+from hotline.limits import NOTE_BYTES
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what ``hotline ack`` was asked."""
+    compose.check_text("note", args.note, NOTE_BYTES)
+    params = {**station.selection(args), "decision": args.decision, "note": args.note}
+    client = station.connect(args)
+    try:
+        message = client.call("ack", params)["message"]
+    finally:
+        client.close()
+    if args.json:
+        print_json(rendering.stable(message))
+    else:
+        print(
+            f"acknowledged {rendering.word(message, 'id')} from {rendering.word(message, 'line')}:"
+            f" {rendering.word(message, 'decision')}, by {rendering.word(message, 'acknowledged_by')}"
+        )
+    return exits.DONE

@@ -1,0 +1,111 @@
+"""``hotline heartbeats``: the heartbeat log, read from its files; needs no daemon."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from hotline.cli import columns, exits, station
+from hotline.cli.exits import UsageError
+from hotline.cli.heartbeat_log import HeartbeatLog
+from hotline.cli.rendering import word
+from hotline.cli.terminal import TABLE_COLUMNS, display_columns, paint, print_json
+from hotline.errors import RefusedError
+from hotline.text import duration
+
+if TYPE_CHECKING:
+    import argparse
+
+    from hotline.daemon.config import StationConfig
+
+    Beat = dict[str, Any]
+
+_HEADINGS: Final = ("TIME", "LINE", "STATE", "RTT", "MISSED", "REASON")
+_WIDTHS: Final = (20, 10, 8, 7, 6, 19)
+"""Fixed, since a followed log has no last row to measure; with the gaps, 80 columns."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what ``hotline heartbeats`` was asked; with --follow, until interrupted."""
+    config = station.load(args)
+    _check_line(config, args.line)
+    try:
+        log = HeartbeatLog(config.heartbeat_log)
+    except PermissionError:
+        raise UsageError(
+            f"not allowed to read {config.heartbeat_log}",
+            hint="run this as the user who runs the daemon",
+        ) from None
+    try:
+        lines = log.newest(args.limit, lambda line: _beat(line, args) is not None)
+        if not lines and not args.follow and not config.heartbeat_log.exists():
+            raise UsageError(
+                f"there is no heartbeat log at {config.heartbeat_log}",
+                hint="the daemon makes it: hotline run",
+            )
+        if not args.json:
+            print(paint(_row(_HEADINGS).rstrip(), "heading"))
+        for line in lines:
+            _show(line, args)
+        sys.stdout.flush()
+        for line in log.follow() if args.follow else ():
+            _show(line, args)
+            sys.stdout.flush()
+    finally:
+        log.close()
+    return exits.DONE
+
+
+def _check_line(config: StationConfig, name: str | None) -> None:
+    if name is not None and name not in [line.name for line in config.lines]:
+        raise RefusedError("unknown-line", f"there is no line {name}", hint="hotline peer list")
+
+
+def _beat(line: bytes, args: argparse.Namespace) -> Beat | None:
+    """Give the object in line, or None if it is damaged or of a line that was not asked for."""
+    try:
+        beat = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(beat, dict) or (args.line is not None and beat.get("line") != args.line):
+        return None
+    return beat
+
+
+def _show(line: bytes, args: argparse.Namespace) -> None:
+    beat = _beat(line, args)
+    if beat is None:
+        return
+    if args.json:
+        print_json(beat)
+        return
+    rtt_ms = beat.get("rtt_ms")
+    # The log also tells of itself (lines dropped, rotation): the event's name says so.
+    remark = "reason" if beat.get("event") == "heartbeat" else "event"
+    print(
+        _row(
+            (
+                _second(word(beat, "timestamp")),
+                word(beat, "line"),
+                word(beat, "state"),
+                duration(rtt_ms / 1000) if isinstance(rtt_ms, int | float) else "-",
+                word(beat, "missed"),
+                word(beat, remark),
+            )
+        ).rstrip()
+    )
+
+
+def _second(timestamp: str) -> str:
+    """Leave out the fraction of a second; ``--json`` has it."""
+    head, dot, _ = timestamp.partition(".")
+    return head + "Z" if dot else timestamp
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    widths = [*_WIDTHS]
+    widths[-1] += display_columns() - TABLE_COLUMNS
+    padded = [columns.pad(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    padded[2] = paint(padded[2], cells[2])
+    return "  ".join(padded)

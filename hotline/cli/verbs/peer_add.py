@@ -1,0 +1,114 @@
+"""``hotline peer add``: pin a peer's card as a new line of the configuration."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hotline.cli import exits, pairing, station
+from hotline.cli.toml import quoted
+from hotline.daemon import config as configuration
+from hotline.daemon.config import Address
+from hotline.errors import ConfigError, RefusedError
+from hotline.identity import check_name, files, read_card, write_card
+from hotline.text import utc
+
+if TYPE_CHECKING:
+    import argparse
+
+    from hotline.daemon.config import StationConfig
+    from hotline.identity import Card
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what ``hotline peer add`` was asked."""
+    config = station.load(args)
+    own = read_card(config.card)
+    card = read_card(Path(args.card))
+    name = args.name or card.name
+    check_name(name)
+    addresses = [str(Address.parse(address)) for address in args.address]
+    _refuse_duplicates(config, own, card, name)
+    kept = _keep(config, card, name)
+    _append(config.path, _table(config, name, kept, addresses, card))
+    print(f"line {name} is pinned to the station {card.name}; card kept as {kept}")
+    print()
+    pairing.tell(own, card)
+    print()
+    print("next: restart the daemon, or send it SIGHUP (kill -HUP), to take up the line")
+    return exits.DONE
+
+
+def _refuse_duplicates(config: StationConfig, own: Card, card: Card, name: str) -> None:
+    if card.id == own.id:
+        raise RefusedError(
+            "own-card", "this is this station's own card", hint="get the peer's card"
+        )
+    for line in config.lines:
+        if line.name == name:
+            raise RefusedError(
+                "duplicate-name", f"there is a line {name} already", hint="choose another --name"
+            )
+        if read_card(line.card).id == card.id:
+            raise RefusedError(
+                "duplicate-card",
+                f"the line {line.name} is pinned to this card already",
+                hint=f"see: hotline peer verify {line.name}",
+            )
+
+
+def _keep(config: StationConfig, card: Card, name: str) -> Path:
+    """Give this station's own copy of the card, made if need be, beside the secret key."""
+    kept = config.key.parent / f"{name}.card"
+    if os.path.lexists(kept):
+        if read_card(kept) != card:
+            raise RefusedError(
+                "exists",
+                f"{kept} is another station's card, and is never overwritten",
+                hint="choose another --name, or move that file away",
+            )
+    else:
+        write_card(kept, card)
+    return kept
+
+
+def _table(config: StationConfig, name: str, kept: Path, addresses: list[str], card: Card) -> str:
+    folder = config.path.parent
+    path = kept.relative_to(folder) if kept.is_relative_to(folder) else kept
+    listed = ", ".join(map(quoted, addresses))
+    return (
+        f"\n# The station {card.name}, id {card.id.hex()[:16]}..., added {utc(time.time_ns())}\n"
+        f"[[line]]\nname = {quoted(name)}\ncard = {quoted(str(path))}\naddresses = [{listed}]\n"
+    )
+
+
+def _append(path: Path, table: str) -> None:
+    """Add a table to the configuration: the new file takes the old one's place only if it reads."""
+    # Through a symbolic link, the file itself is replaced and the link stays.
+    target = path.resolve()
+    before = target.read_bytes()
+    ending = b"" if before.endswith(b"\n") else b"\n"
+    # In the folder of the path as given: relative paths in the file start there.
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    files.create(draft, before + ending + table.encode(), target.stat().st_mode & 0o777)
+    try:
+        configuration.load(draft)
+        draft.replace(target)
+    except ConfigError as error:
+        raise ConfigError(
+            f"the line cannot be added: {error}", hint=f"add to {shlex.quote(str(path))} by hand"
+        ) from None
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,107 @@
+"""``hotline send``: queue a message, and if asked wait until it got there."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from hotline.cli import compose, exits, station, waiting
+from hotline.cli.client import refusal
+from hotline.cli.exits import UnreachableError, UsageError
+from hotline.cli.ids import Ids
+from hotline.cli.terminal import Progress, print_json
+from hotline.limits import MESSAGE_BYTES
+from hotline.text import one_line
+
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what ``hotline send`` was asked."""
+    if args.timeout is not None and args.wait is None:
+        raise UsageError("--timeout bounds --wait, which is not given", hint="add --wait delivered")
+    if args.batch is None:
+        return _send_one(args)
+    if args.text is not None or args.id is not None:
+        raise UsageError(
+            "--batch takes texts and ids from its file", hint="leave out TEXT and --id"
+        )
+    from hotline.cli import batch
+
+    return batch.send(args)
+
+
+def _send_one(args: argparse.Namespace) -> int:
+    identifier = Ids().next() if args.id is None else args.id
+    compose.check_text("id", identifier, MESSAGE_BYTES)
+    encoded = compose.encoded(compose.message(args, identifier=identifier, body=_body(args)))
+    client = station.connect(args)
+    progress = Progress()
+    outcome: dict[str, Any] = {"id": identifier, "line": args.line}
+    try:
+        outcome |= _queue(args, client, identifier, encoded)
+        if args.wait is not None:
+            # An operator who interrupts the waiting must still know the id.
+            if not args.json:
+                print(_told(outcome), flush=True)
+            outcome["state"] = waiting.wait_for_one(
+                args, client, identifier, str(outcome["state"]), progress
+            )
+    finally:
+        progress.clear()
+        if "state" in outcome:
+            print_json(outcome) if args.json else print(_told(outcome))
+        client.close()
+    if args.wait is not None and outcome["state"] in ("expired", "cancelled"):
+        raise waiting.ended_otherwise(identifier, outcome["state"])
+    return exits.DONE
+
+
+def _queue(args: argparse.Namespace, client: Any, identifier: str, encoded: str) -> dict[str, Any]:
+    from json import dumps
+
+    try:
+        request = client.post_encoded(
+            "send", f'{{"line":{dumps(args.line)},"messages":[{encoded}]}}'
+        )
+        (result,) = client.answer(request)["results"]
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"{error}: whether the message was queued is not known",
+            hint=f"send it again with --id {identifier}: it will be queued once",
+        ) from None
+    if "error" in result:
+        raise refusal(result["error"], str(result["error"].get("message", "refused")))
+    return {"state": str(result["state"]), "repeated": bool(result.get("repeated"))}
+
+
+def _told(outcome: dict[str, Any]) -> str:
+    again = " (it was sent before)" if outcome["repeated"] else ""
+    return one_line(f"{outcome['state']} {outcome['id']} for {outcome['line']}{again}")
+
+
+def _body(args: argparse.Namespace) -> str:
+    if args.text is not None and args.text != "-":
+        return str(args.text)
+    if args.text is None and args.test:
+        return ""
+    typed = args.text is None and sys.stdin.isatty()
+    if typed:
+        print("type the message, then Ctrl-D on a line of its own:", file=sys.stderr)
+    # One byte too many tells a longer text without reading all of it.
+    data = sys.stdin.buffer.read(MESSAGE_BYTES + 1)
+    if len(data) > MESSAGE_BYTES:
+        raise UsageError(
+            f"the body is over {MESSAGE_BYTES} bytes (1 MiB)", hint="send it in several messages"
+        )
+    try:
+        body = data.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"the body is not valid UTF-8 at byte {error.start}",
+            hint="Hotline carries text; encode anything else",
+        ) from None
+    # A file goes as it is; at a keyboard the last newline only ended the line.
+    return body.removesuffix("\n") if typed else body

@@ -1,0 +1,99 @@
+"""``hotline status``: whether each line works right now, and if not, why."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from hotline.cli import exits, station
+from hotline.cli.rendering import time_of, word
+from hotline.cli.terminal import complain, paint, print_json
+from hotline.errors import RefusedError
+from hotline.text import duration
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    Line = dict[str, Any]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what ``hotline status`` was asked."""
+    client = station.connect(args)
+    try:
+        status = client.call("status")
+    finally:
+        client.close()
+    if args.json:
+        print_json(status)
+    else:
+        print("\n".join(_shown(status)))
+    if args.check is None:
+        return exits.DONE
+    return _check(status, args.check)
+
+
+def _check(status: dict[str, Any], name: str) -> int:
+    """Give 6 and say why, unless every line asked for is up."""
+    lines = [line for line in status["lines"] if name in ("", line["name"])]
+    sys.stdout.flush()
+    if not lines:
+        # No line at all is as unfit for use as a line that is down.
+        if name:
+            raise RefusedError("unknown-line", f"there is no line {name}", hint="hotline peer list")
+        complain("there is no line to check", "pin a peer: hotline peer add CARD")
+        return exits.UNFIT
+    unfit = [line for line in lines if line["state"] != "up"]
+    for line in unfit:
+        complain(f"line {word(line, 'name')} is {word(line, 'state')}: {word(line, 'reason')}")
+    return exits.UNFIT if unfit else exits.DONE
+
+
+def _shown(status: dict[str, Any]) -> Iterator[str]:
+    unread = status.get("unread")
+    waiting = f", {unread} to acknowledge" if unread else ""
+    yield f"station {word(status, 'station')}{waiting}"
+    yield f"  id {word(status, 'station_id')}"
+    for line in status["lines"]:
+        yield ""
+        yield from _line(line)
+    if not status["lines"]:
+        yield "  no lines; pin a peer: hotline peer add CARD"
+
+
+def _line(line: Line) -> Iterator[str]:
+    state = word(line, "state")
+    yield f"line {word(line, 'name')}: {paint(state, state)} since {time_of(line, 'since', exact=True)}"
+    if line.get("reason"):
+        yield f"  {word(line, 'reason')}"
+    if line.get("detail"):
+        yield f"  {word(line, 'detail')}"
+    yield "  " + ", ".join(_contact(line))
+    yield (
+        f"  queued {word(line, 'queued')}, in flight {word(line, 'in_flight')},"
+        f" unacknowledged {word(line, 'unacknowledged')}"
+    )
+    if line.get("session_age_s") is not None:
+        yield f"  session with {word(line, 'address')}, {_seconds(line, 'session_age_s')} old"
+    if line.get("next_attempt_s") is not None:
+        yield (
+            f"  next attempt in {_seconds(line, 'next_attempt_s')}, after {word(line, 'attempts')};"
+            f" now: hotline retry {word(line, 'name')}"
+        )
+
+
+def _contact(line: Line) -> Iterator[str]:
+    heard = line.get("last_heard_s")
+    yield "never heard" if heard is None else f"heard {duration(float(heard))} ago"
+    if line.get("rtt_ms") is not None:
+        yield f"round trip {duration(float(line['rtt_ms']) / 1000)}"
+    if line.get("clock_offset_ms") is not None:
+        yield f"their clock {duration(float(line['clock_offset_ms']) / 1000)} ahead"
+    attended = line.get("attended")
+    if attended is not None:
+        yield "operator on watch" if attended else "nobody on watch"
+
+
+def _seconds(line: Line, name: str) -> str:
+    return duration(float(line[name]))

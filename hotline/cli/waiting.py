@@ -1,0 +1,126 @@
+"""Waiting until messages have come so far as the operator wants to know."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from hotline.cli import station
+from hotline.cli.exits import TimedOutError
+from hotline.errors import HotlineError, RefusedError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from hotline.cli.client import Client
+    from hotline.cli.terminal import Progress
+
+WAIT_IDS: Final = 1024
+"""Ids in one ``wait`` request, as the daemon bounds it."""
+
+POLL_S: Final = 0.5
+"""How often a lone message's state is asked for while an operator looks on."""
+
+
+def wait_for_one(
+    args: argparse.Namespace, client: Client, identifier: str, state: str, progress: Progress
+) -> str:
+    """Wait for one message, now in ``state``, and give its last state.
+
+    Raises TimedOutError when --timeout is over and RefusedError when the message ended otherwise.
+    """
+    deadline_s = _deadline_s(args)
+    request = _post(args, client, [identifier])
+    seen = [state]
+    while True:
+        progress.show(f"{identifier}: {' -> '.join(seen)} ...", at_once=True)
+        next_s = min(deadline_s, time.monotonic() + POLL_S) if progress.active else deadline_s
+        try:
+            result = client.answer(request, deadline_s=next_s)
+        except TimeoutError:
+            now = _look(args, identifier) or seen[-1]
+            if now != seen[-1]:
+                seen.append(now)
+            if time.monotonic() >= deadline_s:
+                progress.clear()
+                raise _timed_out(identifier, now) from None
+            continue
+        progress.clear()
+        (last,) = (str(message["state"]) for message in result["messages"])
+        return last
+
+
+def wait_for_many(
+    args: argparse.Namespace,
+    client: Client,
+    ids: list[str],
+    progress: Progress,
+    on_states: Callable[[list[dict[str, Any]]], None],
+) -> None:
+    """Wait for all of ids; ``on_states`` gets ``{"id", "state"}`` objects as they are known.
+
+    Raises TimedOutError when --timeout is over.
+    """
+    deadline_s = _deadline_s(args)
+    done = 0
+
+    def show(event: dict[str, Any]) -> None:
+        progress.show(f"{args.wait}: {done + int(event.get('done', 0))} of {len(ids)}")
+
+    for first in range(0, len(ids), WAIT_IDS):
+        some = ids[first : first + WAIT_IDS]
+        request = _post(args, client, some)
+        try:
+            result = client.answer(request, deadline_s=deadline_s, on_event=show)
+        except TimeoutError:
+            progress.clear()
+            raise TimedOutError(
+                f"timed out waiting: not all of {len(ids)} messages are {args.wait}",
+                hint="they will still be delivered; see: hotline outbox --open",
+            ) from None
+        on_states(result["messages"])
+        done += len(some)
+    progress.clear()
+
+
+def _timed_out(identifier: str, state: str) -> TimedOutError:
+    outlook = (
+        "nobody over there has acknowledged it yet"
+        if state == "delivered"
+        else "it will still be delivered when the line lets it"
+    )
+    return TimedOutError(
+        f"timed out waiting: {identifier} is still {state}",
+        hint=f"{outlook}; see: hotline show {identifier}",
+    )
+
+
+def ended_otherwise(identifier: str, state: str) -> RefusedError:
+    """Give the error for a message that will never reach the state waited for."""
+    return RefusedError(
+        state, f"{identifier} is {state}: it was not sent", hint="send it again under a new id"
+    )
+
+
+def _post(args: argparse.Namespace, client: Client, ids: list[str]) -> int:
+    return client.post("wait", {"line": args.line, "ids": ids, "state": args.wait})
+
+
+def _deadline_s(args: argparse.Namespace) -> float:
+    return time.monotonic() + (math.inf if args.timeout is None else args.timeout)
+
+
+def _look(args: argparse.Namespace, identifier: str) -> str | None:
+    # On a connection of its own: the first one is busy waiting.
+    try:
+        client = station.connect(args)
+        try:
+            result = client.call("show", {"id": identifier, "line": args.line})
+        finally:
+            client.close()
+    except HotlineError:
+        return None
+    states = [m["state"] for m in result.get("messages", []) if m.get("direction") == "out"]
+    return str(states[0]) if states else None

@@ -1,0 +1,137 @@
+"""Small files that matter: read without being led astray, written whole or not at all.
+
+Every check is made on the opened descriptor, never on the path: between a check of a path and its
+use, the path can come to mean another file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from hotline.errors import IdentityError
+
+SECRET_MODE: Final = 0o600
+PUBLIC_MODE: Final = 0o644
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+# O_NONBLOCK: opening a fifo would otherwise wait for a writer, for ever.
+_READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+def read_secret(path: Path, max_bytes: int) -> bytes:
+    """Read a file of at most max_bytes that nobody but its owner, this user, can read or change.
+
+    Raises IdentityError, naming the file and the cure, for a symbolic link, anything but a regular
+    file, another owner, any permission for group or others, or a longer file.
+    """
+    with _opened(path, _READ | os.O_NOFOLLOW) as descriptor:
+        found = _check_regular(descriptor, path)
+        if found.st_uid != os.geteuid():
+            raise IdentityError(
+                f"{path} belongs to user id {found.st_uid}, not to {os.geteuid()} who runs this",
+                hint=f"run as its owner, or chown {os.geteuid()} {shlex.quote(str(path))}",
+            )
+        if found.st_mode & _OTHERS:
+            raise IdentityError(
+                f"{path} is open to other users (mode {stat.S_IMODE(found.st_mode):04o})",
+                hint=f"chmod 600 {shlex.quote(str(path))}",
+            )
+        return _read_bounded(descriptor, path, found.st_size, max_bytes)
+
+
+def read_public(path: Path, max_bytes: int) -> bytes:
+    """Read a regular file of at most max_bytes, whoever owns it; raises IdentityError."""
+    with _opened(path, _READ) as descriptor:
+        found = _check_regular(descriptor, path)
+        return _read_bounded(descriptor, path, found.st_size, max_bytes)
+
+
+def create(path: Path, data: bytes, mode: int) -> None:
+    """Make a new file that holds data: complete whenever it is seen, durable, replacing nothing.
+
+    Raises IdentityError if path exists in any form (even as a dangling link), or cannot be written.
+    """
+    with _opened(path.parent, _DIRECTORY) as directory:
+        try:
+            _create(directory, path, data, mode)
+        except OSError as error:
+            raise _io_error("write", path, error) from None
+
+
+def _create(directory: int, path: Path, data: bytes, mode: int) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        descriptor = os.open(partial.name, _CREATE, mode, dir_fd=directory)
+    except FileExistsError:
+        raise IdentityError(
+            f"{partial} is left over from an interrupted write",
+            hint=f"rm {shlex.quote(str(partial))}",
+        ) from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            # Some file systems keep no permissions: found out before the secret is on the disk.
+            if mode == SECRET_MODE and os.fstat(descriptor).st_mode & _OTHERS:
+                raise IdentityError(
+                    f"{path} would be open to other users: its file system keeps no permissions",
+                    hint="choose a directory on this machine's own disk",
+                )
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        # A rename would silently replace what is there; a link refuses.
+        os.link(partial.name, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+    except FileExistsError:
+        raise IdentityError(
+            f"{path} already exists and is never overwritten",
+            hint="move it away first, or choose another name",
+        ) from None
+    finally:
+        os.unlink(partial.name, dir_fd=directory)
+    os.fsync(directory)
+
+
+def _check_regular(descriptor: int, path: Path) -> os.stat_result:
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise IdentityError(f"{path} is not a regular file")
+    return found
+
+
+def _read_bounded(descriptor: int, path: Path, size_bytes: int, max_bytes: int) -> bytes:
+    if size_bytes <= max_bytes:
+        try:
+            # One byte more than allowed shows a file that has grown since it was measured.
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(max_bytes + 1)
+        except OSError as error:
+            raise _io_error("read", path, error) from None
+        if len(data) <= max_bytes:
+            return data
+    raise IdentityError(f"{path} is longer than {max_bytes} bytes")
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if flags & os.O_NOFOLLOW and error.errno == errno.ELOOP:
+            raise IdentityError(f"{path} is a symbolic link", hint="name the file itself") from None
+        raise _io_error("open", path, error) from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _io_error(verb: str, path: Path, error: OSError) -> IdentityError:
+    return IdentityError(f"cannot {verb} {path}: {(error.strerror or 'unknown fault').lower()}")

@@ -1,0 +1,143 @@
+"""Every bound and timeout, with its reason. Protocol constants come first: both stations share them.
+
+Changing a protocol constant makes another protocol; changing a local one makes another temper.
+"""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# --- protocol: the same at both stations, named in docs/protocol.md ---------------------------------
+
+UNIT_BYTES: Final = 4096
+"""Every unit on the wire: one memory page; no length field to attack, no message length to see."""
+
+AEAD_TAG_BYTES: Final = 16
+"""AES-256-GCM's tag; also the size of the mac that ends the first handshake unit."""
+
+RECORD_BYTES: Final = UNIT_BYTES - AEAD_TAG_BYTES
+"""Plaintext in one record."""
+
+HASH_BYTES: Final = 64
+"""SHA-512: heads and handshake hashes."""
+
+STATION_ID_BYTES: Final = 32
+ED25519_SIGNATURE_BYTES: Final = 64
+MLDSA_SIGNATURE_BYTES: Final = 4627
+
+RECORDS_PER_KEY: Final = 1024
+"""Records under one key before Rekey(): 4 MiB, so a stolen key opens little."""
+
+RECORDS_PER_SESSION: Final = 2**20
+"""Records one way in one session: far below AES-GCM's bound, and forward secrecy stays fresh."""
+
+ENTRY_BYTES: Final = 8 * KIB
+"""One entry: small enough that a FLASH waits for one at most, large enough for an order."""
+
+MESSAGE_BYTES: Final = MIB
+"""One message's body."""
+
+MESSAGE_ENCODED_BYTES: Final = MESSAGE_BYTES + 2 * KIB
+"""One message's whole encoding: body, subject, names."""
+
+FRAME_BYTES: Final = 128 * KIB
+"""One frame's body: a run of entries large enough to share one signature among hundreds."""
+
+IN_FLIGHT_BYTES: Final = MIB
+"""Entry bytes sent and not yet receipted: what a reader must be ready to hold in memory."""
+
+ENTRIES_PER_FRAME: Final = 1024
+"""Entries in one run."""
+
+ID_BYTES: Final = 64
+SUBJECT_BYTES: Final = 256
+OPERATOR_BYTES: Final = 64
+NOTE_BYTES: Final = 1024
+REASON_BYTES: Final = 512
+
+PARTIAL_MESSAGES: Final = 4
+"""Messages that may be half received at once: one of each precedence can interrupt the one below."""
+
+HEARTBEAT_MIN_S: Final = 0.05
+HEARTBEAT_MAX_S: Final = 60.0
+"""Slower than this, `up` would mean too little."""
+
+MISSED_DEGRADED: Final = 2
+MISSED_DOWN: Final = 3
+"""Intervals without authenticated bytes after which a line is called degraded, and down."""
+
+# --- this station's own temper ---------------------------------------------------------------------
+
+DEFAULT_PORT: Final = 1963
+"""The year of the first hotline."""
+
+HEARTBEAT_S: Final = 5.0
+
+HANDSHAKE_TIMEOUT_S: Final = 10.0
+"""From connect to both attestations; also when a stranger's connection closes."""
+
+DIAL_TIMEOUT_S: Final = 10.0
+"""One TCP connect; a slow satellite path needs a second or two."""
+
+SIMULTANEOUS_S: Final = 10.0
+"""Two sessions made within this of each other count as dialled at the same time."""
+
+SESSION_S: Final = 3600.0
+"""A session is renewed after this, so that stolen session keys open an hour at most."""
+
+RENEW_RECORDS: Final = RECORDS_PER_SESSION * 3 // 4
+"""Renewal starts here: the rest of the budget carries traffic while the new session is made."""
+
+RENEW_GRACE_S: Final = 60.0
+"""The station that did not dial renews this much later, so that both do not renew at once."""
+
+RETIRE_S: Final = 10.0
+"""A replaced session may stay this long to hand over what is in flight."""
+
+BACKOFF_FIRST_S: Final = 0.5
+BACKOFF_MAX_S: Final = 30.0
+
+CLOSE_TIMEOUT_S: Final = 1.0
+"""For the close frame to leave; the whole stop stays under 2 s."""
+
+PENDING_TOTAL: Final = 256
+PENDING_PER_SOURCE: Final = 64
+"""Connections that have not proven who they are: the oldest yields, so the peer always gets in."""
+
+REPLAYS_REMEMBERED: Final = 4096
+"""First handshake units remembered per line: a recorded one is answered by silence."""
+
+RECEIVE_BYTES: Final = 64 * KIB
+"""One read from a socket."""
+
+SEND_BYTES: Final = 64 * KIB
+"""Records handed to a socket at a time; what waits behind them can still be overtaken."""
+
+SEAL_BYTES: Final = 256 * KIB
+"""Entries sealed in one transaction."""
+
+WINDOW_TARGET_S: Final = 0.25
+"""In-flight entries should be receipted within this of the line's best: more only queues in routers."""
+
+NO_PROGRESS_S: Final = 10.0
+"""Entries waiting this long with no receipt make a line degraded."""
+
+QUEUE_MESSAGES: Final = 1_000_000
+QUEUE_BYTES: Final = 4096 * MIB
+"""Default bounds of one line's queue; a full queue refuses."""
+
+DISK_RESERVE_BYTES: Final = 64 * MIB
+"""Free disk below which new messages are refused here, so that what was accepted can still be sealed."""
+
+CONTROL_REQUEST_BYTES: Final = 4 * MIB
+"""One JSON-RPC line: a batch, or one message of a mebibyte escaped."""
+
+CONTROL_CLIENTS: Final = 64
+"""Operators' commands served at once."""
+
+BATCH_MESSAGES: Final = 1024
+"""Messages in one `send` request."""
+
+PAGE_ROWS: Final = 1000
+"""Rows in one inbox or outbox answer."""

@@ -1,0 +1,259 @@
+"""What operators may ask of a line: send, acknowledge, cancel. Each runs inside one transaction.
+
+A request that cannot be done raises RefusedError and changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from hotline import limits
+from hotline.errors import DecodeError, RefusedError
+from hotline.model import (
+    Acknowledged,
+    Decision,
+    Kind,
+    LineRecord,
+    Outgoing,
+    Precedence,
+    Queued,
+    Queueing,
+    Side,
+    State,
+    check_id,
+    spelled,
+)
+from hotline.wire import entries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hotline.store.interface import Transaction
+    from hotline.store.views import MessageView
+
+ACKNOWLEDGEMENT_PREFIX: Final = "ack."
+"""Ids of our acknowledgement entries; operators' ids may not start so."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """Where a line's queue is full."""
+
+    messages: int = limits.QUEUE_MESSAGES
+    size_bytes: int = limits.QUEUE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an operator asks to send; ``is_test`` makes it a line test."""
+
+    id: str
+    precedence: Precedence
+    subject: str
+    body: str
+    author: str
+    expires_ns: int | None = None
+    ack_by_ns: int | None = None
+    is_test: bool = False
+
+
+def compose(draft: Draft, accepted_ns: int) -> Outgoing:
+    """Encode what an operator asks to send; raises RefusedError if it is malformed or too large."""
+    if not check_id(draft.id) or draft.id.startswith(ACKNOWLEDGEMENT_PREFIX):
+        raise RefusedError(
+            "bad-request",
+            "a message id is 1 to 64 letters, digits, dots, dashes and underscores, "
+            f"starts with a letter or digit, and not with {ACKNOWLEDGEMENT_PREFIX!r}",
+        )
+    if draft.expires_ns is not None and draft.expires_ns <= accepted_ns:
+        raise RefusedError("bad-request", "the message would expire before it is queued")
+    kind = Kind.TEST if draft.is_test else Kind.MESSAGE
+    try:
+        content = entries.encode(_entry(draft, accepted_ns))
+    except DecodeError as error:
+        raise RefusedError("too-large", f"the message cannot be sent: {error}") from None
+    except UnicodeEncodeError:
+        raise RefusedError("bad-request", "the message is not valid Unicode text") from None
+    asked = "\0".join((kind.name, str(int(draft.precedence)), draft.subject, draft.body))
+    return Outgoing(
+        id=draft.id,
+        kind=kind,
+        precedence=draft.precedence,
+        content=content,
+        digest=sha256(asked.encode()).digest()[:16],
+        accepted_ns=accepted_ns,
+        expires_ns=draft.expires_ns,
+    )
+
+
+def _entry(draft: Draft, accepted_ns: int) -> entries.Entry:
+    if draft.is_test:
+        return entries.Test(draft.id, accepted_ns, draft.author)
+    return entries.Message(
+        draft.id,
+        draft.precedence,
+        accepted_ns,
+        draft.ack_by_ns,
+        draft.author,
+        draft.subject,
+        draft.body,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to one message of a request: queued now, or known already."""
+
+    id: str
+    repeated: bool
+
+
+def accept(
+    tx: Transaction, line: int, messages: Sequence[Outgoing], bounds: QueueLimits
+) -> tuple[LineRecord, list[Accepted | RefusedError]]:
+    """Queue messages in order; each is accepted, recognised, or refused for itself."""
+    record = tx.line(line)
+    known = tx.digests(line, [message.id for message in messages])
+    answers: list[Accepted | RefusedError] = []
+    fresh: list[Outgoing] = []
+    count, size_bytes = record.queued, record.queued_bytes
+    for message in messages:
+        digest = known.get(message.id)
+        if digest is not None:
+            answers.append(_repeated(message, digest))
+            continue
+        if count >= bounds.messages or size_bytes + len(message.content) > bounds.size_bytes:
+            answers.append(_queue_full(record.name, count, size_bytes))
+            continue
+        known[message.id] = message.digest
+        fresh.append(message)
+        count += 1
+        size_bytes += len(message.content)
+        answers.append(Accepted(message.id, repeated=False))
+    if fresh:
+        tx.enqueue(line, fresh)
+        record = replace(record, queued=count, queued_bytes=size_bytes)
+        tx.put_line(record)
+    return record, answers
+
+
+def _repeated(message: Outgoing, digest: bytes) -> Accepted | RefusedError:
+    if digest == message.digest:
+        return Accepted(message.id, repeated=True)
+    return RefusedError(
+        "id-in-use",
+        f"message {message.id} was queued before with other content",
+        hint="send it under an id of its own, or leave --id out",
+    )
+
+
+def _queue_full(name: str, count: int, size_bytes: int) -> RefusedError:
+    return RefusedError(
+        "queue-full",
+        f"the queue of line {name} is full: {count} messages, {size_bytes} bytes",
+        hint="wait until the line delivers, or cancel what is no longer needed",
+    )
+
+
+def acknowledge(
+    tx: Transaction, line: int, identifier: str, answer: Acknowledged
+) -> tuple[LineRecord, MessageView]:
+    """Answer a received message: an entry of our log tells the peer. Repeating an answer is harmless.
+
+    ``read`` may later become ``wilco`` or ``cannot``; those two are final.
+    """
+    record = tx.line(line)
+    view = tx.find(line, Side.PEER, identifier)
+    if view is None or view.number is None:
+        raise _not_found(record.name, identifier, "received")
+    if view.decision is not None and not supersedes(answer.decision, view.decision):
+        if answer.decision == view.decision:
+            return record, view
+        raise RefusedError(
+            "already-acknowledged",
+            f"message {identifier} was acknowledged as {spelled(view.decision)} before",
+            hint="send a message to say what has changed",
+        )
+    entry_id = f"{ACKNOWLEDGEMENT_PREFIX}{view.number}.{spelled(answer.decision)}"
+    content = entries.encode(
+        entries.Acknowledgement(
+            entry_id,
+            identifier,
+            view.number,
+            answer.decision,
+            answer.at_ns,
+            answer.operator,
+            answer.note,
+        )
+    )
+    outgoing = Outgoing(
+        entry_id, Kind.ACKNOWLEDGEMENT, view.precedence, content, bytes(16), answer.at_ns
+    )
+    tx.enqueue(line, [outgoing])
+    tx.acknowledge(line, Side.PEER, identifier, answer)
+    record = replace(
+        record,
+        queued_bytes=record.queued_bytes + len(content),
+        acknowledged_here=record.acknowledged_here + (view.decision is None),
+    )
+    tx.put_line(record)
+    found = tx.find(line, Side.PEER, identifier)
+    return record, found if found is not None else view
+
+
+def supersedes(new: Decision, old: Decision) -> bool:
+    """Tell whether a message acknowledged as old may still be acknowledged as new."""
+    return old is Decision.READ and new is not Decision.READ
+
+
+def cancel(tx: Transaction, line: int, identifier: str) -> tuple[LineRecord, MessageView]:
+    """Take a message back while nothing of it has been sealed."""
+    record = tx.line(line)
+    view = tx.find(line, Side.OWN, identifier)
+    if view is None:
+        raise _not_found(record.name, identifier, "sent")
+    if view.state is State.CANCELLED:
+        return record, view
+    row = tx.waiting(line, identifier)
+    if row is None:
+        raise RefusedError(
+            "not-queued",
+            f"message {identifier} is {view.state} and cannot be cancelled",
+            hint="only a message that is still queued can be taken back",
+        )
+    tx.set_queueing([row.row], Queueing.CANCELLED)
+    record = unqueued(record, [row])
+    tx.put_line(record)
+    return record, replace(view, state=State.CANCELLED)
+
+
+def expire(tx: Transaction, line: int, now_ns: int, most: int) -> tuple[LineRecord, list[str]]:
+    """Take messages whose time has run out from the queue; gives their ids."""
+    record = tx.line(line)
+    rows = tx.due(line, now_ns, most)
+    if rows:
+        tx.set_queueing([row.row for row in rows], Queueing.EXPIRED)
+        record = unqueued(record, rows)
+        tx.put_line(record)
+    return record, [row.id for row in rows]
+
+
+def unqueued(record: LineRecord, rows: Sequence[Queued]) -> LineRecord:
+    """Give record without rows in its queue's counts; acknowledgements and tests count bytes only."""
+    messages = sum(row.kind is Kind.MESSAGE for row in rows)
+    size_bytes = sum(len(row.content) - row.sealed_bytes for row in rows)
+    return replace(
+        record,
+        queued=record.queued - messages,
+        queued_bytes=record.queued_bytes - size_bytes,
+    )
+
+
+def _not_found(line: str, identifier: str, what: str) -> RefusedError:
+    return RefusedError(
+        "not-found",
+        f"no message {identifier} was {what} on line {line}",
+        hint="see `hotline inbox` and `hotline outbox` for the ids",
+    )

@@ -1,0 +1,109 @@
+"""Do both stations hold the same two logs? Asked at every hello; the answer no halts the line.
+
+The numbers in a hello were true when the peer sent it. While one session replaces another, entries and
+receipts may have come by the old one since; so what must not have gone back is compared with what we
+held when we sent our attestation, which the peer had before it wrote its hello.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from hotline.errors import HaltError
+from hotline.line.sealing import own_log_lost
+from hotline.model import Halt, LineRecord, Position, Side
+
+if TYPE_CHECKING:
+    from hotline.line.pairing import Pairing
+    from hotline.store.interface import Transaction
+    from hotline.wire.frames import Hello
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What the peer must still have: its receipt over our log, and its own log as we hold it."""
+
+    receipted: int
+    peer_number: int
+
+
+def floor_of(record: LineRecord) -> Floor:
+    """Give the floor for a hello that answers what we held at record."""
+    return Floor(record.receipt.number if record.receipt else 0, record.peer.number)
+
+
+def examine(
+    tx: Transaction, line: int, pairing: Pairing, hello: Hello, floor: Floor, wall_ns: int
+) -> LineRecord:
+    """Compare both logs with what the peer says of them; raises HaltError where they disagree."""
+    record = tx.line(line)
+    _check_own_log(tx, record, pairing, hello, floor)
+    _check_peer_log(tx, record, pairing, hello, floor)
+    if hello.peer_number < record.own.number:
+        tx.put_resumption(line, hello.peer_number, record.own.number, wall_ns)
+    return record
+
+
+def _check_own_log(
+    tx: Transaction, record: LineRecord, pairing: Pairing, hello: Hello, floor: Floor
+) -> None:
+    if hello.peer_number > record.own.number:
+        raise own_log_lost(hello.peer_number, record.own.number)
+    if hello.receipted > record.peer.number:
+        raise HaltError(
+            "own-log-lost",
+            f"the peer holds our receipt up to entry {hello.receipted} of its log, but our copy ends "
+            f"at {record.peer.number}: this station's store was restored, wiped or cloned",
+        )
+    held = _head(tx, record.line, Side.OWN, hello.peer_number, pairing.own_zero)
+    if held != hello.peer_head:
+        raise _fork(hello.peer_number, "our")
+    if hello.peer_number < floor.receipted:
+        raise HaltError(
+            "peer-log-lost",
+            f"the peer signed for our log up to entry {floor.receipted}, but now holds it up to "
+            f"{hello.peer_number}: its store was restored, wiped or cloned",
+        )
+
+
+def _check_peer_log(
+    tx: Transaction, record: LineRecord, pairing: Pairing, hello: Hello, floor: Floor
+) -> None:
+    if hello.own_number < floor.peer_number:
+        raise HaltError(
+            "peer-log-lost",
+            f"the peer's log ends at entry {hello.own_number}, but we hold it up to "
+            f"{floor.peer_number}: its store was restored, wiped or cloned",
+        )
+    if hello.own_number <= record.peer.number:
+        held = _head(tx, record.line, Side.PEER, hello.own_number, pairing.peer_zero)
+        if held != hello.own_head:
+            raise _fork(hello.own_number, "the peer's")
+
+
+def _head(tx: Transaction, line: int, side: Side, number: int, zero: bytes) -> bytes | None:
+    return tx.head(line, side, number) if number else zero
+
+
+def _fork(number: int, whose: str) -> HaltError:
+    return HaltError(
+        "fork",
+        f"{whose} log has two histories at entry {number}: "
+        "one of the two stores was restored or cloned and written to since",
+    )
+
+
+def same_heads(record: LineRecord, own_as_held: Position, peer_as_written: Position) -> None:
+    """Raise HaltError if a heartbeat names another head for a number at which we also stand."""
+    if own_as_held.number == record.own.number and own_as_held.head != record.own.head:
+        raise _fork(own_as_held.number, "our")
+    if peer_as_written.number == record.peer.number and peer_as_written.head != record.peer.head:
+        raise _fork(peer_as_written.number, "the peer's")
+
+
+def put_halt(tx: Transaction, line: int, halt: Halt | None) -> LineRecord:
+    """Stop a line until an operator acts, or let it go on; remembered over restarts."""
+    record = replace(tx.line(line), halt=halt)
+    tx.put_line(record)
+    return record

@@ -1,0 +1,199 @@
+"""The peer's log: taking in what it sent, in one transaction; our receipt follows the commit.
+
+Whatever breaks a rule under a valid signature is the peer's own deed, so it halts the line: the entry
+can neither be skipped (the log has no holes) nor accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from hotline.errors import DecodeError, HaltError, ProtocolError
+from hotline.limits import MESSAGE_ENCODED_BYTES, PARTIAL_MESSAGES
+from hotline.line.accepting import supersedes
+from hotline.model import (
+    Acknowledged,
+    Incoming,
+    Kind,
+    LineRecord,
+    LogEntry,
+    Partial,
+    Position,
+    Side,
+)
+from hotline.wire import entries, heads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hotline.line.pairing import Pairing
+    from hotline.store.interface import Transaction
+    from hotline.wire.frames import Entries
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What new entries brought: messages to show, acknowledgements of ours, tests."""
+
+    record: LineRecord
+    messages: Sequence[str]
+    acknowledged: Sequence[str]
+    tests: Sequence[str]
+
+
+def apply(
+    tx: Transaction, line: int, pairing: Pairing, runs: Sequence[Entries], wall_ns: int
+) -> Applied:
+    """Append runs of the peer's log to our copy of it.
+
+    Runs follow one another; what we hold already is skipped. Raises ProtocolError for a gap or a
+    signature that does not verify, HaltError for content that breaks the rules of a log.
+    """
+    record = tx.line(line)
+    data = _new_entries(record, runs)
+    if not data:
+        return Applied(record, (), (), ())
+    first = record.peer.number + 1
+    chain = heads.chain(record.peer.head, data)
+    position = Position(record.peer.number + len(data), chain[-1])
+    # The last signature covers every run before it, because the head does.
+    pairing.verify_head(position, runs[-1].signature)
+    reading = _Reading(tx, line, record, wall_ns)
+    log: list[LogEntry] = []
+    for number, (entry, head) in enumerate(zip(data, chain, strict=True), first):
+        try:
+            reading.take(number, entry)
+        except DecodeError as error:
+            raise _broke_rules(number, str(error)) from None
+        log.append(LogEntry(number, head, entry, reading.received))
+    tx.append(line, Side.PEER, log)
+    tx.put_signature(line, Side.PEER, first, position.number, runs[-1].signature, wall_ns)
+    reading.finish(log)
+    record = replace(
+        record,
+        peer=position,
+        received=reading.received,
+        acknowledged=record.acknowledged + reading.first_acknowledgements,
+    )
+    tx.put_line(record)
+    shown = [message.id for message in reading.messages]
+    return Applied(record, shown, reading.acknowledged, reading.tests)
+
+
+def _new_entries(record: LineRecord, runs: Sequence[Entries]) -> list[bytes]:
+    """Give the entries after our copy's end, or raise ProtocolError for a gap."""
+    data: list[bytes] = []
+    for run in runs:
+        have = record.peer.number + len(data)
+        if run.first > have + 1:
+            raise ProtocolError(f"entries from {run.first} came after entry {have}")
+        data += run.entries[have + 1 - run.first :]
+    return data
+
+
+def _broke_rules(number: int, why: str) -> HaltError:
+    return HaltError("peer-broke-rules", f"entry {number} of the peer's log is not allowed: {why}")
+
+
+class _Reading:
+    """Reads entries in order and gathers what they bring."""
+
+    def __init__(self, tx: Transaction, line: int, record: LineRecord, wall_ns: int) -> None:
+        self._tx = tx
+        self._line = line
+        self._receipted = record.receipt.number if record.receipt is not None else 0
+        self._wall_ns = wall_ns
+        self.received = record.received
+        self.messages: list[Incoming] = []
+        self.acknowledged: list[str] = []
+        self.first_acknowledgements = 0
+        self.tests: list[str] = []
+        self._chunks: dict[int, bytes] = {}
+        self._partials: dict[str, Partial] | None = None
+        self._changed: set[str] = set()
+
+    def take(self, number: int, data: bytes) -> None:
+        """Read one entry; raises HaltError or DecodeError if the log may not hold it."""
+        entry = entries.decode(data)
+        if isinstance(entry, entries.Message):
+            self._complete(number, entry, ())
+        elif isinstance(entry, entries.Part):
+            self._take_part(number, entry)
+        elif isinstance(entry, entries.Acknowledgement):
+            self._take_acknowledgement(number, entry)
+        else:
+            self.tests.append(entry.id)
+
+    def _complete(self, number: int, message: entries.Message, parts: tuple[int, ...]) -> None:
+        self.received += 1
+        self.messages.append(
+            Incoming(message.id, Kind.MESSAGE, message.precedence, number, self._wall_ns, parts)
+        )
+
+    def _open(self) -> dict[str, Partial]:
+        if self._partials is None:
+            self._partials = {partial.id: partial for partial in self._tx.partials(self._line)}
+        return self._partials
+
+    def _take_part(self, number: int, part: entries.Part) -> None:
+        partials = self._open()
+        partial = partials.get(part.id)
+        if partial is None:
+            if len(partials) >= PARTIAL_MESSAGES:
+                raise _broke_rules(number, f"{len(partials)} messages are half sent already")
+            partial = Partial(part.precedence, part.id, part.total_bytes, (), 0)
+        expected = (partial.precedence, partial.total_bytes, partial.have_bytes)
+        if (part.precedence, part.total_bytes, part.offset) != expected:
+            raise _broke_rules(
+                number, f"a part of message {part.id} does not follow the one before"
+            )
+        self._chunks[number] = part.chunk
+        self._changed.add(part.id)
+        partials[part.id] = partial = replace(
+            partial,
+            numbers=(*partial.numbers, number),
+            have_bytes=partial.have_bytes + len(part.chunk),
+        )
+        if partial.have_bytes == partial.total_bytes:
+            message = entries.decode_message(b"".join(self._gather(partial)))
+            if (message.id, message.precedence) != (part.id, part.precedence):
+                raise _broke_rules(number, f"the parts of message {part.id} carry another message")
+            del partials[part.id]
+            self._complete(number, message, partial.numbers)
+
+    def _gather(self, partial: Partial) -> list[bytes]:
+        """Give a message's chunks: from this batch, and from the log for what came before it."""
+        chunks = []
+        for number in partial.numbers:
+            chunk = self._chunks.get(number)
+            if chunk is None:
+                [stored] = self._tx.entries(self._line, Side.PEER, number, 1, MESSAGE_ENCODED_BYTES)
+                entry = entries.decode(stored.data)
+                chunk = entry.chunk if isinstance(entry, entries.Part) else b""
+            chunks.append(chunk)
+        return chunks
+
+    def _take_acknowledgement(self, number: int, entry: entries.Acknowledgement) -> None:
+        view = self._tx.find(self._line, Side.OWN, entry.message_id)
+        if view is None or view.number != entry.number:
+            raise _broke_rules(
+                number, f"it acknowledges entry {entry.number}, which is no such message"
+            )
+        if view.decision is None:
+            self.first_acknowledgements += 1
+        elif not supersedes(entry.decision, view.decision):
+            raise _broke_rules(number, f"message {entry.message_id} was acknowledged already")
+        answer = Acknowledged(entry.operator, entry.decision, entry.note, entry.time_ns)
+        self._tx.acknowledge(self._line, Side.OWN, entry.message_id, answer)
+        self.acknowledged.append(entry.message_id)
+
+    def finish(self, log: Sequence[LogEntry]) -> None:
+        """Write what was gathered, once the entries themselves are appended."""
+        ids = [message.id for message in self.messages]
+        repeated = self._tx.known_incoming(self._line, ids)
+        if repeated or len(set(ids)) != len(ids):
+            raise _broke_rules(log[-1].number, "a message id is used twice in this run")
+        for identifier in self._changed & self._open().keys() if self._changed else ():
+            self._tx.put_partial(self._line, self._open()[identifier])
+        self._tx.receive(self._line, self.messages)

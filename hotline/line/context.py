@@ -1,0 +1,58 @@
+"""What the parts of one line share: its durable numbers as last committed, and the effects to come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hotline.line.effects import Commit, Effect, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hotline.errors import HotlineError
+    from hotline.line.moment import Moment
+    from hotline.line.pairing import Pairing
+    from hotline.model import LineRecord
+    from hotline.store.interface import Transaction
+    from hotline.wire.frames import Frame
+
+
+class Context:
+    """Shared by the parts of a line; the conductor fills in the three ways out.
+
+    ``push`` sends a frame on the session that stands, or drops it where none does; ``fault`` deals
+    with what the peer did wrong; ``flush`` gives the effects gathered since the last time.
+    """
+
+    push: Callable[[Frame], None]
+    fault: Callable[[HotlineError, Moment], None]
+    flush: Callable[[Moment], list[Effect]]
+
+    def __init__(self, pairing: Pairing, record: LineRecord) -> None:
+        """Start from the numbers that the store holds."""
+        self.pairing = pairing
+        self.record = record
+        self.effects: list[Effect] = []
+
+    @property
+    def line(self) -> int:
+        """The line's number in the store."""
+        return self.record.line
+
+    def commit(
+        self,
+        work: Callable[[Transaction], Any],
+        done: Callable[[Any, Moment], None],
+        after: Callable[[Any], Any] | None = None,
+    ) -> None:
+        """Ask for work to be made durable, and then for done to be told the outcome."""
+
+        def deliver(outcome: Any, moment: Moment) -> list[Effect]:
+            done(outcome, moment)
+            return self.flush(moment)
+
+        self.effects.append(Commit(work, deliver, after))
+
+    def report(self, event: str, *, level: str = "info", **fields: Any) -> None:
+        """Tell logs and watching operators."""
+        self.effects.append(Report(event, {"line": self.record.name, **fields}, level))

@@ -1,0 +1,489 @@
+"""One line's conductor: facts come in, effects go out; the parts beside it each hold one idea.
+
+Inputs are named after what happened. Each returns the effects to carry out, in order. What needs the
+store is an effect too (Commit), and nothing is said to the peer before its outcome is durable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hotline import limits
+from hotline.errors import HaltError, HotlineError, RemoteError
+from hotline.line import agreement
+from hotline.line.backoff import Backoff
+from hotline.line.context import Context
+from hotline.line.effects import Dial, Effect, Hangup, Writable
+from hotline.line.links import Link, Links
+from hotline.line.liveness import Facts, LineState, next_change
+from hotline.line.receiving import Receiving
+from hotline.line.sending import Sending
+from hotline.line.session import Session
+from hotline.line.vitals import Vitals
+from hotline.model import Halt, LineRecord, Position
+from hotline.wire import frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hotline.line.moment import Moment
+    from hotline.line.pairing import Pairing
+    from hotline.noise.ephemerals import Ephemerals
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a line may ask beside effects; a simulator gives its own."""
+
+    ephemerals: Ephemerals
+    uniform: Callable[[], float]
+    """A float in 0..1, for jitter."""
+    kernel_took_all: Callable[[int], bool | None]
+    """Whether the peer's kernel has acknowledged all bytes of a connection; None: not known."""
+
+
+class Line:
+    """One line of this station."""
+
+    def __init__(
+        self,
+        pairing: Pairing,
+        record: LineRecord,
+        world: World,
+        addresses: Sequence[str],
+        heartbeat_s: float,
+    ) -> None:
+        """Stand at rest; ``start`` begins."""
+        self.attended = False
+        self.links = Links(addresses, Backoff(world.uniform), arbiter=pairing.arbiter)
+        self.vitals = Vitals(heartbeat_s)
+        self._world = world
+        self._context = Context(pairing, record)
+        self._context.push = self._push_current
+        self._context.fault = self._fault
+        self._context.flush = self._flush
+        self._sending = Sending(self._context)
+        self._receiving = Receiving(self._context)
+        self._next_beat_at = 0.0
+        self._stopping = False
+
+    @property
+    def pairing(self) -> Pairing:
+        """The two identities of this line."""
+        return self._context.pairing
+
+    @property
+    def record(self) -> LineRecord:
+        """The line's numbers as last committed."""
+        return self._context.record
+
+    # --- inputs: time and operators ---
+
+    def start(self, moment: Moment) -> list[Effect]:
+        """Begin; should be called once."""
+        self._next_beat_at = moment.now
+        self.vitals.since_ns = moment.wall_ns
+        if not self.links.addresses:
+            self.vitals.session_lost("no-address", "")
+        return self.wake(moment)
+
+    def wake(self, moment: Moment) -> list[Effect]:
+        """Do what is due; should be called at ``deadline`` or at any time."""
+        if self._stopping:
+            return self._flush(moment)
+        for link in self.links.overdue(moment.now):
+            self._overdue(link, moment)
+        self._check_silence(moment)
+        if self._receiving.accept_again(moment) or moment.now >= self._next_beat_at:
+            self._beat(moment)
+        self._sending.check_expiry(moment)
+        if self.record.halt is None and self.links.should_dial(moment.now):
+            link = self.links.dial(moment.now)
+            self._context.effects.append(Dial(link.conn, link.address))
+        self._send_more(moment)
+        return self._flush(moment)
+
+    def deadline(self, moment: Moment) -> float:
+        """Give when ``wake`` should be called at the latest (monotonic seconds)."""
+        times: list[float | None] = [
+            self._next_beat_at,
+            self._receiving.accept_again_at,
+            self._sending.next_expiry_at,
+            next_change(self._facts(moment)),
+        ]
+        if self.record.halt is None:
+            times.append(self.links.next_deadline())
+        return min(time for time in times if time is not None)
+
+    def queued(self, moment: Moment) -> list[Effect]:
+        """Something may have been queued, in a transaction that comes before what this returns."""
+        self._sending.hint()
+        self._send_more(moment)
+        return self._flush(moment)
+
+    def recorded(self, record: LineRecord, moment: Moment) -> list[Effect]:
+        """An operator's request changed the line's numbers durably."""
+        self._context.record = record
+        self._send_more(moment)
+        return self._flush(moment)
+
+    def retry(self, moment: Moment) -> list[Effect]:
+        """An operator asks to try now; a halted line is looked at again from the start."""
+        self.links.contact()
+        self.links.next_dial_at = moment.now
+        if self.record.halt is not None:
+            self._context.commit(
+                lambda tx: agreement.put_halt(tx, self.record.line, None), self._halt_changed
+            )
+            self._context.report("line_unhalted", level="warning", was=self.record.halt.code)
+        return self.wake(moment)
+
+    def set_attended(self, attended: bool, moment: Moment) -> list[Effect]:
+        """An operator is on watch, or no longer; the peer is told at once."""
+        if attended != self.attended:
+            self.attended = attended
+            self._beat(moment)
+        return self._flush(moment)
+
+    def reconfigure(
+        self, addresses: Sequence[str], heartbeat_s: float, moment: Moment
+    ) -> list[Effect]:
+        """Take other addresses and another heartbeat; what stands is kept."""
+        self.links.set_addresses(addresses, moment.now)
+        self.vitals.set_heartbeat(heartbeat_s)
+        self._next_beat_at = moment.now
+        return self.wake(moment)
+
+    def stop(self, moment: Moment) -> list[Effect]:
+        """End every session with a close frame."""
+        self._stopping = True
+        for link in list(self.links.by_conn.values()):
+            self._close(link, "stopped", "the station stops", moment)
+        return self._flush(moment)
+
+    # --- inputs: connections ---
+
+    def connected(self, conn: int, moment: Moment) -> list[Effect]:
+        """A dial that we asked for has a TCP connection."""
+        link = self.links.by_conn.get(conn)
+        if link is not None:
+            link.session = Session(self.pairing, self._world.ephemerals, initiator=True)
+            link.deadline = moment.now + limits.HANDSHAKE_TIMEOUT_S
+            self._context.effects.append(Writable(conn))
+        return self._flush(moment)
+
+    def dial_failed(self, conn: int, trouble: str, detail: str, moment: Moment) -> list[Effect]:
+        """A dial came to nothing; trouble is a word of liveness.REASONS."""
+        link = self.links.by_conn.get(conn)
+        if link is not None:
+            self._dial_lost(link, trouble, detail, moment)
+        return self.wake(moment)
+
+    def accepted(self, address: str, moment: Moment) -> int:
+        """A connection came in whose first unit has our mac; gives its conn. The unit comes next."""
+        link = self.links.answer(moment.now, address)
+        link.session = Session(self.pairing, self._world.ephemerals, initiator=False)
+        return link.conn
+
+    def received(self, conn: int, data: bytes, moment: Moment) -> list[Effect]:
+        """Bytes came."""
+        link = self.links.by_conn.get(conn)
+        if link is None or link.session is None:
+            return self._flush(moment)
+        try:
+            was_open, opened_before = link.session.is_open, link.session.records_opened
+            for frame in link.session.receive(data):
+                if not was_open and link.session.is_open:
+                    was_open = True
+                    self._opened(link, moment)
+                self._frame(link, frame, moment)
+                if link.conn not in self.links.by_conn:
+                    break
+            if not was_open and link.session.is_open:
+                self._opened(link, moment)
+            if link is self.links.current and link.session.records_opened > opened_before:
+                self.vitals.heard_at = moment.now
+        except RemoteError as error:
+            self._broke(link, error, moment)
+        except HaltError as error:
+            self._halt(error, moment)
+        if link.session.has_pending and link.conn in self.links.by_conn:
+            self._context.effects.append(Writable(conn))
+        self._send_more(moment)
+        return self._flush(moment)
+
+    def ended(self, conn: int, trouble: str, moment: Moment) -> list[Effect]:
+        """The stream ended: ``truncated`` for its end, ``session-lost`` for a broken connection."""
+        link = self.links.by_conn.get(conn)
+        if link is None:
+            return self._flush(moment)
+        if link.opened_at is None:
+            self._lose(link, "no-answer", "", moment)
+            return self.wake(moment)
+        self._context.report("session_cut", level="warning", conn=conn, how=trouble)
+        self._lose(link, trouble, "", moment)
+        return self.wake(moment)
+
+    def pull(self, conn: int, most_bytes: int) -> bytes:
+        """Give bytes for a connection's socket; empty when nothing waits."""
+        link = self.links.by_conn.get(conn)
+        if link is None or link.session is None:
+            return b""
+        return link.session.pull(most_bytes)
+
+    # --- sessions ---
+
+    def _opened(self, link: Link, moment: Moment) -> None:
+        """Both attestations verified: should be called once per session, before any other frame."""
+        link.floor = agreement.floor_of(self.record)
+        if self.record.halt is not None:
+            self._close(link, "halted", self.record.halt.text, moment)
+            return
+        if not self.links.opened(link, moment.now):
+            self._close(link, "superseded", "another session stands", moment)
+            return
+        self._context.report(
+            "session_opened", conn=link.conn, dialled=link.dialled, address=link.address
+        )
+        self._hello(link)
+
+    def _hello(self, link: Link) -> None:
+        record = self.record
+        hello = frames.Hello(
+            own_number=record.own.number,
+            own_head=record.own.head,
+            peer_number=record.peer.number,
+            peer_head=record.peer.head,
+            receipted=record.receipt.number if record.receipt else 0,
+            interval_ms=int(self.vitals.heartbeat_s * 1000),
+            accepting=self._receiving.accepting,
+        )
+        link.hello_sent = True
+        self._push(link, hello)
+
+    def _frame(self, link: Link, frame: frames.Frame, moment: Moment) -> None:
+        if isinstance(frame, frames.Close):
+            self._peer_closed(link, frame, moment)
+        elif isinstance(frame, frames.Hello):
+            self._take_hello(link, frame, moment)
+        elif link is not self.links.current:
+            return  # of a session not yet agreed, or replaced: what matters comes again
+        elif isinstance(frame, frames.Entries):
+            self._receiving.take(frame, moment)
+        elif isinstance(frame, frames.ReceiptFrame):
+            self._sending.take_receipt(frame, moment)
+        elif isinstance(frame, frames.Heartbeat):
+            self._take_heartbeat(frame, moment)
+
+    def _take_hello(self, link: Link, hello: frames.Hello, moment: Moment) -> None:
+        if not link.hello_sent or link.floor is None:
+            return  # turned away already
+        floor, line = link.floor, self.record.line
+        wall_ns = moment.wall_ns
+
+        def examined(outcome: Any, then: Moment) -> None:
+            if link.conn not in self.links.by_conn:
+                return
+            if isinstance(outcome, HaltError):
+                self._halt(outcome, then)
+            elif isinstance(outcome, HotlineError):
+                self._close(link, "failed", "the store failed", then)
+            else:
+                self._context.record = outcome
+                self._adopt(link, hello, then)
+
+        self._context.commit(
+            lambda tx: agreement.examine(tx, line, self.pairing, hello, floor, wall_ns), examined
+        )
+
+    def _adopt(self, link: Link, hello: frames.Hello, moment: Moment) -> None:
+        """Both logs agree: this session carries the line from now on."""
+        self.links.adopt(link, moment.now)
+        self.vitals.session_agreed(moment, hello.interval_ms)
+        self._receiving.new_session()
+        self._sending.begin(hello.peer_number, moment.now, peer_accepting=hello.accepting)
+        self._context.report(
+            "session_agreed",
+            conn=link.conn,
+            own_number=self.record.own.number,
+            peer_has=hello.peer_number,
+            peer_number=hello.own_number,
+            we_have=self.record.peer.number,
+        )
+        if hello.receipted < self.record.peer.number:
+            self._push_current(self._receiving.sign_receipt(self.record.peer, moment.wall_ns))
+        self._beat(moment)
+        self._send_more(moment)
+
+    def _peer_closed(self, link: Link, close: frames.Close, moment: Moment) -> None:
+        self._context.report("session_closed", conn=link.conn, code=close.code, why=close.reason)
+        trouble = {"stopped": "peer-stopped", "halted": "peer-halted"}.get(
+            close.code, "session-lost"
+        )
+        self._lose(link, trouble, close.reason if close.code == "halted" else "", moment)
+
+    def _lose(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
+        """Let a connection go, and say why if the line stood on it."""
+        farewell = b""
+        if link.session is not None and link.session.has_pending:
+            farewell = link.session.pull(limits.FRAME_BYTES)
+        if link is self.links.current:
+            self._sending.end(moment.now)
+        self.links.drop(link)
+        self._context.effects.append(Hangup(link.conn, farewell))
+        if self.links.current is None:
+            self.vitals.session_lost(trouble, detail)
+        if self.links.current is None or link.dialled:
+            self.links.failed(moment.now)
+
+    def _close(
+        self, link: Link, code: str, reason: str, moment: Moment, trouble: str = "session-lost"
+    ) -> None:
+        """Say goodbye where that is possible, and let the connection go."""
+        if link.session is not None and link.session.is_open:
+            text = reason.encode()[: limits.REASON_BYTES].decode(errors="ignore")
+            link.session.push(frames.Close(code, text))
+        self._lose(link, trouble, "", moment)
+
+    def _dial_lost(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
+        self._context.report("dial_failed", address=link.address, reason=trouble, why=detail)
+        self._lose(link, trouble, detail, moment)
+
+    def _overdue(self, link: Link, moment: Moment) -> None:
+        if link.opened_at is None and link.dialled:
+            trouble = "timed-out" if link.session is None else "no-answer"
+            self._dial_lost(link, trouble, "", moment)
+        elif link.opened_at is None:
+            self._lose(link, "no-answer", "", moment)
+        else:
+            self._close(link, "superseded", "not agreed in time, or replaced", moment)
+
+    def _broke(self, link: Link, error: RemoteError, moment: Moment) -> None:
+        """The other end broke a rule: end the session without a word."""
+        self._context.report(
+            "session_failed",
+            level="warning",
+            conn=link.conn,
+            error=type(error).__name__,
+            why=str(error),
+        )
+        trouble = "handshake-failed" if link.opened_at is None else "protocol-error"
+        self._lose(link, trouble, str(error), moment)
+
+    # --- liveness ---
+
+    def _beat(self, moment: Moment) -> None:
+        """Send a heartbeat, where a session stands, and log the line's pulse in any case."""
+        self._next_beat_at = moment.now + self.vitals.heartbeat_s
+        number = None
+        if self.links.current is not None and self.vitals.pulse is not None:
+            beat = self.vitals.pulse.beat(
+                moment, self.record, accepting=self._receiving.accepting, attended=self.attended
+            )
+            number = beat.number
+            self._push(self.links.current, beat)
+        self._sending.hint()
+        self._reassess(moment)
+        fields = self.vitals.heartbeat_fields(moment, self.record, number)
+        self._context.report("heartbeat", **fields)
+
+    def _take_heartbeat(self, heartbeat: frames.Heartbeat, moment: Moment) -> None:
+        pulse = self.vitals.pulse
+        if pulse is None:
+            return
+        if pulse.rtt_s is None:
+            self._first_heartbeat(heartbeat, moment)
+        pulse.heard(heartbeat, moment)
+        agreement.same_heads(
+            self.record,
+            Position(heartbeat.peer_number, heartbeat.peer_head),
+            Position(heartbeat.own_number, heartbeat.own_head),
+        )
+        if heartbeat.accepting and not self._sending.peer_accepting:
+            self._sending.resume(heartbeat.peer_number, moment)
+        elif not heartbeat.accepting:
+            self._sending.peer_accepting = False
+
+    def _first_heartbeat(self, heartbeat: frames.Heartbeat, moment: Moment) -> None:
+        """The peer has adopted this session too: older ones may go."""
+        self.links.contact()
+        for other in self.links.replaced():
+            self._close(other, "superseded", "a newer session stands", moment)
+        if heartbeat.echo == 0:
+            self._beat(moment)  # so that the round trip is known at once, not an interval later
+
+    def _check_silence(self, moment: Moment) -> None:
+        """Let a session go that has been silent for too long."""
+        self._reassess(moment)
+        current, assessment = self.links.current, self.vitals.assessment
+        if current is not None and assessment.state is LineState.DOWN:
+            self._context.report("session_silent", level="warning", reason=assessment.reason)
+            self._lose(current, assessment.reason, "", moment)
+
+    def _send_more(self, moment: Moment) -> None:
+        if not self._stopping:
+            self._sending.send_more(moment)
+
+    def _facts(self, moment: Moment) -> Facts:
+        current = self.links.current
+        return self.vitals.facts(
+            moment,
+            self.record.halt,
+            accepting=self._receiving.accepting,
+            peer_accepting=self._sending.peer_accepting,
+            waiting_since=self._sending.waiting_since,
+            kernel_took_all=lambda: self._world.kernel_took_all(current.conn) if current else None,
+        )
+
+    def _reassess(self, moment: Moment) -> None:
+        before = self.vitals.reassess(self._facts(moment), moment.wall_ns)
+        if before is None:
+            return
+        after = self.vitals.assessment
+        self._context.report(
+            "line_state",
+            level="info" if after.state is LineState.UP else "warning",
+            state=str(after.state),
+            was=str(before.state),
+            reason=after.reason,
+            detail=after.detail,
+        )
+
+    def _fault(self, error: HotlineError, moment: Moment) -> None:
+        """Deal with what the peer's authenticated frames turned out to be."""
+        if isinstance(error, HaltError):
+            self._halt(error, moment)
+        elif isinstance(error, RemoteError) and self.links.current is not None:
+            self._broke(self.links.current, error, moment)
+
+    def _halt(self, error: HaltError, moment: Moment) -> None:
+        """Stop until an operator acts: the two records disagree."""
+        halt = Halt(error.code, str(error), moment.wall_ns)
+        self._context.report("line_halted", level="error", code=error.code, why=str(error))
+        self._context.commit(
+            lambda tx: agreement.put_halt(tx, self.record.line, halt), self._halt_changed
+        )
+        for link in list(self.links.by_conn.values()):
+            self._close(link, "halted", f"{error.code}: {error}", moment)
+
+    def _halt_changed(self, outcome: Any, moment: Moment) -> None:
+        if not isinstance(outcome, HotlineError):
+            self._context.record = outcome
+            self._reassess(moment)
+
+    # --- effects ---
+
+    def _push_current(self, frame: frames.Frame) -> None:
+        if self.links.current is not None:
+            self._push(self.links.current, frame)
+
+    def _push(self, link: Link, frame: frames.Frame) -> None:
+        if link.session is not None and link.session.is_open:
+            link.session.push(frame)
+            self._context.effects.append(Writable(link.conn))
+
+    def _flush(self, moment: Moment) -> list[Effect]:
+        self._reassess(moment)
+        effects, self._context.effects = self._context.effects, []
+        return effects

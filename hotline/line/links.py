@@ -1,0 +1,197 @@
+"""The connections of one line: dialling, which session stands, renewal, and letting old ones go.
+
+Make before break: a new session is adopted when both hellos have come over it, and only then is the
+old one closed. Which of two sessions stays is decided by one station, the arbiter (the smaller
+station id), so that both cannot decide differently:
+
+- made at nearly the same time by different stations: the arbiter's own stays;
+- otherwise the newer stays, for whoever made it believed the older one dead, or due for renewal.
+
+The arbiter says no by closing the new session instead of saying hello on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hotline.limits import (
+    DIAL_TIMEOUT_S,
+    HANDSHAKE_TIMEOUT_S,
+    RENEW_GRACE_S,
+    RETIRE_S,
+    SESSION_S,
+    SIMULTANEOUS_S,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hotline.line.agreement import Floor
+    from hotline.line.backoff import Backoff
+    from hotline.line.session import Session
+
+
+@dataclass(slots=True)
+class Link:
+    """One connection; ``session`` is None while TCP is still connecting.
+
+    ``deadline`` ends what is not yet agreed, or what is only kept to retire.
+    """
+
+    conn: int
+    dialled: bool
+    address: str
+    deadline: float | None
+    session: Session | None = None
+    opened_at: float | None = None
+    hello_sent: bool = False
+    floor: Floor | None = None
+
+
+class Links:
+    """All connections of one line, and when to dial the next."""
+
+    def __init__(self, addresses: Sequence[str], backoff: Backoff, *, arbiter: bool) -> None:
+        """Stand alone: no connection, the first dial due at once."""
+        self.addresses = tuple(addresses)
+        self.by_conn: dict[int, Link] = {}
+        self.current: Link | None = None
+        self.next_dial_at = 0.0
+        self._backoff = backoff
+        self._arbiter = arbiter
+        self._next_conn = 1
+        self._next_address = 0
+
+    @property
+    def attempts(self) -> int:
+        """Rounds of dialling that failed since the last authenticated contact."""
+        return self._backoff.attempts
+
+    @property
+    def dialling(self) -> Link | None:
+        """The connection that we are making now, up to its agreement."""
+        return next(
+            (link for link in self.by_conn.values() if link.dialled and not self._settled(link)),
+            None,
+        )
+
+    def _settled(self, link: Link) -> bool:
+        return link is self.current or link.opened_at is not None
+
+    # --- dialling ---
+
+    def dial(self, now: float) -> Link:
+        """Begin a connection to the next address."""
+        address = self.addresses[self._next_address]
+        return self._add(dialled=True, address=address, deadline=now + DIAL_TIMEOUT_S)
+
+    def answer(self, now: float, address: str) -> Link:
+        """Begin with a connection that came in."""
+        return self._add(dialled=False, address=address, deadline=now + HANDSHAKE_TIMEOUT_S)
+
+    def _add(self, *, dialled: bool, address: str, deadline: float) -> Link:
+        link = Link(self._next_conn, dialled, address, deadline)
+        self._next_conn += 1
+        self.by_conn[link.conn] = link
+        return link
+
+    def failed(self, now: float) -> None:
+        """Count a dial that came to nothing: the next address at once, a pause after the last."""
+        self._next_address += 1
+        if self._next_address >= len(self.addresses):
+            self._next_address = 0
+            self.next_dial_at = now + self._backoff.failed()
+        else:
+            self.next_dial_at = now
+
+    def contact(self) -> None:
+        """Start over with short pauses: should be called when the peer has agreed to a session.
+
+        (Not as soon as a handshake succeeds: two stations that connect and then disagree would dial
+        each other several times a second for ever.)
+        """
+        self._backoff.contact()
+
+    def set_addresses(self, addresses: Sequence[str], now: float) -> None:
+        """Take a new list of addresses; what stands is kept."""
+        if tuple(addresses) != self.addresses:
+            self.addresses = tuple(addresses)
+            self._next_address = 0
+            self.next_dial_at = now
+
+    def should_dial(self, now: float) -> bool:
+        """Tell whether a connection should be made now."""
+        due = self.dial_due_at()
+        return due is not None and now >= due
+
+    def dial_due_at(self) -> float | None:
+        """Give when the next connection should be made; None while there is no reason to."""
+        if not self.addresses or self.dialling is not None:
+            return None
+        if self.current is None:
+            return self.next_dial_at
+        return max(self._renewal_due_at(self.current), self.next_dial_at)
+
+    def _renewal_due_at(self, link: Link) -> float:
+        opened_at = link.opened_at if link.opened_at is not None else 0.0
+        grace_s = 0.0 if link.dialled else RENEW_GRACE_S
+        if link.session is not None and link.session.wants_renewal:
+            return opened_at + grace_s
+        return opened_at + SESSION_S + grace_s
+
+    # --- which session stands ---
+
+    def opened(self, link: Link, now: float) -> bool:
+        """Note that both attestations verified; tells whether to say hello (False: turn it away)."""
+        link.opened_at = now
+        link.deadline = now + HANDSHAKE_TIMEOUT_S
+        return not (self._arbiter and self._older_stays(link, now))
+
+    def _older_stays(self, link: Link, now: float) -> bool:
+        older = self.current
+        return (
+            older is not None
+            and older.opened_at is not None
+            and older.dialled
+            and not link.dialled
+            and now - older.opened_at < SIMULTANEOUS_S
+        )
+
+    def adopt(self, link: Link, now: float) -> None:
+        """Let link carry the line from now on; what it replaces may stay for a while."""
+        link.deadline = None
+        self.current = link
+        self.next_dial_at = now
+        self._next_address = 0
+        for other in self.by_conn.values():
+            if other is not link:
+                other.deadline = min(other.deadline or now + RETIRE_S, now + RETIRE_S)
+
+    def replaced(self) -> list[Link]:
+        """Give the links that the arbiter closes, now that both sides use the current one."""
+        if not self._arbiter:
+            return []
+        return [link for link in self.by_conn.values() if link is not self.current]
+
+    def drop(self, link: Link) -> None:
+        """Forget a connection."""
+        self.by_conn.pop(link.conn, None)
+        if self.current is link:
+            self.current = None
+
+    def overdue(self, now: float) -> list[Link]:
+        """Give the links whose deadline has passed."""
+        return [
+            link
+            for link in self.by_conn.values()
+            if link.deadline is not None and now >= link.deadline
+        ]
+
+    def next_deadline(self) -> float | None:
+        """Give the earliest time at which a link or a dial is due."""
+        times = [link.deadline for link in self.by_conn.values() if link.deadline is not None]
+        due = self.dial_due_at()
+        if due is not None:
+            times.append(due)
+        return min(times, default=None)

@@ -1,0 +1,148 @@
+"""The line's state, and why: a pure function of what is known now.
+
+Two laws. A state is never better than what authenticated bytes have proven within the last few
+heartbeats. And a reason never claims more than is known: where two causes look the same from here,
+the reason names what is seen.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from hotline.limits import MISSED_DEGRADED, MISSED_DOWN, NO_PROGRESS_S
+
+if TYPE_CHECKING:
+    from hotline.model import Halt
+
+
+class LineState(enum.StrEnum):
+    """What an operator may rely on."""
+
+    UP = "up"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    HALTED = "halted"
+
+
+REASONS: Final = {
+    "proven": "heard and answered both ways within the last heartbeats",
+    "unattended": "both daemons answer; nobody is on watch over there",
+    "heartbeats-missed": "nothing heard from the peer for {silence_s:.0f} s",
+    "network-silent": "nothing heard for {silence_s:.0f} s and what we send is not taken: "
+    "the network or the peer's host is cut off",
+    "peer-stalled": "nothing heard for {silence_s:.0f} s though the peer's host takes what we send: "
+    "its daemon is stalled",
+    "one-way": "we hear the peer, but it has not heard us for {unproven_s:.0f} s",
+    "peer-not-accepting": "the peer's store takes nothing in: its disk is full or failing",
+    "not-accepting": "this station's store takes nothing in: its disk is full",
+    "no-receipts": "entries have waited {waiting_s:.0f} s for a receipt while heartbeats go on: "
+    "the peer's store is slow or stuck, or the link is",
+    "starting": "not yet tried",
+    "no-address": "no address to dial: waiting for the peer to call",
+    "connecting": "dialling the peer",
+    "refused": "the peer's host is there and refuses the connection: its daemon is not running",
+    "unreachable": "no route to the peer's host",
+    "timed-out": "the peer's host does not answer: it is off or cut off",
+    "unresolved": "the name of the peer's host cannot be resolved",
+    "no-answer": "a connection is made but the handshake is not answered: the daemon there is "
+    "stalled, or does not hold our card, or ours of it is wrong",
+    "handshake-failed": "what answers is not the station of our card, or uses another line secret",
+    "session-lost": "the connection broke",
+    "truncated": "the connection ended without a close: cut on the way, or the peer's daemon died",
+    "peer-stopped": "the peer's daemon was stopped by its operator",
+    "peer-halted": "the peer has halted the line",
+    "protocol-error": "the peer broke the protocol; see the daemon's log",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a line at one instant; times are monotonic seconds."""
+
+    now: float
+    halt: Halt | None
+    standing: bool
+    """Whether a session stands, both hellos exchanged."""
+    trouble: str
+    """Why no session stands: a key of REASONS."""
+    heard_at: float = 0.0
+    proven_at: float = 0.0
+    interval_s: float = 0.0
+    peer_interval_s: float = 0.0
+    kernel_took_all: bool | None = None
+    """Whether the peer's kernel has acknowledged all we sent; None if that cannot be known."""
+    accepting: bool = True
+    peer_accepting: bool = True
+    peer_attended: bool = True
+    waiting_since: float | None = None
+    """Since when our oldest entry in flight has waited for a receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A line's state with its reason: a stable word, and a sentence for a person."""
+
+    state: LineState
+    reason: str
+    detail: str
+
+
+def silence_limits(facts_interval_s: float, peer_interval_s: float) -> tuple[float, float]:
+    """Give the seconds of silence after which a line is degraded, and down."""
+    interval_s = max(facts_interval_s, peer_interval_s)
+    return MISSED_DEGRADED * interval_s, MISSED_DOWN * interval_s
+
+
+def assess(facts: Facts) -> Assessment:
+    """Say how the line stands."""
+    if facts.halt is not None:
+        return Assessment(LineState.HALTED, facts.halt.code, facts.halt.text)
+    if not facts.standing:
+        return _because(LineState.DOWN, facts.trouble, facts)
+    silence_s = facts.now - facts.heard_at
+    degraded_s, down_s = silence_limits(facts.interval_s, facts.peer_interval_s)
+    if silence_s >= degraded_s:
+        state = LineState.DOWN if silence_s >= down_s else LineState.DEGRADED
+        return _because(state, _silent(facts), facts)
+    if facts.now - facts.proven_at >= down_s + facts.peer_interval_s:
+        return _because(LineState.DEGRADED, "one-way", facts)
+    if not facts.accepting:
+        return _because(LineState.DEGRADED, "not-accepting", facts)
+    if not facts.peer_accepting:
+        return _because(LineState.DEGRADED, "peer-not-accepting", facts)
+    if facts.waiting_since is not None and facts.now - facts.waiting_since >= NO_PROGRESS_S:
+        return _because(LineState.DEGRADED, "no-receipts", facts)
+    return _because(LineState.UP, "proven" if facts.peer_attended else "unattended", facts)
+
+
+def _silent(facts: Facts) -> str:
+    if facts.kernel_took_all is None:
+        return "heartbeats-missed"
+    return "peer-stalled" if facts.kernel_took_all else "network-silent"
+
+
+def _because(state: LineState, reason: str, facts: Facts) -> Assessment:
+    waiting_s = facts.now - facts.waiting_since if facts.waiting_since is not None else 0.0
+    detail = REASONS[reason].format(
+        silence_s=facts.now - facts.heard_at,
+        unproven_s=facts.now - facts.proven_at,
+        waiting_s=waiting_s,
+    )
+    return Assessment(state, reason, detail)
+
+
+def next_change(facts: Facts) -> float | None:
+    """Give when, without news, the assessment would next be different; None if never."""
+    if facts.halt is not None or not facts.standing:
+        return None
+    degraded_s, down_s = silence_limits(facts.interval_s, facts.peer_interval_s)
+    times = [
+        facts.heard_at + degraded_s,
+        facts.heard_at + down_s,
+        facts.proven_at + down_s + facts.peer_interval_s,
+    ]
+    if facts.waiting_since is not None:
+        times.append(facts.waiting_since + NO_PROGRESS_S)
+    return min((time for time in times if time > facts.now), default=None)

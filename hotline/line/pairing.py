@@ -1,0 +1,74 @@
+"""One line's identities: both cards, our keys, and everything derived from them once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hotline.errors import IdentityError
+from hotline.wire import handshake, heads
+
+if TYPE_CHECKING:
+    from hotline.identity import Card, SecretKeys
+    from hotline.model import Position, Receipt
+
+
+class Pairing:
+    """What this station needs to speak, sign and verify on one line."""
+
+    def __init__(self, keys: SecretKeys, own: Card, peer: Card, line_secret: bytes = b"") -> None:
+        """Derive psk, mac keys and the two empty heads; raises IdentityError for our own card."""
+        if own.id == peer.id:
+            raise IdentityError(
+                f"card {peer.name} is this station's own, a line needs two stations"
+            )
+        self.keys = keys
+        self.own = own
+        self.peer = peer
+        self.psk = handshake.derive_psk(line_secret, own.id, peer.id)
+        self.calling_mac_key = handshake.derive_mac_key(self.psk, own.id, peer.id)
+        self.called_mac_key = handshake.derive_mac_key(self.psk, peer.id, own.id)
+        self.own_zero = heads.head_zero(own.id, peer.id)
+        self.peer_zero = heads.head_zero(peer.id, own.id)
+        self.arbiter = own.id < peer.id
+        """Which of two sessions stays is decided by the smaller station id, so both agree."""
+
+    def prologue(self, *, initiator: bool) -> bytes:
+        """Give the Noise prologue of a session that we initiate, or answer."""
+        if initiator:
+            return handshake.prologue(self.own.id, self.peer.id)
+        return handshake.prologue(self.peer.id, self.own.id)
+
+    def sign_head(self, position: Position) -> bytes:
+        """Sign our log up to position (64 bytes)."""
+        return self.keys.sign_ed25519(
+            heads.head_message(self.own_zero, position.number, position.head)
+        )
+
+    def verify_head(self, position: Position, signature: bytes) -> None:
+        """Raise ProtocolError unless the peer signed its log up to position."""
+        message = heads.head_message(self.peer_zero, position.number, position.head)
+        self.peer.verify_ed25519(signature, message)
+
+    def sign_receipt(self, position: Position, time_ns: int) -> bytes:
+        """Sign that our disk holds the peer's log up to position (64 bytes)."""
+        message = heads.receipt_message(self.peer_zero, position.number, position.head, time_ns)
+        return self.keys.sign_ed25519(message)
+
+    def verify_receipt(self, receipt: Receipt) -> None:
+        """Raise ProtocolError unless the peer signed receipt over our log."""
+        message = heads.receipt_message(
+            self.own_zero, receipt.number, receipt.head, receipt.time_ns
+        )
+        self.peer.verify_ed25519(receipt.signature, message)
+
+    def attest(self, *, initiator: bool, handshake_hash: bytes) -> bytes:
+        """Sign a handshake in our role (ML-DSA-87, 4627 bytes)."""
+        message = handshake.attestation_message(initiator=initiator, handshake_hash=handshake_hash)
+        return self.keys.sign_mldsa(message, handshake.ATTEST_CONTEXT)
+
+    def verify_attestation(
+        self, signature: bytes, *, initiator: bool, handshake_hash: bytes
+    ) -> None:
+        """Raise ProtocolError unless the peer signed this handshake; initiator is the peer's role."""
+        message = handshake.attestation_message(initiator=initiator, handshake_hash=handshake_hash)
+        self.peer.verify_mldsa(signature, message, handshake.ATTEST_CONTEXT)

@@ -1,0 +1,126 @@
+"""Taking in the peer's log: runs wait for the disk here, and nowhere else; receipts follow.
+
+The peer may have at most IN_FLIGHT_BYTES on the way that we have not receipted, so about that is all
+the memory it can make us spend; and because it is bounded here, the socket is always read on and a
+heartbeat never waits behind a slow disk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from hotline.errors import HotlineError, ProtocolError, StoreError
+from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES
+from hotline.line import applying
+from hotline.wire.frames import Entries, ReceiptFrame
+
+if TYPE_CHECKING:
+    from hotline.line.context import Context
+    from hotline.line.moment import Moment
+    from hotline.model import Position
+
+_REFUSAL_PAUSE_S: Final = 5.0
+"""After the disk was full, entries are taken in again so much later."""
+
+
+class Receiving:
+    """Runs that came and are not yet durable here."""
+
+    def __init__(self, context: Context) -> None:
+        """Hold the peer's log as far as the store has it."""
+        self._context = context
+        self._next = context.record.peer.number + 1
+        self._waiting: list[Entries] = []
+        self._applying: list[Entries] = []
+        self._held_bytes = 0
+        self._dropped = False
+        self.accept_again_at: float | None = None
+
+    @property
+    def accepting(self) -> bool:
+        """Tell whether the store takes entries in, as far as is known."""
+        return self.accept_again_at is None
+
+    def new_session(self) -> None:
+        """Drop what waits: the peer starts again from the number that our hello gave."""
+        self._waiting = []
+        self._held_bytes = sum(run.size_bytes for run in self._applying)
+        self._dropped = False
+        last = [self._context.record.peer.number, *(run.last for run in self._applying)]
+        self._next = max(last) + 1
+
+    def take(self, run: Entries, moment: Moment) -> None:
+        """Hold a run until it is durable; raises ProtocolError for a gap, or for too much in flight."""
+        if run.first > self._next:
+            if self._dropped:
+                return  # it follows what we had to refuse; the peer will send all of it again
+            raise ProtocolError(f"entries from {run.first} came where {self._next} was due")
+        if not self.accepting:
+            self._dropped = True
+            return
+        self._held_bytes += run.size_bytes
+        # One window may be at the disk while the next session sends it again; and one entry may
+        # always be in flight, however full the window is.
+        if self._held_bytes > 2 * IN_FLIGHT_BYTES + ENTRY_BYTES:
+            raise ProtocolError(f"{self._held_bytes} bytes came without waiting for a receipt")
+        self._next = max(self._next, run.last + 1)
+        self._waiting.append(run)
+        self._apply_more(moment)
+
+    def accept_again(self, moment: Moment) -> bool:
+        """Try anew once the pause after a full disk is over; tells whether it is over just now."""
+        if self.accept_again_at is None or moment.now < self.accept_again_at:
+            return False
+        self.accept_again_at = None
+        return True
+
+    def _apply_more(self, moment: Moment) -> None:
+        """Hand all runs that wait to the disk at once; one batch is under way at a time."""
+        if self._applying or not self._waiting:
+            return
+        self._applying, self._waiting = self._waiting, []
+        context, batch = self._context, self._applying
+        line, pairing, wall_ns = context.line, context.pairing, moment.wall_ns
+        context.commit(
+            lambda tx: applying.apply(tx, line, pairing, batch, wall_ns),
+            self._applied,
+            lambda applied: (applied, self.sign_receipt(applied.record.peer, wall_ns)),
+        )
+
+    def _applied(self, outcome: Any, moment: Moment) -> None:
+        if isinstance(outcome, HotlineError):
+            self._not_applied(outcome, moment)
+            return
+        applied, receipt = outcome
+        self._context.record = applied.record
+        self._held_bytes -= sum(run.size_bytes for run in self._applying)
+        self._applying = []
+        self._context.push(receipt)
+        self._context.report(
+            "entries_applied",
+            level="debug",
+            last=applied.record.peer.number,
+            ids=applied.messages,
+            acknowledged=applied.acknowledged,
+        )
+        for identifier in applied.tests:
+            self._context.report("line_test_received", id=identifier)
+        self._apply_more(moment)
+
+    def _not_applied(self, error: HotlineError, moment: Moment) -> None:
+        """Drop all that waits: it was not receipted, so it comes again."""
+        self._applying = []
+        self._waiting = []
+        self._held_bytes = 0
+        self._dropped = True
+        self._next = self._context.record.peer.number + 1
+        if not isinstance(error, StoreError):
+            self._context.fault(error, moment)
+            return
+        self.accept_again_at = moment.now + _REFUSAL_PAUSE_S
+        self._context.report("store_full", level="error", why=str(error))
+
+    def sign_receipt(self, position: Position, wall_ns: int) -> ReceiptFrame:
+        """Sign for the peer's log up to position, which must be durable here."""
+        signature = self._context.pairing.sign_receipt(position, wall_ns)
+        return ReceiptFrame(position.number, position.head, wall_ns, signature)

@@ -1,0 +1,186 @@
+"""Our log: numbering what is queued, and giving runs of it to be sent. Each in one transaction.
+
+A message gets its number when it is sealed for sending, not when it is queued, so that what is more
+urgent goes first until the last moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from hotline.errors import HaltError
+from hotline.limits import ENTRIES_PER_FRAME, ENTRY_BYTES, FRAME_BYTES
+from hotline.line.accepting import unqueued
+from hotline.model import Kind, LineRecord, LogEntry, Position, Queued, Queueing, Receipt, Side
+from hotline.wire import entries, heads
+from hotline.wire.frames import Entries
+
+if TYPE_CHECKING:
+    from hotline.line.pairing import Pairing
+    from hotline.store.interface import Transaction
+
+_FRAME_OVERHEAD: Final = 256
+"""More than an entries frame adds beside the entries and their headers."""
+
+_ENTRY_HEADER: Final = 3
+"""What msgpack puts before an entry of up to 64 KiB."""
+
+_ROWS_A_LOOK: Final = 256
+"""Queue rows read at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Entries ready to be sent (None: nothing waits), and the line's numbers after it."""
+
+    record: LineRecord
+    frame: Entries | None
+    expired: list[str] = field(default_factory=list)
+
+
+def next_run(
+    tx: Transaction,
+    line: int,
+    pairing: Pairing,
+    *,
+    after: int,
+    room_bytes: int,
+    chunk_bytes: int,
+    wall_ns: int,
+) -> Run:
+    """Give the entries after number ``after``: sealed ones first, then from the queue.
+
+    At most room_bytes of entries, but one at least; long messages are cut to chunk_bytes.
+    """
+    record = tx.line(line)
+    room_bytes = min(room_bytes, FRAME_BYTES - _FRAME_OVERHEAD)
+    if after < record.own.number:
+        # Headers count here too, for a thousand small entries must still fit in one frame.
+        most = min(ENTRIES_PER_FRAME, max(room_bytes // 32, 1))
+        room_bytes -= min(room_bytes // 2, most * _ENTRY_HEADER)
+        sealed = tx.entries(line, Side.OWN, after + 1, most, room_bytes)
+        return Run(record, _signed(pairing, sealed))
+    batch = _Batch(record, room_bytes)
+    _fill(tx, line, batch, chunk_bytes, wall_ns)
+    if batch.expired:
+        tx.set_queueing([row.row for row in batch.expired], Queueing.EXPIRED)
+        batch.record = unqueued(batch.record, batch.expired)
+    frame = None
+    if batch.entries:
+        tx.append(line, Side.OWN, batch.entries)
+        tx.seal(line, batch.sealed)
+        frame = _signed(pairing, batch.entries)
+        tx.put_signature(line, Side.OWN, frame.first, frame.last, frame.signature, wall_ns)
+    if batch.record is not record:
+        tx.put_line(batch.record)
+    return Run(batch.record, frame, [row.id for row in batch.expired])
+
+
+def _signed(pairing: Pairing, run: list[LogEntry]) -> Entries:
+    last = run[-1]
+    signature = pairing.sign_head(Position(last.number, last.head))
+    return Entries(run[0].number, tuple(entry.data for entry in run), signature)
+
+
+class _Batch:
+    """Entries being sealed in one transaction."""
+
+    def __init__(self, record: LineRecord, room_bytes: int) -> None:
+        self.record = record
+        self.room_bytes = room_bytes
+        self.entries: list[LogEntry] = []
+        self.sealed: list[tuple[int, int]] = []
+        self.expired: list[Queued] = []
+        self._messages = record.sealed
+
+    def fits(self, size_bytes: int) -> bool:
+        """Tell whether one more entry may go; the first always may."""
+        return not self.entries or (
+            size_bytes + _ENTRY_HEADER <= self.room_bytes and len(self.entries) < ENTRIES_PER_FRAME
+        )
+
+    def add(self, data: bytes, row: Queued, *, completes: bool) -> int:
+        """Append one entry; gives its number."""
+        record = self.record
+        number = record.own.number + 1
+        head = heads.next_head(record.own.head, data)
+        self._messages += completes and row.kind is Kind.MESSAGE
+        self.entries.append(LogEntry(number, head, data, self._messages))
+        self.room_bytes -= len(data) + _ENTRY_HEADER
+        self.record = replace(record, own=Position(number, head), sealed=self._messages)
+        if completes:
+            self.sealed.append((row.row, number))
+        return number
+
+
+def _fill(tx: Transaction, line: int, batch: _Batch, chunk_bytes: int, wall_ns: int) -> None:
+    """Take rows from the queue until the batch is full or the queue is empty."""
+    rows = tx.queued(line, _ROWS_A_LOOK)
+    whole: list[Queued] = []
+    for row in rows:
+        if row.sealed_bytes == 0 and row.expires_ns is not None and row.expires_ns <= wall_ns:
+            batch.expired.append(row)
+            continue
+        if len(row.content) <= ENTRY_BYTES:
+            if not batch.fits(len(row.content)):
+                break
+            batch.add(row.content, row, completes=True)
+            whole.append(row)
+        elif not _cut(tx, line, batch, row, chunk_bytes):
+            break
+    batch.record = unqueued(batch.record, whole)
+
+
+def _cut(tx: Transaction, line: int, batch: _Batch, row: Queued, chunk_bytes: int) -> bool:
+    """Seal parts of a long message; tells whether it is complete."""
+    offset, total_bytes = row.sealed_bytes, len(row.content)
+    while offset < total_bytes:
+        chunk = row.content[offset : offset + chunk_bytes]
+        data = entries.encode(entries.Part(row.id, row.precedence, offset, total_bytes, chunk))
+        if not batch.fits(len(data)):
+            break
+        offset += len(chunk)
+        number = batch.add(data, row, completes=offset == total_bytes)
+        tx.seal_part(line, row.row, number, offset)
+    completed = offset == total_bytes
+    batch.record = replace(
+        batch.record,
+        queued=batch.record.queued - completed,
+        queued_bytes=batch.record.queued_bytes - (offset - row.sealed_bytes),
+    )
+    return completed
+
+
+def take_receipt(
+    tx: Transaction, line: int, pairing: Pairing, receipt: Receipt, wall_ns: int
+) -> LineRecord:
+    """Keep the peer's receipt over our log; raises ProtocolError if it is not its signature.
+
+    Raises HaltError if it is, over another history than ours.
+    """
+    record = tx.line(line)
+    if record.receipt is not None and receipt.number <= record.receipt.number:
+        return record  # older than what we hold: a session has been replaced
+    pairing.verify_receipt(receipt)
+    head = tx.head(line, Side.OWN, receipt.number)
+    if head is None:
+        raise own_log_lost(receipt.number, record.own.number)
+    if head != receipt.head:
+        raise HaltError(
+            "fork", f"the peer signed a receipt for another entry {receipt.number} than ours"
+        )
+    tx.put_receipt(line, receipt, wall_ns)
+    delivered = tx.messages_until(line, Side.OWN, receipt.number)
+    record = replace(record, receipt=receipt, delivered=delivered)
+    tx.put_line(record)
+    return record
+
+
+def own_log_lost(peer_holds: int, we_hold: int) -> HaltError:
+    """Say that the peer has more of our log than we do."""
+    return HaltError(
+        "own-log-lost",
+        f"the peer holds our log up to entry {peer_holds}, but it ends here at {we_hold}: "
+        "this station's store was restored, wiped or cloned",
+    )

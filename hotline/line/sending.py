@@ -1,0 +1,187 @@
+"""Sending our log over the session that stands: what to fetch next, what is in flight, receipts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from hotline.errors import HotlineError, StoreError
+from hotline.line import accepting, sealing
+from hotline.line.window import Window
+from hotline.model import Receipt
+
+if TYPE_CHECKING:
+    from hotline.line.context import Context
+    from hotline.line.moment import Moment
+    from hotline.wire.frames import ReceiptFrame
+
+_EXPIRY_CHECK_S: Final = 1.0
+_EXPIRED_A_CHECK: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """A wish for the entries after number ``after``; ``era`` tells whether it is still wanted."""
+
+    era: int
+    after: int
+
+
+class Sending:
+    """The cursor in our log: everything up to it has been put on this session."""
+
+    def __init__(self, context: Context) -> None:
+        """Stand without a session."""
+        self._context = context
+        self._window = Window(0.0)
+        self._era = 0
+        self._active = False
+        self._cursor = 0
+        self._fetching = False
+        self._paused = False
+        self._may_wait = True
+        self._newest_receipt: Receipt | None = None
+        self._taking_receipt = False
+        self._next_expiry_at = 0.0
+        self.peer_accepting = True
+
+    @property
+    def waiting_since(self) -> float | None:
+        """When the oldest run in flight was sent, or None."""
+        return self._window.waiting_since if self._active else None
+
+    @property
+    def next_expiry_at(self) -> float | None:
+        """When to look for expired messages next, or None while nothing is queued."""
+        return self._next_expiry_at if self._context.record.queued_bytes else None
+
+    def begin(self, after: int, now: float, *, peer_accepting: bool) -> None:
+        """Go on from the number that the peer says it has."""
+        self.end(now)
+        self._active = True
+        self._cursor = after
+        self.peer_accepting = peer_accepting
+        self.hint()
+
+    def end(self, now: float) -> None:
+        """Stop: the session is gone."""
+        self._era += 1
+        self._active = False
+        self._fetching = False
+        self._window = Window(now)
+
+    def resume(self, after: int, moment: Moment) -> None:
+        """The peer takes entries in again: what was in flight when it refused is gone there."""
+        line, upto, wall_ns = self._context.line, self._context.record.own.number, moment.wall_ns
+        self.begin(after, moment.now, peer_accepting=True)
+        if after < upto:
+            self._context.commit(
+                lambda tx: tx.put_resumption(line, after, upto, wall_ns), lambda *_: None
+            )
+
+    def hint(self) -> None:
+        """Look into the queue again: should be called after anything was queued, and now and then."""
+        self._may_wait = True
+        self._paused = False
+
+    def send_more(self, moment: Moment) -> None:
+        """Fetch what may be sent now."""
+        context = self._context
+        if not self._active or self._fetching or self._paused or not self.peer_accepting:
+            return
+        record = context.record
+        waits = record.own.number > self._cursor or record.queued_bytes > 0 or self._may_wait
+        room_bytes, chunk_bytes = self._window.room_bytes, self._window.chunk_bytes
+        if not waits or not room_bytes:
+            return
+        self._fetching = True
+        self._may_wait = False
+        fetch = _Fetch(self._era, self._cursor)
+        line, pairing, wall_ns = context.line, context.pairing, moment.wall_ns
+        context.commit(
+            lambda tx: sealing.next_run(
+                tx,
+                line,
+                pairing,
+                after=fetch.after,
+                room_bytes=room_bytes,
+                chunk_bytes=chunk_bytes,
+                wall_ns=wall_ns,
+            ),
+            lambda outcome, then: self._fetched(fetch, outcome, then),
+        )
+
+    def _fetched(self, fetch: _Fetch, outcome: Any, moment: Moment) -> None:
+        wanted = fetch.era == self._era
+        if wanted:
+            self._fetching = False
+        if isinstance(outcome, HotlineError):
+            # Full disk: what is queued stays queued, and the next hint looks again.
+            self._paused = True
+            return
+        run: sealing.Run = outcome
+        self._context.record = run.record
+        self._report_expired(run.expired)
+        frame = run.frame
+        if frame is None or not wanted:
+            return
+        self._cursor = frame.last
+        self._window.sent(frame.last, frame.size_bytes, moment.now)
+        self._context.push(frame)
+        self._context.report("entries_sent", level="debug", first=frame.first, last=frame.last)
+        self.send_more(moment)
+
+    def take_receipt(self, frame: ReceiptFrame, moment: Moment) -> None:
+        """The peer says that its disk has our log up to a number; only the newest counts."""
+        receipt = Receipt(frame.number, frame.head, frame.time_ns, frame.signature)
+        self._newest_receipt = receipt
+        self._verify_receipt(moment)
+
+    def _verify_receipt(self, moment: Moment) -> None:
+        receipt = self._newest_receipt
+        if receipt is None or self._taking_receipt:
+            return
+        self._newest_receipt = None
+        self._taking_receipt = True
+        context = self._context
+        line, pairing, wall_ns = context.line, context.pairing, moment.wall_ns
+        context.commit(
+            lambda tx: sealing.take_receipt(tx, line, pairing, receipt, wall_ns),
+            lambda outcome, then: self._receipt_taken(receipt, outcome, then),
+        )
+
+    def _receipt_taken(self, receipt: Receipt, outcome: Any, moment: Moment) -> None:
+        self._taking_receipt = False
+        context = self._context
+        if isinstance(outcome, HotlineError):
+            # On a full disk nothing is lost: the peer's next receipt covers this one.
+            if not isinstance(outcome, StoreError):
+                context.fault(outcome, moment)
+            return
+        messages = outcome.delivered - context.record.delivered
+        context.record = outcome
+        self._window.receipted(receipt.number, moment.now)
+        context.report("receipt_taken", number=receipt.number, messages=messages)
+        self._verify_receipt(moment)
+        self.send_more(moment)
+
+    def check_expiry(self, moment: Moment) -> None:
+        """Take what has expired from the queue, now and then, even while the line is down."""
+        due = self.next_expiry_at
+        if due is None or moment.now < due:
+            return
+        self._next_expiry_at = moment.now + _EXPIRY_CHECK_S
+        line, wall_ns = self._context.line, moment.wall_ns
+        self._context.commit(
+            lambda tx: accepting.expire(tx, line, wall_ns, _EXPIRED_A_CHECK), self._expired
+        )
+
+    def _expired(self, outcome: Any, _: Moment) -> None:
+        if isinstance(outcome, HotlineError):
+            return  # the next check looks again
+        self._context.record, ids = outcome
+        self._report_expired(ids)
+
+    def _report_expired(self, ids: list[str]) -> None:
+        for identifier in ids:
+            self._context.report("message_expired", id=identifier)

@@ -1,0 +1,170 @@
+"""One session: from the first handshake unit to close, without a socket.
+
+    HANDSHAKE   ->  ATTEST   ->  OPEN  ->  CLOSED
+    Noise units     ML-DSA       frames
+
+Bytes from the socket go in at ``receive``, frames for the line come out; frames to the peer go in at
+``push``, bytes for the socket come out at ``pull``. Nothing but the attestation is sent or accepted
+before both attestations verify. Any RemoteError from here means: close the connection, answer nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Final
+
+from hotline.errors import LocalMisuseError, ProtocolError
+from hotline.limits import RENEW_RECORDS, UNIT_BYTES
+from hotline.noise.handshakestate import HandshakeState
+from hotline.noise.protocol import parse_protocol_name
+from hotline.wire import frames, handshake
+from hotline.wire.records import RecordReader, RecordWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hotline.line.pairing import Pairing
+    from hotline.noise.ephemerals import Ephemerals
+
+PROTOCOL: Final = parse_protocol_name(handshake.PROTOCOL_NAME)
+
+
+class Stage(enum.Enum):
+    """How far a session has come."""
+
+    HANDSHAKE = "handshake"
+    ATTEST = "attest"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Session:
+    """One TCP connection's protocol state; ``initiator`` says which side dialled."""
+
+    def __init__(self, pairing: Pairing, ephemerals: Ephemerals, *, initiator: bool) -> None:
+        """Stand before the first unit; an initiator's is ready to be pulled."""
+        self.initiator = initiator
+        self.stage = Stage.HANDSHAKE
+        self._pairing = pairing
+        self._noise = HandshakeState(
+            PROTOCOL,
+            initiator=initiator,
+            prologue=pairing.prologue(initiator=initiator),
+            ephemerals=ephemerals,
+            s=pairing.keys.x25519,
+            rs=pairing.peer.x25519,
+            psks=(pairing.psk,),
+        )
+        self._unit = bytearray()
+        self._raw = b""
+        self._writer: RecordWriter | None = None
+        self._reader: RecordReader | None = None
+        if initiator:
+            message = self._noise.write_message(bytes(handshake.FIRST_PAYLOAD_BYTES))
+            self._raw = handshake.seal_first(message, pairing.calling_mac_key)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether both attestations verified and the session has not ended."""
+        return self.stage is Stage.OPEN
+
+    @property
+    def has_pending(self) -> bool:
+        """Tell whether ``pull`` would give bytes."""
+        return bool(self._raw) or (self._writer is not None and self._writer.pending_bytes > 0)
+
+    @property
+    def records_opened(self) -> int:
+        """Records of the peer that opened under the session's key: the only proof of life."""
+        return self._reader.records if self._reader is not None else 0
+
+    @property
+    def wants_renewal(self) -> bool:
+        """Tell whether so many records have passed that a new session should be made."""
+        return (
+            max(
+                self._writer.records if self._writer else 0,
+                self._reader.records if self._reader else 0,
+            )
+            >= RENEW_RECORDS
+        )
+
+    @property
+    def cut_short(self) -> bool:
+        """Tell whether an end of stream now is a truncation: no close frame came before it."""
+        return self.stage is not Stage.CLOSED
+
+    def receive(self, data: bytes) -> Iterator[frames.Frame]:
+        """Give the frames that data completes; raises RemoteError, and then the session is over.
+
+        The generator must be used up, or abandoned together with the session.
+        """
+        if self._reader is None:
+            data = self._receive_unit(data)
+        if self._reader is not None and data:
+            for frame_type, body in self._reader.feed(data):
+                frame = self._admit(frames.decode(frame_type, body))
+                if frame is not None:
+                    yield frame
+
+    def push(self, frame: frames.Frame) -> None:
+        """Queue a frame for the peer; only while open."""
+        if self._writer is None or self.stage is not Stage.OPEN:
+            raise LocalMisuseError("a frame was pushed on a session that is not open")
+        self._writer.push(*frames.encode(frame))
+
+    def pull(self, most_bytes: int) -> bytes:
+        """Give bytes for the socket: whole units, at most most_bytes but one unit at least."""
+        if self._raw:
+            raw, self._raw = self._raw, b""
+            return raw
+        return self._writer.pull(most_bytes) if self._writer is not None else b""
+
+    def _receive_unit(self, data: bytes) -> bytes:
+        """Collect one handshake unit and work it through; give what follows it."""
+        missing = UNIT_BYTES - len(self._unit)
+        self._unit += data[:missing]
+        if len(self._unit) < UNIT_BYTES:
+            return b""
+        unit = bytes(self._unit)
+        self._unit.clear()
+        if self.initiator:
+            handshake.check_padding(self._noise.read_message(unit))
+        else:
+            message = unit[: handshake.FIRST_MESSAGE_BYTES]
+            handshake.check_padding(self._noise.read_message(message))
+            self._raw = self._noise.write_message(bytes(handshake.SECOND_PAYLOAD_BYTES))
+        self._begin_records()
+        return data[missing:]
+
+    def _begin_records(self) -> None:
+        to_responder, to_initiator = self._noise.split()
+        outward, inward = (
+            (to_responder, to_initiator) if self.initiator else (to_initiator, to_responder)
+        )
+        self._writer, self._reader = RecordWriter(outward), RecordReader(inward)
+        self.stage = Stage.ATTEST
+        signature = self._pairing.attest(
+            initiator=self.initiator, handshake_hash=self._noise.get_handshake_hash()
+        )
+        self._writer.push(*frames.encode(frames.Attest(signature)))
+
+    def _admit(self, frame: frames.Frame) -> frames.Frame | None:
+        """Hold frames to the stage that the session is in."""
+        if self.stage is Stage.ATTEST:
+            if not isinstance(frame, frames.Attest):
+                raise ProtocolError(f"{type(frame).__name__} came before the attestation")
+            self._pairing.verify_attestation(
+                frame.signature,
+                initiator=not self.initiator,
+                handshake_hash=self._noise.get_handshake_hash(),
+            )
+            self.stage = Stage.OPEN
+            return None
+        if self.stage is Stage.CLOSED:
+            raise ProtocolError(f"{type(frame).__name__} came after close")
+        if isinstance(frame, frames.Attest):
+            raise ProtocolError("a second attestation came")
+        if isinstance(frame, frames.Close):
+            self.stage = Stage.CLOSED
+        return frame

@@ -1,0 +1,103 @@
+"""How much of our log may be in flight: bounded by bytes and by the measured rate of the link.
+
+What is sent can no longer be overtaken, so a FLASH waits behind all of it. The window therefore grows
+only while receipts come back promptly, by LEDBAT's idea (RFC 6817): the signal is queueing delay, that
+is, how much later than the best a receipt comes. It starts at one record, doubles per round trip until
+the first late receipt, and then probes gently. Where it stays small the link is slow, and parts of
+long messages are cut to one record each.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, WINDOW_TARGET_S
+from hotline.wire.entries import CHUNK_BYTES, PART_OVERHEAD_BYTES, SLOW_CHUNK_BYTES
+
+_RECORD_OF_ENTRIES: Final = SLOW_CHUNK_BYTES + PART_OVERHEAD_BYTES
+"""The smallest window: what fits in one record."""
+
+_PROBE_SHARE: Final = 8
+"""After the first late receipt the window grows by this share of what was receipted."""
+
+_BEST_DELAY_S: Final = 60.0
+"""The best delay is forgotten after this, for paths change."""
+
+
+class Window:
+    """Runs sent and not yet receipted on one session, and how many more bytes may follow."""
+
+    __slots__ = (
+        "_best_s",
+        "_best_since",
+        "_probing",
+        "_recent_s",
+        "_runs",
+        "_size",
+        "in_flight_bytes",
+    )
+
+    def __init__(self, now: float) -> None:
+        """Start with nothing in flight and nothing known of the link."""
+        self._runs: deque[tuple[int, int, float]] = deque()
+        self.in_flight_bytes = 0
+        self._size = _RECORD_OF_ENTRIES
+        self._best_s = float("inf")
+        self._recent_s = float("inf")
+        self._best_since = now
+        self._probing = False
+
+    @property
+    def room_bytes(self) -> int:
+        """Bytes that may be sent now; 0 means wait for a receipt.
+
+        With nothing in flight one entry may always go, whatever its size.
+        """
+        room = self._size - self.in_flight_bytes
+        if self._runs:
+            return room if room >= _RECORD_OF_ENTRIES else 0
+        return max(room, _RECORD_OF_ENTRIES)
+
+    @property
+    def chunk_bytes(self) -> int:
+        """How large a part of a long message should be cut now."""
+        return CHUNK_BYTES if self._size >= 4 * ENTRY_BYTES else SLOW_CHUNK_BYTES
+
+    @property
+    def waiting_since(self) -> float | None:
+        """When the oldest run in flight was sent, or None."""
+        return self._runs[0][2] if self._runs else None
+
+    def sent(self, last: int, size_bytes: int, now: float) -> None:
+        """Count a run that ends at entry number last as in flight."""
+        self._runs.append((last, size_bytes, now))
+        self.in_flight_bytes += size_bytes
+
+    def receipted(self, number: int, now: float) -> None:
+        """Learn from a receipt over all entries up to number."""
+        released = 0
+        oldest = newest = now
+        while self._runs and self._runs[0][0] <= number:
+            _, size_bytes, sent_at = self._runs.popleft()
+            oldest = min(oldest, sent_at)
+            newest = sent_at
+            released += size_bytes
+        if not released:
+            return
+        self.in_flight_bytes -= released
+        delay = now - newest
+        self._remember(delay, now)
+        if delay > self._best_s + WINDOW_TARGET_S:
+            carried = int(released / max(now - oldest, 1e-6) * WINDOW_TARGET_S)
+            self._size = max(_RECORD_OF_ENTRIES, min(self._size, carried))
+            self._probing = True
+        else:
+            growth = released // _PROBE_SHARE if self._probing else released
+            self._size = min(IN_FLIGHT_BYTES, self._size + growth)
+
+    def _remember(self, delay: float, now: float) -> None:
+        self._recent_s = min(self._recent_s, delay)
+        self._best_s = min(self._best_s, delay)
+        if now - self._best_since > _BEST_DELAY_S:
+            self._best_s, self._recent_s, self._best_since = self._recent_s, float("inf"), now

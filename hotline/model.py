@@ -1,0 +1,205 @@
+"""The words of DESIGN as plain values: what the line decides on and the store remembers."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from hotline import limits
+
+NAME_RULE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+"""Names of stations and lines: safe in a file name, a table and a sentence."""
+
+ID_RULE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""Ids of messages: what an operator can say, type and paste."""
+
+
+class Precedence(enum.IntEnum):
+    """How urgent a message is (ACP 121); lower goes first."""
+
+    FLASH = 0
+    IMMEDIATE = 1
+    PRIORITY = 2
+    ROUTINE = 3
+
+
+class Decision(enum.IntEnum):
+    """What an operator says of a message: read, will comply, cannot comply."""
+
+    READ = 0
+    WILCO = 1
+    CANNOT = 2
+
+
+class Kind(enum.IntEnum):
+    """What an entry is."""
+
+    MESSAGE = 1
+    PART = 2
+    ACKNOWLEDGEMENT = 3
+    TEST = 4
+
+
+class Side(enum.IntEnum):
+    """Whose log: ours, or our verified copy of the peer's."""
+
+    OWN = 0
+    PEER = 1
+
+
+class State(enum.StrEnum):
+    """What has become of a message; the order of the first four is the only way."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class Queueing(enum.IntEnum):
+    """Where a message of ours stands before its log number says the rest."""
+
+    QUEUED = 0
+    SEALING = 1
+    SEALED = 2
+    EXPIRED = 3
+    CANCELLED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a log: the number of its last entry, and the head there (64 bytes)."""
+
+    number: int
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A reader's signature over our head: its disk holds all entries up to there."""
+
+    number: int
+    head: bytes
+    time_ns: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why a line stopped, and when (UNIX ns)."""
+
+    code: str
+    text: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineRecord:
+    """One line's durable numbers: one row, replaced whole in a transaction.
+
+    Counts are of messages (not parts, acknowledgements or tests); they make status cost the same
+    however long the logs are. ``receipt`` is the peer's newest over our log; ``receipted`` is how
+    far we have signed for the peer's log.
+    """
+
+    line: int
+    name: str
+    peer_id: bytes
+    own: Position
+    peer: Position
+    receipt: Receipt | None
+    halt: Halt | None
+    queued: int
+    queued_bytes: int
+    sealed: int
+    delivered: int
+    acknowledged: int
+    received: int
+    acknowledged_here: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message, acknowledgement or test as accepted from an operator, ready to be sealed.
+
+    ``content`` is the exact entry encoding (for a long message: what its parts will carry).
+    ``digest`` identifies what the operator asked, so that a repeated id can be told from a clash.
+    """
+
+    id: str
+    kind: Kind
+    precedence: Precedence
+    content: bytes
+    digest: bytes
+    accepted_ns: int
+    expires_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An outgoing row as the sealer sees it; ``sealed_bytes`` of content are in parts already."""
+
+    row: int
+    id: str
+    kind: Kind
+    precedence: Precedence
+    content: bytes
+    sealed_bytes: int
+    expires_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One entry of a log with the head after it; ``messages`` counts complete messages so far."""
+
+    number: int
+    head: bytes
+    data: bytes
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A complete message found in the peer's log; ``number`` is its last entry's."""
+
+    id: str
+    kind: Kind
+    precedence: Precedence
+    number: int
+    received_ns: int
+    parts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A message of the peer's of which some parts have come."""
+
+    precedence: Precedence
+    id: str
+    total_bytes: int
+    numbers: tuple[int, ...]
+    have_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """An operator's answer to a message: who, what, when (UNIX ns), and a note."""
+
+    operator: str
+    decision: Decision
+    note: str
+    at_ns: int
+
+
+def spelled(precedence: Precedence | Decision) -> str:
+    """Give the word as operators write it: FLASH, wilco."""
+    return precedence.name if isinstance(precedence, Precedence) else precedence.name.lower()
+
+
+def check_id(identifier: str) -> bool:
+    """Tell whether identifier is a legal message id."""
+    return len(identifier) <= limits.ID_BYTES and ID_RULE.fullmatch(identifier) is not None

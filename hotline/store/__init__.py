@@ -1,0 +1,1 @@
+"""What is durable: one interface, one implementation of it on SQLite."""

@@ -1,0 +1,176 @@
+"""The seam between what is decided and what is remembered.
+
+``line/`` decides inside a transaction, through the methods below; a store only remembers, in order,
+durably. Every implementation passes tests/store/conformance.py. The laws:
+
+1. ``transact`` returns only after all of its work is on disk (a real fsync), or raises, and then
+   nothing of it ever happened, except that a failed commit may turn out durable at the next start.
+2. Works run one after another, in the order given; a work that raises a HotlineError is undone
+   alone, and the others stand.
+3. Reading never waits for writing, and sees only what is committed.
+4. Bytes of entries come back exactly as they went in; who finds otherwise raises StoreError.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hotline.model import (
+        Acknowledged,
+        Incoming,
+        LineRecord,
+        LogEntry,
+        Outgoing,
+        Partial,
+        Queued,
+        Queueing,
+        Receipt,
+        Side,
+    )
+    from hotline.store.views import MessageView
+
+T = TypeVar("T")
+
+
+class Transaction(Protocol):
+    """What a work may read and change; all of it, or nothing, becomes durable."""
+
+    # --- lines ---
+    def line(self, line: int) -> LineRecord:
+        """Give a line's numbers as they stand in this transaction."""
+
+    def put_line(self, record: LineRecord) -> None:
+        """Replace a line's numbers."""
+
+    # --- our queue ---
+    def digests(self, line: int, ids: Sequence[str]) -> dict[str, bytes]:
+        """Give the digest of each of ids that is an outgoing message of line already."""
+
+    def enqueue(self, line: int, messages: Sequence[Outgoing]) -> None:
+        """Add messages to the queue in this order (their ids are new to line)."""
+
+    def queued(self, line: int, most: int) -> list[Queued]:
+        """Give at most most rows still to be sealed: highest precedence first, oldest first.
+
+        Gives fewer once their content reaches a few MiB: a queue of long ones must fit in memory.
+        """
+
+    def due(self, line: int, now_ns: int, most: int) -> list[Queued]:
+        """Give at most most rows, wholly queued, that expire at or before now_ns."""
+
+    def waiting(self, line: int, identifier: str) -> Queued | None:
+        """Give the outgoing message of this id if it is queued and nothing of it is sealed."""
+
+    def set_queueing(self, rows: Sequence[int], queueing: Queueing) -> None:
+        """Take wholly queued rows from the queue, as EXPIRED or CANCELLED; they stay visible."""
+
+    def seal(self, line: int, numbers: Sequence[tuple[int, int]]) -> None:
+        """Say that each (row, number) is sealed: its content stands in the log up to number."""
+
+    def seal_part(self, line: int, row: int, number: int, sealed_bytes: int) -> None:
+        """Say that entry number carries row's content up to sealed_bytes."""
+
+    # --- the logs ---
+    def append(self, line: int, side: Side, entries: Sequence[LogEntry]) -> None:
+        """Append entries to a log; their numbers go on from its end."""
+
+    def entries(
+        self, line: int, side: Side, first: int, most: int, most_bytes: int
+    ) -> list[LogEntry]:
+        """Give entries from number first on: at most most, at most most_bytes (but one at least).
+
+        Raises StoreError if an entry does not hash to the head stored beside it.
+        """
+
+    def head(self, line: int, side: Side, number: int) -> bytes | None:
+        """Give the head after entry number (number >= 1), or None if the log is shorter."""
+
+    def messages_until(self, line: int, side: Side, number: int) -> int:
+        """Give how many complete messages the entries up to number hold (0 for number 0)."""
+
+    def put_signature(
+        self, line: int, side: Side, first: int, last: int, signature: bytes, at_ns: int
+    ) -> None:
+        """Keep the writer's signature over the head at last; it came or was made at at_ns."""
+
+    def put_receipt(self, line: int, receipt: Receipt, at_ns: int) -> None:
+        """Keep the peer's receipt over our log; it came at at_ns by our clock."""
+
+    def put_resumption(self, line: int, after: int, upto: int, at_ns: int) -> None:
+        """Note that our entries after..upto (after excluded) were put on the wire once more."""
+
+    # --- the peer's messages ---
+    def receive(self, line: int, messages: Sequence[Incoming]) -> None:
+        """Show complete messages of the peer's log; drop their partials."""
+
+    def known_incoming(self, line: int, ids: Sequence[str]) -> set[str]:
+        """Give those of ids that the peer has used for a message already."""
+
+    def partials(self, line: int) -> list[Partial]:
+        """Give the peer's messages of which only some parts have come."""
+
+    def put_partial(self, line: int, partial: Partial) -> None:
+        """Add or replace the partial of this id."""
+
+    # --- either direction ---
+    def find(self, line: int, side: Side, identifier: str) -> MessageView | None:
+        """Give one message: side OWN is what we sent, PEER what we received."""
+
+    def acknowledge(self, line: int, side: Side, identifier: str, answer: Acknowledged) -> None:
+        """Set the acknowledgement shown with a message; a later one replaces it."""
+
+
+class Reader(Protocol):
+    """What operators ask; sees only what is committed."""
+
+    def lines(self) -> list[LineRecord]:
+        """Give all lines' numbers, in the order in which they were added."""
+
+    def page(
+        self,
+        side: Side,
+        *,
+        line: int | None = None,
+        after: int | None = None,
+        before: int | None = None,
+        open_only: bool = False,
+        most: int = 100,
+    ) -> list[MessageView]:
+        """Give messages: side OWN is the outbox, PEER the inbox; ``row`` is the cursor.
+
+        With ``after``: those with a greater row, oldest first. Otherwise the newest with a smaller
+        row than ``before``, oldest first among themselves. ``open_only`` leaves out what is
+        acknowledged (inbox), or acknowledged, expired or cancelled (outbox). A page also ends
+        early when its bodies reach a few MiB; it holds one message at least if there is one.
+        """
+
+    def show(self, identifier: str) -> list[MessageView]:
+        """Give every message with this id: of any line, in either direction."""
+
+
+class Store(Protocol):
+    """One station's durable memory, held by one daemon at a time."""
+
+    def add_line(self, name: str, peer_id: bytes) -> int:
+        """Give the number of the line to peer_id, making it if it is new; its name may change."""
+
+    def transact(self, works: Sequence[Callable[[Transaction], T]]) -> list[T | Exception]:
+        """Run works in one transaction and make it durable; a result or a HotlineError for each.
+
+        Raises StoreFullError (nothing happened; may be tried again) or StoreError (stop at once).
+        """
+
+    def read(self, work: Callable[[Reader], T]) -> T:
+        """Run work over what is committed; may be called from any thread."""
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the database; raises StoreError."""
+
+    def free_bytes(self) -> int:
+        """Give the free disk where the store lies."""
+
+    def close(self) -> None:
+        """Release everything; the store is as durable as it was before."""

@@ -1,0 +1,105 @@
+"""The line table: one row a line, to and from LineRecord."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from hotline.errors import LocalMisuseError
+from hotline.model import Halt, LineRecord, Position, Receipt
+from hotline.store.keys import LINE_MAX, signed, unsigned
+from hotline.wire.heads import head_zero
+
+if TYPE_CHECKING:
+    import apsw
+
+_COUNTS: Final = (
+    "queued, queued_bytes, sealed, delivered, acknowledged, received, acknowledged_here"
+)
+_COLUMNS: Final = (
+    "line, name, peer_id, own_number, own_head, peer_number, peer_head,"
+    " receipt_number, receipt_head, receipt_time_ns, receipt_signature,"
+    f" halt_code, halt_text, halt_at_ns, {_COUNTS}"
+)
+_ONE: Final = f"SELECT {_COLUMNS} FROM line WHERE line = ?"  # noqa: S608 - constants only
+_ALL: Final = f"SELECT {_COLUMNS} FROM line ORDER BY line"  # noqa: S608 - constants only
+_REPLACE: Final = f"""
+UPDATE line SET ({_COLUMNS.removeprefix("line, ")}) = ({", ".join("?" * 20)}) WHERE line = ?
+"""  # noqa: S608 - constants only
+
+
+def get(database: apsw.Connection, line: int) -> LineRecord:
+    """Give one line."""
+    row = database.execute(_ONE, (line,)).fetchone()
+    if row is None:
+        raise LocalMisuseError(f"there is no line {line}")
+    return _record(row)
+
+
+def every(database: apsw.Connection) -> list[LineRecord]:
+    """Give all lines in the order in which they were added."""
+    return [_record(row) for row in database.execute(_ALL)]
+
+
+def put(database: apsw.Connection, record: LineRecord) -> None:
+    """Replace one line."""
+    receipt, halt = record.receipt, record.halt
+    database.execute(
+        _REPLACE,
+        (
+            record.name,
+            record.peer_id,
+            record.own.number,
+            record.own.head,
+            record.peer.number,
+            record.peer.head,
+            receipt and receipt.number,
+            receipt and receipt.head,
+            receipt and signed(receipt.time_ns),
+            receipt and receipt.signature,
+            halt and halt.code,
+            halt and halt.text,
+            halt and halt.at_ns,
+            record.queued,
+            record.queued_bytes,
+            record.sealed,
+            record.delivered,
+            record.acknowledged,
+            record.received,
+            record.acknowledged_here,
+            record.line,
+        ),
+    )
+    if database.changes() != 1:
+        raise LocalMisuseError(f"there is no line {record.line}")
+
+
+def add(database: apsw.Connection, name: str, peer_id: bytes, station_id: bytes) -> int:
+    """Give the number of the line to peer_id, made if it is new, under its present name."""
+    line = database.execute("SELECT line FROM line WHERE peer_id = ?", (peer_id,)).get
+    if line is not None:
+        database.execute("UPDATE line SET name = ? WHERE line = ?", (name, line))
+        return int(line)
+    database.execute(
+        "INSERT INTO line (name, peer_id, own_number, own_head, peer_number, peer_head)"
+        " VALUES (?, ?, 0, ?, 0, ?)",
+        (name, peer_id, head_zero(station_id, peer_id), head_zero(peer_id, station_id)),
+    )
+    line = database.last_insert_rowid()
+    if line > LINE_MAX:
+        raise LocalMisuseError(f"line {line} does not fit into a key")
+    return line
+
+
+def _record(row: tuple[Any, ...]) -> LineRecord:
+    line, name, peer_id, own, own_head, peer, peer_head, *rest = row
+    number, head, time_ns, signature, code, text, at_ns, *counts = rest
+    return LineRecord(
+        line,
+        name,
+        peer_id,
+        Position(own, own_head),
+        Position(peer, peer_head),
+        None if number is None else Receipt(number, head, unsigned(time_ns), signature),
+        None if code is None else Halt(code, text, at_ns),
+        *counts,
+    )

@@ -1,0 +1,90 @@
+"""What operators ask, on a connection that can only look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hotline.limits import MIB
+from hotline.store import lines
+from hotline.store.logs import Logs
+from hotline.store.messages import Messages
+
+if TYPE_CHECKING:
+    import apsw
+
+    from hotline.model import LineRecord, Side
+    from hotline.store.views import MessageView
+
+PAGE_BYTES: Final = 4 * MIB
+"""Bodies in one page: a thousand messages of a mebibyte must not be one answer."""
+
+_ROW_END: Final = 2**62
+
+# The conditions are spelled as in the partial indexes, or SQLite would not take these.
+_SHOWN: Final = "line = ? AND side = ? AND kind = 1"
+_OPEN: Final = f"{_SHOWN} AND acknowledged_ns IS NULL AND content IS NULL"
+
+_SHOW: Final = """
+SELECT row FROM line CROSS JOIN message USING (line)
+WHERE side IN (0, 1) AND id = ? AND kind = 1 ORDER BY row
+"""
+
+
+class SqliteReader:
+    """The interface's Reader; lives as long as one read transaction."""
+
+    def __init__(self, database: apsw.Connection, station_id: bytes) -> None:
+        self._database = database
+        self._messages = Messages(database, Logs(database, station_id))
+
+    def lines(self) -> list[LineRecord]:
+        """Give all lines' numbers, in the order in which they were added."""
+        return lines.every(self._database)
+
+    def page(
+        self,
+        side: Side,
+        *,
+        line: int | None = None,
+        after: int | None = None,
+        before: int | None = None,
+        open_only: bool = False,
+        most: int = 100,
+    ) -> list[MessageView]:
+        """Give messages of one direction, oldest first, as the interface says."""
+        condition = _OPEN if open_only else _SHOWN
+        wanted = [line] if line is not None else [record.line for record in self.lines()]
+        if after is not None:
+            select = f"{condition} AND row > ? ORDER BY row"
+            return self._views(sorted(self._rows(select, wanted, side, after, most))[:most])
+        select = f"{condition} AND row < ? ORDER BY row DESC"
+        rows = self._rows(select, wanted, side, _ROW_END if before is None else before, most)
+        return self._views(sorted(rows, reverse=True)[:most])[::-1]
+
+    def show(self, identifier: str) -> list[MessageView]:
+        """Give every message with this id: of any line, in either direction."""
+        rows = self._database.execute(_SHOW, (identifier,))
+        return [self._messages.view(row) for (row,) in rows]
+
+    def _rows(
+        self, select: str, wanted: list[int], side: Side, cursor: int, most: int
+    ) -> list[int]:
+        """Give candidates of each line: a station has few, and one index serves both questions."""
+        statement = f"SELECT row FROM message WHERE {select} LIMIT ?"  # noqa: S608 - constants only
+        return [
+            row
+            for line in wanted
+            for (row,) in self._database.execute(statement, (line, side, cursor, most))
+        ]
+
+    def _views(self, rows: list[int]) -> list[MessageView]:
+        """Load rows in this order until their bodies reach PAGE_BYTES."""
+        views: list[MessageView] = []
+        size = 0
+        for row in rows:
+            view = self._messages.view(row)
+            size += len(view.body)
+            if views and size > PAGE_BYTES:
+                break
+            views.append(view)
+        return views

@@ -1,0 +1,373 @@
+"""What a work may read and change, on the one connection that writes.
+
+Rows go in by executemany, one statement for a whole burst: the interpreter's share of a row is then
+a few microseconds. Whatever a caller claims about the rows it names is checked by how many of them
+a statement changed: a state that would go backwards is a bug here, and undoes everything.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from hotline.errors import LocalMisuseError
+from hotline.limits import MIB
+from hotline.model import Kind, Partial, Precedence, Queued, Queueing, Side
+from hotline.store import lines
+from hotline.store.keys import (
+    NUMBER_MASK,
+    QUEUE_KEY_SQL,
+    log_key,
+    queue_bounds,
+    queue_key,
+    signed,
+)
+from hotline.store.logs import Logs
+from hotline.store.messages import Messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import apsw
+
+    from hotline.model import (
+        Acknowledged,
+        Incoming,
+        LineRecord,
+        LogEntry,
+        Outgoing,
+        Receipt,
+    )
+    from hotline.store.views import MessageView
+
+QUEUED_BYTES: Final = 4 * MIB
+"""Content loaded by one look at the queue: far more than is sealed at once."""
+
+_NUMBER_BYTES: Final = 8
+
+_ROW: Final = "row, id, kind, precedence, queue.content, sealed_bytes, expires_ns"
+
+# CROSS JOIN fixes the order of the loops: the planner, which knows no figures, must not guess.
+_QUEUED: Final = f"""
+SELECT {_ROW}
+FROM queue CROSS JOIN message ON row = key & ?
+WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?
+"""  # noqa: S608 - constants only
+
+_DUE: Final = f"""
+SELECT {_ROW}
+FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL}
+WHERE line = ? AND queueing = 0 AND expires_ns <= ? ORDER BY expires_ns LIMIT ?
+"""  # noqa: S608 - constants only
+
+_WAITING: Final = f"""
+SELECT {_ROW}
+FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL}
+WHERE line = ? AND side = 0 AND id = ? AND queueing = 0
+"""  # noqa: S608 - constants only
+
+_ENQUEUE: Final = """
+INSERT INTO message (row, line, side, kind, precedence, queueing, at_ns, expires_ns, id, digest)
+VALUES (?, ?, 0, ?, ?, 0, ?, ?, ?, ?)
+"""
+
+_RECEIVE: Final = """
+INSERT INTO message (row, line, side, kind, precedence, queueing, number, at_ns, id)
+VALUES (?, ?, 1, ?, ?, 2, ?, ?, ?)
+"""
+
+_SEAL: Final = """
+UPDATE message SET queueing = 2, number = ? WHERE row = ? AND line = ? AND queueing < 2
+"""
+
+_UNQUEUE: Final = f"""
+DELETE FROM queue WHERE key = (SELECT {QUEUE_KEY_SQL} FROM message WHERE row = ?)
+"""  # noqa: S608 - constants only
+
+_SEAL_PART: Final = f"""
+UPDATE queue SET sealed_bytes = ? WHERE key = (SELECT {QUEUE_KEY_SQL} FROM message WHERE row = ?)
+"""  # noqa: S608 - constants only
+
+_WITHDRAW: Final = f"""
+UPDATE message SET queueing = ?, content = (
+    SELECT queue.content FROM queue WHERE key = {QUEUE_KEY_SQL}
+) WHERE row = ? AND queueing = 0
+"""  # noqa: S608 - constants only
+
+# A resend may cut a run elsewhere and sign anew in the midst of what was signed before. The time
+# kept is the earliest at which any signature (or receipt) covered the place, so it never moves.
+_SIGNATURE: Final = """
+INSERT INTO signature (key, first, at_ns, signature) VALUES (?1, ?2, min(?3, coalesce(
+    (SELECT at_ns FROM signature WHERE key BETWEEN ?1 AND ?5 ORDER BY key LIMIT 1), ?3)), ?4)
+ON CONFLICT DO NOTHING
+"""
+
+_RECEIPT: Final = """
+INSERT INTO receipt (key, at_ns, time_ns, head, signature) VALUES (?1, min(?2, coalesce(
+    (SELECT at_ns FROM receipt WHERE key BETWEEN ?1 AND ?6 ORDER BY key LIMIT 1), ?2)), ?3, ?4, ?5)
+ON CONFLICT DO NOTHING
+"""
+
+
+class SqliteTransaction:
+    """The interface's Transaction."""
+
+    def __init__(self, database: apsw.Connection, station_id: bytes) -> None:
+        self._database = database
+        self._logs = Logs(database, station_id)
+        self._messages = Messages(database, self._logs)
+
+    # --- lines ---
+
+    def line(self, line: int) -> LineRecord:
+        """Give a line's numbers as they stand in this transaction."""
+        return lines.get(self._database, line)
+
+    def put_line(self, record: LineRecord) -> None:
+        """Replace a line's numbers."""
+        lines.put(self._database, record)
+
+    # --- our queue ---
+
+    def digests(self, line: int, ids: Sequence[str]) -> dict[str, bytes]:
+        """Give the digest of each of ids that is an outgoing message of line already."""
+        return dict(self._named(line, Side.OWN, ids))
+
+    def enqueue(self, line: int, messages: Sequence[Outgoing]) -> None:
+        """Add messages to the queue in this order."""
+        numbered = list(enumerate(messages, start=self._next_row()))
+        self._database.executemany(
+            _ENQUEUE,
+            [
+                (row, line, m.kind, m.precedence, m.accepted_ns, m.expires_ns, m.id, m.digest)
+                for row, m in numbered
+            ],
+        )
+        self._database.executemany(
+            "INSERT INTO queue VALUES (?, 0, ?)",
+            [(queue_key(line, m.precedence, row), m.content) for row, m in numbered],
+        )
+
+    def queued(self, line: int, most: int) -> list[Queued]:
+        """Give the next rows to be sealed."""
+        return _within_bytes(
+            self._database.execute(_QUEUED, (NUMBER_MASK, *queue_bounds(line), most))
+        )
+
+    def due(self, line: int, now_ns: int, most: int) -> list[Queued]:
+        """Give rows, wholly queued, that expire at or before now_ns."""
+        return _within_bytes(self._database.execute(_DUE, (line, now_ns, most)))
+
+    def waiting(self, line: int, identifier: str) -> Queued | None:
+        """Give the outgoing message of this id if it is wholly queued."""
+        found = _within_bytes(self._database.execute(_WAITING, (line, identifier)))
+        return found[0] if found else None
+
+    def set_queueing(self, rows: Sequence[int], queueing: Queueing) -> None:
+        """Withdraw rows that are wholly queued; what they say is kept beside them."""
+        if queueing not in (Queueing.EXPIRED, Queueing.CANCELLED):
+            raise LocalMisuseError(f"{queueing.name} is said by sealing, not by set_queueing")
+        self._change(_WITHDRAW, [(queueing, row) for row in rows])
+        self._change(_UNQUEUE, [(row,) for row in rows])
+
+    def seal(self, line: int, numbers: Sequence[tuple[int, int]]) -> None:
+        """Say that each (row, number) is sealed."""
+        self._change(_SEAL, [(number, row, line) for row, number in numbers])
+        self._change(_UNQUEUE, [(row,) for row, _ in numbers])
+
+    def seal_part(self, line: int, row: int, number: int, sealed_bytes: int) -> None:
+        """Say that entry number carries row's content up to sealed_bytes."""
+        self._change(
+            "UPDATE message SET queueing = 1 WHERE row = ? AND line = ? AND queueing < 2",
+            [(row, line)],
+        )
+        self._change(_SEAL_PART, [(sealed_bytes, row)])
+        self._database.execute("INSERT INTO part VALUES (?, ?)", (row, number))
+
+    # --- the logs ---
+
+    def append(self, line: int, side: Side, entries: Sequence[LogEntry]) -> None:
+        """Append entries to a log; their numbers go on from its end."""
+        for expected, entry in enumerate(entries, start=self._logs.last(line, side) + 1):
+            if entry.number != expected:
+                raise LocalMisuseError(f"entry {entry.number} is appended as number {expected}")
+        base = log_key(line, side, 0)
+        self._database.executemany(
+            "INSERT INTO entry VALUES (?, ?, ?, ?)",
+            [(base + entry.number, entry.messages, entry.head, entry.data) for entry in entries],
+        )
+
+    def entries(
+        self, line: int, side: Side, first: int, most: int, most_bytes: int
+    ) -> list[LogEntry]:
+        """Give checked entries from number first on."""
+        return self._logs.entries(line, side, first, most, most_bytes)
+
+    def head(self, line: int, side: Side, number: int) -> bytes | None:
+        """Give the head after entry number, or None if the log is shorter."""
+        return self._logs.head(line, side, number)
+
+    def messages_until(self, line: int, side: Side, number: int) -> int:
+        """Give how many complete messages the entries up to number hold."""
+        if number == 0:
+            return 0
+        count: int | None = self._database.execute(
+            "SELECT messages FROM entry WHERE key = ?", (log_key(line, side, number),)
+        ).get
+        if count is None:
+            raise LocalMisuseError(f"the log has no entry {number}")
+        return count
+
+    def put_signature(
+        self, line: int, side: Side, first: int, last: int, signature: bytes, at_ns: int
+    ) -> None:
+        """Keep the writer's signature over the head at last."""
+        key, end = log_key(line, side, last), log_key(line, side, NUMBER_MASK)
+        self._database.execute(_SIGNATURE, (key, first, at_ns, signature, end))
+
+    def put_receipt(self, line: int, receipt: Receipt, at_ns: int) -> None:
+        """Keep the peer's receipt over our log."""
+        key = log_key(line, Side.OWN, receipt.number)
+        end = log_key(line, Side.OWN, NUMBER_MASK)
+        time_ns = signed(receipt.time_ns)
+        self._database.execute(
+            _RECEIPT, (key, at_ns, time_ns, receipt.head, receipt.signature, end)
+        )
+
+    def put_resumption(self, line: int, after: int, upto: int, at_ns: int) -> None:
+        """Note that our entries after..upto (after excluded) were put on the wire once more."""
+        self._database.execute(
+            "INSERT INTO resumption (line, upto, after, at_ns) VALUES (?, ?, ?, ?)",
+            (line, upto, after, at_ns),
+        )
+
+    # --- the peer's messages ---
+
+    def receive(self, line: int, messages: Sequence[Incoming]) -> None:
+        """Show complete messages of the peer's log; drop their partials."""
+        numbered = list(enumerate(messages, start=self._next_row()))
+        self._database.executemany(
+            _RECEIVE,
+            [
+                (row, line, m.kind, m.precedence, m.number, m.received_ns, m.id)
+                for row, m in numbered
+            ],
+        )
+        self._database.executemany(
+            "INSERT INTO part VALUES (?, ?)",
+            [(row, number) for row, m in numbered for number in m.parts],
+        )
+        self._database.executemany(
+            "DELETE FROM partial WHERE line = ? AND id = ?",
+            [(line, m.id) for m in messages if m.parts],
+        )
+
+    def known_incoming(self, line: int, ids: Sequence[str]) -> set[str]:
+        """Give those of ids that the peer has used for a message already."""
+        return {identifier for identifier, _ in self._named(line, Side.PEER, ids)}
+
+    def partials(self, line: int) -> list[Partial]:
+        """Give the peer's messages of which only some parts have come."""
+        rows = self._database.execute(
+            "SELECT precedence, id, total_bytes, numbers, have_bytes FROM partial WHERE line = ?",
+            (line,),
+        )
+        return [
+            Partial(Precedence(precedence), identifier, total_bytes, _unpacked(numbers), have_bytes)
+            for precedence, identifier, total_bytes, numbers, have_bytes in rows
+        ]
+
+    def put_partial(self, line: int, partial: Partial) -> None:
+        """Add or replace the partial of this id."""
+        packed = b"".join(number.to_bytes(_NUMBER_BYTES, "big") for number in partial.numbers)
+        self._database.execute(
+            "INSERT OR REPLACE INTO partial VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                line,
+                partial.id,
+                partial.precedence,
+                partial.total_bytes,
+                partial.have_bytes,
+                packed,
+            ),
+        )
+
+    # --- either direction ---
+
+    def find(self, line: int, side: Side, identifier: str) -> MessageView | None:
+        """Give one message: side OWN is what we sent, PEER what we received."""
+        row = self._database.execute(
+            "SELECT row FROM message WHERE line = ? AND side = ? AND id = ?",
+            (line, side, identifier),
+        ).get
+        return None if row is None else self._messages.view(row)
+
+    def acknowledge(self, line: int, side: Side, identifier: str, answer: Acknowledged) -> None:
+        """Set the acknowledgement shown with a message; a later one replaces it."""
+        self._change(
+            "UPDATE message SET acknowledged_ns = ?, acknowledged_by = ?, decision = ?, note = ?"
+            " WHERE line = ? AND side = ? AND id = ?",
+            [
+                (
+                    signed(answer.at_ns),
+                    answer.operator,
+                    answer.decision,
+                    answer.note,
+                    line,
+                    side,
+                    identifier,
+                )
+            ],
+        )
+
+    # --- how ---
+
+    def _next_row(self) -> int:
+        row: int | None = self._database.execute("SELECT max(row) FROM message").get
+        return (row or 0) + 1
+
+    def _named(self, line: int, side: Side, ids: Sequence[str]) -> Iterable[tuple[str, Any]]:
+        """Give id and digest of each of ids that is a message already, by one statement for all."""
+        return self._database.execute(
+            "SELECT m.id, m.digest FROM json_each(?) j CROSS JOIN message m"
+            " ON m.line = ? AND m.side = ? AND m.id = j.value",
+            (json.dumps(list(ids)), line, side),
+        )
+
+    def _change(self, statement: str, bindings: Sequence[tuple[object, ...]]) -> None:
+        """Run statement for each of bindings, each of which must change exactly one row."""
+        before = self._database.total_changes()
+        self._database.executemany(statement, bindings)
+        if self._database.total_changes() - before != len(bindings):
+            raise LocalMisuseError(
+                "a message is changed that is not there, or not as it was thought"
+            )
+
+
+def _within_bytes(rows: Iterable[tuple[Any, ...]]) -> list[Queued]:
+    """Take rows until their content reaches QUEUED_BYTES: a queue of long ones is no burden."""
+    found: list[Queued] = []
+    size = 0
+    for row, identifier, kind, precedence, content, sealed_bytes, expires_ns in rows:
+        found.append(
+            Queued(
+                row,
+                identifier,
+                Kind(kind),
+                Precedence(precedence),
+                content,
+                sealed_bytes,
+                expires_ns,
+            )
+        )
+        size += len(content)
+        if size >= QUEUED_BYTES:
+            break
+    return found
+
+
+def _unpacked(numbers: bytes) -> tuple[int, ...]:
+    return tuple(
+        int.from_bytes(numbers[at : at + _NUMBER_BYTES], "big")
+        for at in range(0, len(numbers), _NUMBER_BYTES)
+    )

@@ -1,0 +1,43 @@
+"""A message as an operator sees it: the stable field names of the outer contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hotline.model import Decision, Kind, Precedence, Side, State
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One message of either direction; times are UNIX nanoseconds by this station's clock.
+
+    (``composed_ns`` is by its author's clock, ``acknowledged_ns`` by the answering operator's.)
+    ``number`` is the log number of its last entry, None while it is not wholly sealed. ``row`` is
+    the store's own order, used as a cursor. ``state`` of an incoming message is ``delivered``, or
+    ``acknowledged`` once one of our operators has answered.
+    """
+
+    row: int
+    id: str
+    line: str
+    side: Side
+    kind: Kind
+    number: int | None
+    precedence: Precedence
+    author: str
+    subject: str
+    body: str
+    composed_ns: int
+    ack_by_ns: int | None
+    expires_ns: int | None
+    sent_ns: int | None
+    delivered_ns: int | None
+    received_ns: int | None
+    acknowledged_ns: int | None
+    acknowledged_by: str | None
+    decision: Decision | None
+    note: str | None
+    state: State
+    attempts: int

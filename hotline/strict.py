@@ -1,0 +1,149 @@
+"""msgpack, strictly: one array of a declared shape, one encoding per value, nothing after it.
+
+Everything that Hotline hashes, signs or takes from outside passes through here. The stock decoder
+accepts maps, extension types, floats, longer integer forms and huge declared lengths; none of them
+can be told apart under a signature by a reader who is careless, so none is accepted at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgpack  # type: ignore[import-untyped]
+
+from hotline.errors import DecodeError
+
+U64_MAX: Final = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One element of an array: its type and its bounds.
+
+    ``low`` and ``high`` bound the value of an int, the length in bytes of bytes and str (UTF-8), and
+    the count of a tuple, whose elements all follow ``item``. ``optional`` admits nil.
+    """
+
+    name: str
+    kind: type
+    low: int = 0
+    high: int = 0
+    optional: bool = False
+    item: Field | None = None
+
+    def check(self, value: object) -> None:
+        """Raise DecodeError unless value fits."""
+        if value is None and self.optional:
+            return
+        if type(value) is not self.kind:
+            raise DecodeError(f"{self.name} is {type(value).__name__}, not {self.kind.__name__}")
+        size = self._size(value)
+        if not self.low <= size <= self.high:
+            raise DecodeError(
+                f"{self.name} is out of bounds: {size} not in {self.low}..{self.high}"
+            )
+        if self.item is not None:
+            for element in value:  # type: ignore[attr-defined]
+                self.item.check(element)
+
+    def _size(self, value: Any) -> int:
+        if self.kind is int:
+            return int(value)
+        if self.kind is str:
+            return len(value) if value.isascii() else len(value.encode())
+        if self.kind is bool:
+            return self.low
+        return len(value)
+
+
+def uint(name: str, high: int = U64_MAX, *, low: int = 0, optional: bool = False) -> Field:
+    """Give a field for an unsigned integer of low..high."""
+    return Field(name, int, low, high, optional)
+
+
+def sint(name: str, *, optional: bool = False) -> Field:
+    """Give a field for a signed 63-bit integer."""
+    return Field(name, int, -(2**63), 2**63 - 1, optional)
+
+
+def blob(name: str, size: int, *, low: int | None = None, optional: bool = False) -> Field:
+    """Give a field for exactly size bytes, or for low..size bytes."""
+    return Field(name, bytes, size if low is None else low, size, optional)
+
+
+def text(name: str, high: int, *, low: int = 0, optional: bool = False) -> Field:
+    """Give a field for UTF-8 text of low..high bytes."""
+    return Field(name, str, low, high, optional)
+
+
+def flag(name: str) -> Field:
+    """Give a field for a boolean."""
+    return Field(name, bool)
+
+
+def run(name: str, item: Field, high: int, *, low: int = 0) -> Field:
+    """Give a field for an array of low..high elements of one kind."""
+    return Field(name, tuple, low, high, item=item)
+
+
+def _refuse_ext(code: int, data: bytes) -> Any:
+    raise DecodeError(f"extension type {code} is not allowed")
+
+
+class Shape:
+    """A fixed array of fields: the only structure that Hotline encodes or decodes."""
+
+    __slots__ = ("_fields", "_max_bytes", "name")
+
+    def __init__(self, name: str, *fields: Field, max_bytes: int) -> None:
+        """Name the shape, list its fields, and bound its encoding in bytes."""
+        self.name = name
+        self._fields = fields
+        self._max_bytes = max_bytes
+
+    def pack(self, *values: Any) -> bytes:
+        """Encode values; raise DecodeError if our own values break the shape."""
+        self._check(values)
+        data: bytes = msgpack.packb(values, use_bin_type=True)
+        if len(data) > self._max_bytes:
+            raise DecodeError(f"{self.name} is {len(data)} bytes, over {self._max_bytes}")
+        return data
+
+    def unpack(self, data: bytes | memoryview) -> tuple[Any, ...]:
+        """Decode exactly one value of this shape; raise DecodeError for anything else."""
+        if len(data) > self._max_bytes:
+            raise DecodeError(f"{self.name} is {len(data)} bytes, over {self._max_bytes}")
+        try:
+            values = msgpack.unpackb(
+                data,
+                raw=False,
+                use_list=False,
+                strict_map_key=True,
+                ext_hook=_refuse_ext,
+                max_str_len=self._max_bytes,
+                max_bin_len=self._max_bytes,
+                max_array_len=self._max_bytes,
+                max_map_len=0,
+                max_ext_len=0,
+            )
+        except DecodeError:
+            raise
+        except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
+            raise DecodeError(
+                f"{self.name} is not strict msgpack: {type(error).__name__}"
+            ) from None
+        self._check(values)
+        # One value has one encoding: without this a longer integer form would give a second text
+        # to the same signature.
+        if msgpack.packb(values, use_bin_type=True) != data:
+            raise DecodeError(f"{self.name} is not in its shortest encoding")
+        return values  # type: ignore[no-any-return]
+
+    def _check(self, values: object) -> None:
+        if type(values) is not tuple:
+            raise DecodeError(f"{self.name} is not an array")
+        if len(values) != len(self._fields):
+            raise DecodeError(f"{self.name} has {len(values)} fields, not {len(self._fields)}")
+        for field, value in zip(self._fields, values, strict=True):
+            field.check(value)

@@ -1,0 +1,1 @@
+"""Bytes to values and back: units, records, frames, entries, heads. No state but a stream's place."""

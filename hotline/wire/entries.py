@@ -1,0 +1,194 @@
+"""Entries: the durable units of a log (docs/protocol.md, "Entries").
+
+An entry is a msgpack array whose first element is its kind. Its exact bytes are what is hashed,
+signed, sent and stored. A message too long for one entry is encoded whole, as if it fitted, and the
+encoding is cut into ``part`` entries: their chunks, put together, are the message's encoding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from hotline import limits
+from hotline.errors import DecodeError
+from hotline.model import Decision, Kind, Precedence, check_id
+from hotline.strict import Shape, blob, text, uint
+from hotline.wire.frames import NUMBER_MAX
+
+_PRECEDENCE_MAX: Final = max(Precedence)
+
+
+def _checked_id(identifier: str) -> str:
+    if not check_id(identifier):
+        raise DecodeError("an entry's id has characters that ids may not have")
+    return identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one station says to the other; times are UNIX nanoseconds by the author's clock."""
+
+    SHAPE: ClassVar[Shape] = Shape(
+        "message entry",
+        uint("kind", Kind.MESSAGE, low=Kind.MESSAGE),
+        text("id", limits.ID_BYTES, low=1),
+        uint("precedence", _PRECEDENCE_MAX),
+        uint("composed_ns"),
+        uint("ack_by_ns", optional=True),
+        text("author", limits.OPERATOR_BYTES),
+        text("subject", limits.SUBJECT_BYTES),
+        text("body", limits.MESSAGE_BYTES),
+        max_bytes=limits.MESSAGE_ENCODED_BYTES,
+    )
+    KIND: ClassVar[Kind] = Kind.MESSAGE
+    id: str
+    precedence: Precedence
+    composed_ns: int
+    ack_by_ns: int | None
+    author: str
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a long message: chunk stands at offset of an encoding of total_bytes."""
+
+    SHAPE: ClassVar[Shape] = Shape(
+        "part entry",
+        uint("kind", Kind.PART, low=Kind.PART),
+        text("id", limits.ID_BYTES, low=1),
+        uint("precedence", _PRECEDENCE_MAX),
+        uint("offset", limits.MESSAGE_ENCODED_BYTES),
+        uint("total_bytes", limits.MESSAGE_ENCODED_BYTES, low=limits.ENTRY_BYTES + 1),
+        blob("chunk", limits.ENTRY_BYTES, low=1),
+        max_bytes=limits.ENTRY_BYTES,
+    )
+    KIND: ClassVar[Kind] = Kind.PART
+    id: str
+    precedence: Precedence
+    offset: int
+    total_bytes: int
+    chunk: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """A named operator's answer to the message whose last entry has number in the reader's log."""
+
+    SHAPE: ClassVar[Shape] = Shape(
+        "acknowledgement entry",
+        uint("kind", Kind.ACKNOWLEDGEMENT, low=Kind.ACKNOWLEDGEMENT),
+        text("id", limits.ID_BYTES, low=1),
+        text("message id", limits.ID_BYTES, low=1),
+        uint("number", NUMBER_MAX, low=1),
+        uint("decision", max(Decision)),
+        uint("time_ns"),
+        text("operator", limits.OPERATOR_BYTES, low=1),
+        text("note", limits.NOTE_BYTES),
+        max_bytes=limits.ENTRY_BYTES,
+    )
+    KIND: ClassVar[Kind] = Kind.ACKNOWLEDGEMENT
+    id: str
+    message_id: str
+    number: int
+    decision: Decision
+    time_ns: int
+    operator: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A line test: travels and is receipted like a message, and troubles no operator."""
+
+    __test__ = False  # not a pytest class
+
+    SHAPE: ClassVar[Shape] = Shape(
+        "test entry",
+        uint("kind", Kind.TEST, low=Kind.TEST),
+        text("id", limits.ID_BYTES, low=1),
+        uint("time_ns"),
+        text("operator", limits.OPERATOR_BYTES),
+        max_bytes=limits.ENTRY_BYTES,
+    )
+    KIND: ClassVar[Kind] = Kind.TEST
+    id: str
+    time_ns: int
+    operator: str
+
+
+Entry = Message | Part | Acknowledgement | Test
+
+PART_OVERHEAD_BYTES: Final = 128
+"""More than a part's encoding adds to its chunk (id 64, numbers and headers)."""
+
+CHUNK_BYTES: Final = limits.ENTRY_BYTES - PART_OVERHEAD_BYTES
+"""The chunk of a part on a fast link."""
+
+SLOW_CHUNK_BYTES: Final = 3584
+"""The chunk of a part on a slow link: its frame, with signature and headers, fits in one record."""
+
+
+def encode(entry: Entry) -> bytes:
+    """Give the bytes to be hashed, signed, sent and stored (a Message may be over ENTRY_BYTES)."""
+    values = (getattr(entry, name) for name in entry.__slots__)
+    return entry.SHAPE.pack(int(entry.KIND), *map(_plain, values))
+
+
+def _plain(value: object) -> object:
+    """Give an int for an enum member: msgpack and the shapes know exact types only."""
+    return int(value) if isinstance(value, int) else value
+
+
+def decode(data: bytes) -> Entry:
+    """Give the entry that data spells, or raise DecodeError."""
+    # A fixarray's second byte is the first element; a kind is a positive fixint.
+    kind = data[1] if len(data) > 1 else 0
+    if kind == Kind.MESSAGE:
+        if len(data) > limits.ENTRY_BYTES:
+            raise DecodeError(f"a message entry is {len(data)} bytes, over {limits.ENTRY_BYTES}")
+        return decode_message(data)
+    if kind == Kind.PART:
+        return _decode_part(data)
+    if kind == Kind.ACKNOWLEDGEMENT:
+        _, identifier, message_id, number, decision, time_ns, operator, note = (
+            Acknowledgement.SHAPE.unpack(data)
+        )
+        return Acknowledgement(
+            _checked_id(identifier),
+            _checked_id(message_id),
+            number,
+            Decision(decision),
+            time_ns,
+            operator,
+            note,
+        )
+    if kind == Kind.TEST:
+        _, identifier, time_ns, operator = Test.SHAPE.unpack(data)
+        return Test(_checked_id(identifier), time_ns, operator)
+    raise DecodeError(f"entry kind {kind} is unknown")
+
+
+def decode_message(data: bytes) -> Message:
+    """Give the message that data spells, however long: one entry, or the chunks of its parts."""
+    _, identifier, precedence, composed_ns, ack_by_ns, author, subject, body = Message.SHAPE.unpack(
+        data
+    )
+    return Message(
+        _checked_id(identifier),
+        Precedence(precedence),
+        composed_ns,
+        ack_by_ns,
+        author,
+        subject,
+        body,
+    )
+
+
+def _decode_part(data: bytes) -> Part:
+    _, identifier, precedence, offset, total_bytes, chunk = Part.SHAPE.unpack(data)
+    if offset + len(chunk) > total_bytes:
+        raise DecodeError("a part reaches over its message's end")
+    return Part(_checked_id(identifier), Precedence(precedence), offset, total_bytes, chunk)

@@ -1,0 +1,27 @@
+"""What all tests share: where the outside vectors are, and how Hypothesis behaves."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# A deadline measures the machine, not the program: it fails on a busy one.
+hypothesis.settings.register_profile("hotline", deadline=None)
+hypothesis.settings.load_profile("hotline")
+
+
+@pytest.fixture(scope="session")
+def vectors_dir() -> Path:
+    """Give the directory of outside test vectors, which are no part of this repository.
+
+    Without it the test is skipped, or fails if HOTLINE_REQUIRE_VECTORS=1.
+    """
+    beside = Path(__file__).resolve().parents[2] / "shared" / "vectors"
+    directory = Path(os.environ.get("HOTLINE_VECTORS") or beside)
+    if not directory.is_dir():
+        why = f"no vectors at {directory}: set HOTLINE_VECTORS to their directory"
+        if os.environ.get("HOTLINE_REQUIRE_VECTORS") == "1":
+            pytest.fail(why)
+        pytest.skip(why)
+    return directory
