@@ -128,7 +128,7 @@ QUEUE_BYTES: Final = 4096 * MIB
 """Default bounds of one line's queue; a full queue refuses."""
 
 DISK_RESERVE_BYTES: Final = 64 * MIB
-"""Free disk below which new messages are refused here, so that what was accepted can still be sealed."""
+"""Free disk below which new messages are refused, so that what was accepted can still be sealed."""
 
 CONTROL_REQUEST_BYTES: Final = 4 * MIB
 """One JSON-RPC line: a batch, or one message of a mebibyte escaped."""

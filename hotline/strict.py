@@ -87,7 +87,7 @@ def run(name: str, item: Field, high: int, *, low: int = 0) -> Field:
     return Field(name, tuple, low, high, item=item)
 
 
-def _refuse_ext(code: int, data: bytes) -> Any:
+def _refuse_ext(code: int, _data: bytes) -> Any:
     raise DecodeError(f"extension type {code} is not allowed")
 
 

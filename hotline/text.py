@@ -14,7 +14,7 @@ import unicodedata
 from typing import Final
 
 _UNSAFE_CATEGORIES: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-"""Controls, format characters (bidi, zero-width), surrogates, private use, unassigned, separators."""
+"""Controls, format (bidi, zero-width), surrogates, private use, unassigned, line separators."""
 
 _INVISIBLE: Final = (
     (0x034F, 0x034F),  # combining grapheme joiner
@@ -51,7 +51,7 @@ def one_line(text: str) -> str:
 
 
 def block(text: str) -> str:
-    """Give text fit for several lines of a terminal: newlines and tabs stand, all else is escaped."""
+    """Give text fit for several lines of a terminal: newlines and tabs stand."""
     return "".join(c if c in "\n\t" else _shown(c) for c in text)
 
 
@@ -69,7 +69,7 @@ def utc(at_ns: int) -> str:
     return _moment(at_ns).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def utc_exact(at_ns: int) -> str:
+def utc_microseconds(at_ns: int) -> str:
     """Give UNIX nanoseconds as ``2026-11-23T15:30:00.123456Z``, the form in JSON."""
     return _moment(at_ns).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
@@ -81,34 +81,27 @@ def dtg(at_ns: int) -> str:
 
 
 def parse_utc(text: str) -> int:
-    """Give the UNIX nanoseconds that utc or utc_exact wrote; raise ValueError for any other form."""
+    """Give the UNIX nanoseconds that utc or utc_microseconds wrote; raise ValueError otherwise."""
     match = re.fullmatch(_UTC, text, re.ASCII)
     if match is None:
         raise ValueError("a time looks like 2026-11-23T15:30:00Z")
     *parts, fraction = match.groups()
-    at = datetime.datetime(*map(int, parts), tzinfo=datetime.UTC)
-    return _nanoseconds(at) + int((fraction or "").ljust(9, "0"))
+    return _nanoseconds(*map(int, parts)) + int((fraction or "").ljust(9, "0"))
 
 
 def parse_dtg(text: str) -> int:
-    """Give the UNIX nanoseconds of a date-time group of this century; raise ValueError otherwise."""
+    """Give the UNIX nanoseconds of a date-time group (this century); raise ValueError otherwise."""
     match = re.fullmatch(_DTG, text.upper(), re.ASCII)
     if match is None or match[4] not in _MONTHS:
         raise ValueError("a date-time group looks like 231530ZNOV26")
     day, hour, minute, month, year = match.groups()
-    at = datetime.datetime(
-        2000 + int(year),
-        _MONTHS.index(month) + 1,
-        int(day),
-        int(hour),
-        int(minute),
-        tzinfo=datetime.UTC,
+    return _nanoseconds(
+        2000 + int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), 0
     )
-    return _nanoseconds(at)
 
 
 def parse_duration(text: str) -> float:
-    """Give the seconds of ``90s``, ``15m``, ``2h``, ``1.5d``; raise ValueError for any other form."""
+    """Give the seconds of ``90s``, ``15m``, ``2h``, ``1.5d``; raise ValueError otherwise."""
     match = re.fullmatch(_DURATION, text, re.ASCII)
     if match is None:
         raise ValueError("a duration looks like 90s, 15m, 2h or 1d")
@@ -116,7 +109,7 @@ def parse_duration(text: str) -> float:
 
 
 def duration(seconds: float) -> str:
-    """Give seconds as a person reads them: ``420 ms``, ``4.2 s``, ``12m 05s``, ``2h 10m``, ``3d 4h``."""
+    """Give seconds as a person reads them: ``420 ms``, ``4.2 s``, ``12m 05s``, ``3d 4h``."""
     if seconds < 0:
         return "-" + duration(-seconds)
     if seconds < 0.9995:
@@ -150,6 +143,7 @@ def _moment(at_ns: int) -> datetime.datetime:
     return _EPOCH + datetime.timedelta(microseconds=at_ns // 1000)
 
 
-def _nanoseconds(at: datetime.datetime) -> int:
+def _nanoseconds(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
+    at = datetime.datetime(year, month, day, hour, minute, second, tzinfo=datetime.UTC)
     since = at - _EPOCH
     return (since.days * 86400 + since.seconds) * _S

@@ -94,8 +94,9 @@ class Client:
     ) -> dict[str, Any]:
         """Give the result of an earlier post.
 
-        With ``deadline_s`` (monotonic, may be infinite) raise TimeoutError then; without, a daemon that stays silent
-        is unreachable. ``on_event`` is called with the params of notifications that come meanwhile.
+        With ``deadline_s`` (monotonic, may be infinite) raise TimeoutError then; without, a daemon
+        that stays silent is unreachable. ``on_event`` is called with the params of notifications
+        that come meanwhile.
         """
         until_s = time.monotonic() + ANSWER_S if deadline_s is None else deadline_s
         while request not in self._answers:

@@ -1,4 +1,4 @@
-"""The heartbeat log as a reader finds it: ``heartbeat.jsonl``, and rotated ``.1``, ``.2``, older."""
+"""The heartbeat log as a reader finds it: ``heartbeat.jsonl``, and older ones, ``.1``, ``.2``."""
 
 from __future__ import annotations
 

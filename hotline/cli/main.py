@@ -34,7 +34,8 @@ def main(argv: list[str]) -> int:
         where = f" {error.filename}" if error.filename else ""
         reason = (error.strerror or type(error).__name__).lower()
         return _complain(f"the system refused{where}: {reason}", "", exits.FAULT)
-    except Exception as error:  # noqa: BLE001 - the last resort: operators get no tracebacks
+    except Exception as error:
+        # The last resort: a traceback tells an operator nothing.
         if os.environ.get("HOTLINE_TRACEBACK"):
             raise
         return _complain(
@@ -53,7 +54,7 @@ def _dispatch(argv: list[str]) -> int:
     except SystemExit:
         # --help and --version: argparse has printed them; a reader who left is seen on the flush.
         return exits.DONE
-    code: int = importlib.import_module(f"hotline.cli.verbs.{args.module}").run(args)
+    code: int = importlib.import_module(args.module).run(args)
     return code
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from typing import Any, Final, NoReturn
 
 from hotline import __version__
@@ -24,6 +25,10 @@ exit codes: 0 done, 2 usage or configuration, 3 daemon not reachable, 4 timed ou
 """
 
 
+# A width of our own: argparse would import shutil for the terminal's, in every verb.
+_FORMATTER: Final = functools.partial(argparse.RawDescriptionHelpFormatter, width=80)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that leaves complaining, and the exit code, to hotline.cli.main."""
 
@@ -38,7 +43,7 @@ def build() -> Parser:
         prog="hotline",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_FORMATTER,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"hotline {__version__}")
@@ -63,18 +68,23 @@ def _config_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _verb(verbs: Any, name: str, module: str, help_text: str, examples: str) -> Any:
+def _parser(verbs: Any, name: str, help_text: str, examples: str) -> Any:
     indented = "".join(f"  {line.strip()}\n" for line in examples.strip().splitlines())
     parser = verbs.add_parser(
         name,
         help=help_text,
         description=help_text[:1].upper() + help_text[1:] + ".",
         epilog=f"examples:\n{indented}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_FORMATTER,
         allow_abbrev=False,
     )
-    parser.set_defaults(module=module)
     _config_option(parser)
+    return parser
+
+
+def _verb(verbs: Any, name: str, module: str, help_text: str, examples: str) -> Any:
+    parser = _parser(verbs, name, help_text, examples)
+    parser.set_defaults(module=module)
     return parser
 
 
@@ -90,7 +100,7 @@ def _identity(verbs: Any) -> None:
     init = _verb(
         verbs,
         "init",
-        "init",
+        "hotline.cli.verbs.init",
         "make a station: its configuration, secret key and card",
         """hotline init alpha
         hotline init alpha --dir /etc/hotline --listen 0.0.0.0:1963
@@ -103,7 +113,7 @@ def _identity(verbs: Any) -> None:
     card = _verb(
         verbs,
         "card",
-        "card",
+        "hotline.cli.verbs.card",
         "print this station's card, or tell what a card says",
         """hotline card > alpha.card
         hotline card bravo.card""",
@@ -111,18 +121,19 @@ def _identity(verbs: Any) -> None:
     card.add_argument("file", metavar="FILE", nargs="?", help="a card to look at")
     _json_option(card)
 
-    peer = verbs.add_parser(
+    peer = _parser(
+        verbs,
         "peer",
-        help="pin a peer's card and compare the pair code",
-        description="Pin a peer's card and compare the pair code.",
-        allow_abbrev=False,
+        "pin a peer's card and compare the pair code",
+        """hotline peer add bravo.card --address bravo.example:1963
+        hotline peer verify bravo""",
     )
     _peer(peer.add_subparsers(title="verbs", metavar="VERB", required=True))
 
     _verb(
         verbs,
         "run",
-        "run",
+        "hotline.cli.verbs.run",
         "run the daemon in the foreground",
         """hotline run
         hotline --config /etc/hotline/hotline.toml run""",
@@ -133,7 +144,7 @@ def _peer(verbs: Any) -> None:
     add = _verb(
         verbs,
         "add",
-        "peer_add",
+        "hotline.cli.verbs.peer_add",
         "pin a peer's card: a new line in the configuration",
         """hotline peer add bravo.card --address bravo.example:1963
         hotline peer add bravo.card --name north --address 192.0.2.1:1963""",
@@ -151,7 +162,7 @@ def _peer(verbs: Any) -> None:
     listing = _verb(
         verbs,
         "list",
-        "peer_list",
+        "hotline.cli.verbs.peer_list",
         "list the lines in the configuration",
         """hotline peer list
         hotline peer list --json""",
@@ -161,7 +172,7 @@ def _peer(verbs: Any) -> None:
     verify = _verb(
         verbs,
         "verify",
-        "peer_verify",
+        "hotline.cli.verbs.peer_verify",
         "show the pair code that both operators read to each other",
         "hotline peer verify bravo",
     )
@@ -173,7 +184,7 @@ def _sending(verbs: Any) -> None:
     send = _verb(
         verbs,
         "send",
-        "send",
+        "hotline.cli.verbs.send",
         "queue a message for the peer",
         """hotline send bravo "Convoy moves at 0600Z" --precedence priority --ack-by 30m
         hotline send bravo - --subject "Movement order" < order.txt
@@ -229,7 +240,7 @@ def _reading(verbs: Any) -> None:
         listing = _verb(
             verbs,
             name,
-            "messages",
+            "hotline.cli.verbs.messages",
             f"list {what}, newest last",
             f"""hotline {name}
             hotline {name} bravo --open
@@ -252,7 +263,11 @@ def _reading(verbs: Any) -> None:
         _json_option(listing)
 
     show = _verb(
-        verbs, "show", "show", "show a message whole", "hotline show 01jdq3w8k7x9v2m4n6p8r0s2t4"
+        verbs,
+        "show",
+        "hotline.cli.verbs.show",
+        "show a message whole",
+        "hotline show 01jdq3w8k7x9v2m4n6p8r0s2t4",
     )
     show.add_argument("id", metavar="ID")
     _line_option(show)
@@ -263,7 +278,7 @@ def _answering(verbs: Any) -> None:
     ack = _verb(
         verbs,
         "ack",
-        "ack",
+        "hotline.cli.verbs.ack",
         "acknowledge a message from the peer, in your name",
         """hotline ack 01jdq3w8k7x9v2m4n6p8r0s2t4
         hotline ack 01jdq3w8k7x9v2m4n6p8r0s2t4 --decision wilco --note "moving now\"""",
@@ -282,7 +297,7 @@ def _answering(verbs: Any) -> None:
     cancel = _verb(
         verbs,
         "cancel",
-        "cancel",
+        "hotline.cli.verbs.cancel",
         "take back a message that is still queued",
         "hotline cancel 01jdq3w8k7x9v2m4n6p8r0s2t4",
     )
@@ -295,7 +310,7 @@ def _line(verbs: Any) -> None:
     status = _verb(
         verbs,
         "status",
-        "status",
+        "hotline.cli.verbs.status",
         "tell whether each line works right now",
         """hotline status
         hotline status --check bravo || alarm""",
@@ -312,7 +327,7 @@ def _line(verbs: Any) -> None:
     watch = _verb(
         verbs,
         "watch",
-        "watch",
+        "hotline.cli.verbs.watch",
         "be on watch: show messages and changes of the line as they come",
         """hotline watch
         hotline watch bravo --json""",
@@ -323,7 +338,7 @@ def _line(verbs: Any) -> None:
     heartbeats = _verb(
         verbs,
         "heartbeats",
-        "heartbeats",
+        "hotline.cli.verbs.heartbeats",
         "read the heartbeat log; needs no daemon",
         """hotline heartbeats bravo --limit 100
         hotline heartbeats --follow""",
@@ -338,7 +353,7 @@ def _line(verbs: Any) -> None:
     retry = _verb(
         verbs,
         "retry",
-        "retry",
+        "hotline.cli.verbs.retry",
         "call the peer now instead of at the next attempt",
         """hotline retry
         hotline retry bravo""",
@@ -350,7 +365,7 @@ def _shell(verbs: Any) -> None:
     completion = _verb(
         verbs,
         "completion",
-        "completion",
+        "hotline.cli.verbs.completion",
         "print a shell's completion script",
         """hotline completion bash > /etc/bash_completion.d/hotline
         hotline completion zsh > ~/.zfunc/_hotline

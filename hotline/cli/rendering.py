@@ -34,7 +34,7 @@ FIELDS: Final = (
     "state",
     "attempts",
 )
-"""A message object in ``--json``: always these names, in this order, null where nothing is known."""
+"""A message object in ``--json``: always these names in this order, null where none is known."""
 
 _HEADINGS: Final = ("TIME", "PRECEDENCE", "LINE", "STATE", "ID")
 _WIDTHS: Final = (12, 10, 12, 12, 26)
@@ -123,7 +123,8 @@ def whole(message: Message) -> Iterator[str]:
     yield f"  {'number':<15}{word(message, 'number')}"
     for name in ("composed_at", "expires_at", "ack_by", "sent_at", "delivered_at", "received_at"):
         if message.get(name) is not None:
-            yield f"  {name.removesuffix('_at').replace('_', ' '):<15}{time_of(message, name, exact=True)}"
+            label = name.removesuffix("_at").replace("_", " ")
+            yield f"  {label:<15}{time_of(message, name, exact=True)}"
     if message.get("acknowledged_at") is not None:
         yield f"  {'acknowledged':<15}{time_of(message, 'acknowledged_at', exact=True)}"
         yield f"  {'':<15}{word(message, 'decision')}, by {word(message, 'acknowledged_by')}"

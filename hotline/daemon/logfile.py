@@ -203,14 +203,18 @@ class Outlet:
             self._append(line)
             self._wake.notify_all()
 
-    def close(self, timeout_s: float) -> bool:
-        """Write what waits, for timeout_s at most; tell whether everything was written.
-
-        Lines that come later are ignored. May be called again, to wait longer.
-        """
+    def finish(self) -> None:
+        """Take no more lines; the thread ends when it has written those that wait."""
         with self._wake:
             self._closing = True
             self._wake.notify_all()
+
+    def close(self, timeout_s: float) -> bool:
+        """Finish, and wait for timeout_s at most; tell whether everything was written.
+
+        A thread that cannot write now gives up; one that hangs is left behind.
+        """
+        self.finish()
         self._thread.join(timeout_s)
         return self._complete
 

@@ -69,19 +69,27 @@ class Logs:
         self,
         daemon: FilteringBoundLogger,
         heartbeat: FilteringBoundLogger,
-        outlets: tuple[Outlet, ...],
+        files: tuple[Outlet, ...],
+        console: Outlet | None,
     ) -> None:
         self.daemon = daemon
         self.heartbeat = heartbeat
-        self._outlets = outlets
+        self._files = files
+        self._console = console
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> bool:
         """Write what waits, for timeout_s in all; tell whether every line was written.
 
         What is logged later is ignored.
         """
-        deadline = time.monotonic() + timeout_s
-        complete = [outlet.close(max(0.0, deadline - time.monotonic())) for outlet in self._outlets]
+        for file in self._files:
+            file.finish()
+        # The console is last, as it may have to tell of the files' trouble, and it has its own half
+        # of the time: a disk that hangs must not keep the operator from reading why we stopped.
+        deadline = time.monotonic() + timeout_s / 2
+        complete = [file.close(max(0.0, deadline - time.monotonic())) for file in self._files]
+        if self._console is not None:
+            complete.append(self._console.close(timeout_s / 2))
         return all(complete)
 
 
@@ -103,9 +111,12 @@ def setup(config: StationConfig, *, stderr: bool = True) -> Logs:
         )
 
     daemon, heartbeat = outlet(config.daemon_log), outlet(config.heartbeat_log)
-    # The console closes last: it may have to tell of the files' trouble.
-    outlets = (daemon, heartbeat) if console is None else (daemon, heartbeat, console.outlet)
-    return Logs(_bind(_Pen(daemon, console), station), _bind(_Pen(heartbeat), station), outlets)
+    return Logs(
+        _bind(_Pen(daemon, console), station),
+        _bind(_Pen(heartbeat), station),
+        (daemon, heartbeat),
+        None if console is None else console.outlet,
+    )
 
 
 class _Pen:

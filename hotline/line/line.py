@@ -6,6 +6,7 @@ store is an effect too (Commit), and nothing is said to the peer before its outc
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,8 @@ class Line:
 
     def deadline(self, moment: Moment) -> float:
         """Give when ``wake`` should be called at the latest (monotonic seconds)."""
+        if self._stopping:
+            return math.inf
         times: list[float | None] = [
             self._next_beat_at,
             self._receiving.accept_again_at,
@@ -185,6 +188,10 @@ class Line:
         link = self.links.answer(moment.now, address)
         link.session = Session(self.pairing, self._world.ephemerals, initiator=False)
         return link.conn
+
+    def knows(self, conn: int) -> bool:
+        """Tell whether a connection is still of interest."""
+        return conn in self.links.by_conn
 
     def received(self, conn: int, data: bytes, moment: Moment) -> list[Effect]:
         """Bytes came."""

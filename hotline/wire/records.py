@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 HEADER_BYTES: Final = 4
 
+PADDING: Final = 0
+"""The frame type that means: nothing more in this record."""
+
 
 class Cipher(Protocol):
     """One direction of a finished handshake (Noise revision 34, section 5.1)."""
@@ -75,7 +78,7 @@ class RecordWriter:
 
     def push(self, frame_type: int, body: bytes) -> None:
         """Append one frame."""
-        if not 0 < frame_type < 256 or len(body) > FRAME_BYTES:
+        if frame_type == PADDING or len(body) > FRAME_BYTES:
             raise LocalMisuseError(f"frame {frame_type} of {len(body)} bytes cannot be written")
         self._plain += frame_type.to_bytes(1, "big") + len(body).to_bytes(3, "big")
         self._plain += body
@@ -151,7 +154,7 @@ class RecordReader:
         self._needed = 0
         while place < end:
             frame_type = data[place]
-            if frame_type == 0:
+            if frame_type == PADDING:
                 if data.count(0, place) != end - place:
                     raise DecodeError("the padding of a record is not zero")
                 place = end

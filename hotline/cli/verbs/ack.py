@@ -24,8 +24,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(rendering.stable(message))
     else:
-        print(
-            f"acknowledged {rendering.word(message, 'id')} from {rendering.word(message, 'line')}:"
-            f" {rendering.word(message, 'decision')}, by {rendering.word(message, 'acknowledged_by')}"
-        )
+        names = ("id", "line", "decision", "acknowledged_by")
+        identifier, line, decision, operator = (rendering.word(message, name) for name in names)
+        print(f"acknowledged {identifier} from {line}: {decision}, by {operator}")
     return exits.DONE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hotline.cli import columns, exits, station
 from hotline.cli.terminal import print_json
 from hotline.identity import read_card
-from hotline.text import dtg, utc, utc_exact
+from hotline.text import dtg, utc, utc_microseconds
 
 if TYPE_CHECKING:
     import argparse
@@ -41,6 +41,6 @@ def _described(card: Card) -> dict[str, object]:
     return {
         "name": card.name,
         "id": card.id.hex(),
-        "created_at": utc_exact(card.created_ns),
+        "created_at": utc_microseconds(card.created_ns),
         "verifies": True,
     }

@@ -51,9 +51,7 @@ def _check(status: dict[str, Any], name: str) -> int:
 
 
 def _shown(status: dict[str, Any]) -> Iterator[str]:
-    unread = status.get("unread")
-    waiting = f", {unread} to acknowledge" if unread else ""
-    yield f"station {word(status, 'station')}{waiting}"
+    yield f"station {word(status, 'station')}"
     yield f"  id {word(status, 'station_id')}"
     for line in status["lines"]:
         yield ""
@@ -64,7 +62,8 @@ def _shown(status: dict[str, Any]) -> Iterator[str]:
 
 def _line(line: Line) -> Iterator[str]:
     state = word(line, "state")
-    yield f"line {word(line, 'name')}: {paint(state, state)} since {time_of(line, 'since', exact=True)}"
+    since = time_of(line, "since", exact=True)
+    yield f"line {word(line, 'name')}: {paint(state, state)} since {since}"
     if line.get("reason"):
         yield f"  {word(line, 'reason')}"
     if line.get("detail"):
@@ -72,7 +71,7 @@ def _line(line: Line) -> Iterator[str]:
     yield "  " + ", ".join(_contact(line))
     yield (
         f"  queued {word(line, 'queued')}, in flight {word(line, 'in_flight')},"
-        f" unacknowledged {word(line, 'unacknowledged')}"
+        f" unacknowledged {word(line, 'unacknowledged')}, unread here {word(line, 'unread')}"
     )
     if line.get("session_age_s") is not None:
         yield f"  session with {word(line, 'address')}, {_seconds(line, 'session_age_s')} old"

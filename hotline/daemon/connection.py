@@ -1,0 +1,108 @@
+"""One TCP connection: bytes between a socket and a line."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import socket
+import struct
+import termios
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from hotline.limits import CLOSE_TIMEOUT_S, RECEIVE_BYTES, SEND_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TCP_USER_TIMEOUT: Final = 18
+"""Linux's number (tcp(7)); Python names it only where the C library does."""
+
+
+def tune(stream: trio.SocketStream, user_timeout_s: float) -> None:
+    """Send small units at once, and have the kernel give up on a dead path after a while."""
+    # Not on every system, nor on a socket that the peer has reset already: heartbeats notice.
+    with contextlib.suppress(OSError):
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stream.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(user_timeout_s * 1000))
+
+
+class Connection:
+    """Moves bytes until either end stops; ``hang_up`` ends it with a farewell."""
+
+    def __init__(
+        self,
+        stream: trio.SocketStream,
+        pull: Callable[[int], bytes],
+        received: Callable[[bytes], None],
+        ended: Callable[[str], None],
+    ) -> None:
+        """Take bytes to send from pull, give those that come to received, and tell ended its end."""
+        self._stream = stream
+        self._pull = pull
+        self._received = received
+        self._ended = ended
+        self._writable = trio.Event()
+        self._farewell: bytes | None = None
+        self._scope = trio.CancelScope()
+        self._reading = trio.CancelScope()
+
+    def writable(self) -> None:
+        """Bytes wait to be pulled."""
+        self._writable.set()
+
+    def hang_up(self, farewell: bytes) -> None:
+        """Send farewell after what is under way, and close; nothing more is received."""
+        self._farewell = farewell
+        self._scope.deadline = trio.current_time() + CLOSE_TIMEOUT_S
+        self._reading.cancel()
+        self._writable.set()
+
+    def kernel_took_all(self) -> bool | None:
+        """Tell whether the peer's kernel has acknowledged all we sent; None if that is unknown."""
+        try:
+            queued = fcntl.ioctl(self._stream.socket.fileno(), termios.TIOCOUTQ, bytes(4))
+        except (OSError, ValueError):
+            return None
+        return bool(struct.unpack("i", queued)[0] == 0)
+
+    async def run(self) -> None:
+        """Move bytes until the connection ends; closes the socket."""
+        trouble = "session-lost"
+        with self._scope:
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._send)
+                    with self._reading:
+                        trouble = await self._receive()
+                        nursery.cancel_scope.cancel()
+            finally:
+                await trio.aclose_forcefully(self._stream)
+        if self._farewell is None:
+            self._ended(trouble)
+
+    async def _receive(self) -> str:
+        while True:
+            try:
+                data = await self._stream.receive_some(RECEIVE_BYTES)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return "session-lost"
+            if not data:
+                return "truncated"
+            self._received(bytes(data))
+
+    async def _send(self) -> None:
+        try:
+            while True:
+                await self._writable.wait()
+                self._writable = trio.Event()
+                while self._farewell is None and (data := self._pull(SEND_BYTES)):
+                    await self._stream.send_all(data)
+                if self._farewell is not None:
+                    await self._stream.send_all(self._farewell)
+                    await self._stream.send_eof()
+                    return
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            # The reader sees the same end and tells it; after a hang-up nobody needs to know.
+            return

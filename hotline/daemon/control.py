@@ -1,0 +1,167 @@
+"""The control socket: a Unix socket for this station's operators, JSON-RPC one object a line.
+
+The kernel says who is calling (SO_PEERCRED), so an operator's name cannot be claimed. Only the user who
+runs the daemon, and root, get in; the file's mode says the same.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import stat
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from hotline.daemon import jsonrpc
+from hotline.daemon.jsonrpc import Call, CallError
+from hotline.daemon.requests import Requests
+from hotline.errors import ConfigError, HotlineError
+from hotline.limits import (
+    CONTROL_CLIENTS,
+    CONTROL_REQUEST_BYTES,
+    OPERATOR_BYTES,
+    RECEIVE_BYTES,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from structlog.typing import FilteringBoundLogger
+
+    from hotline.daemon.station import Station
+
+_CREDENTIALS: Final = struct.Struct("3i")
+_CALLS_AT_ONCE: Final = 8
+"""Requests of one client under way: enough to keep a batch moving, little to hold."""
+
+
+def listen(path: Path) -> trio.SocketListener:
+    """Make the control socket; the store's lock says that no other daemon uses it."""
+    try:
+        if stat.S_ISSOCK(path.lstat().st_mode):
+            path.unlink()  # left by a daemon that was killed
+    except FileNotFoundError:
+        pass
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    umask = os.umask(0o177)
+    try:
+        sock.bind(str(path))
+    except OSError as error:
+        sock.close()
+        raise ConfigError(f"cannot make the control socket {path}: {error.strerror}") from None
+    finally:
+        os.umask(umask)
+    sock.listen(CONTROL_CLIENTS)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+
+
+def _operator(stream: trio.SocketStream) -> str | None:
+    """Give the name of who is calling; None if it is neither our user nor root."""
+    credentials = stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(bytes(credentials))
+    if uid not in (0, os.geteuid()):
+        return None
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"uid-{uid}"
+    return name.encode()[:OPERATOR_BYTES].decode(errors="ignore")
+
+
+class Control:
+    """Serves operators' commands."""
+
+    def __init__(self, station: Station, log: FilteringBoundLogger) -> None:
+        """Serve requests to station."""
+        self._station = station
+        self._log = log
+        self._room = trio.CapacityLimiter(CONTROL_CLIENTS)
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        """Serve one client until it leaves."""
+        async with stream:
+            operator = _operator(stream)
+            if operator is None:
+                self._log.warning("control_refused")
+                return
+            async with self._room:
+                try:
+                    async with trio.open_nursery() as nursery:
+                        client = _Client(stream, self._station, operator, nursery)
+                        await client.run()
+                        nursery.cancel_scope.cancel()
+                except* (trio.BrokenResourceError, trio.ClosedResourceError):
+                    pass  # the client went away; what it asked for is done or undone by now
+                except* HotlineError as group:
+                    self._log.warning("control_client_dropped", why=str(group.exceptions[0]))
+
+
+class _Client:
+    """One connection: requests come in lines, run side by side, and are answered as they end."""
+
+    def __init__(
+        self,
+        stream: trio.SocketStream,
+        station: Station,
+        operator: str,
+        nursery: trio.Nursery,
+    ) -> None:
+        self._stream = stream
+        self._nursery = nursery
+        self._sending = trio.Lock()
+        self._calls = trio.Semaphore(_CALLS_AT_ONCE)
+        self._requests = Requests(station, operator, self._notify, nursery.start_soon)
+
+    async def run(self) -> None:
+        """Take requests until the client has no more, and answer all of them."""
+        buffer = bytearray()
+        while True:
+            data = await self._stream.receive_some(RECEIVE_BYTES)
+            if not data:
+                break
+            scanned = len(buffer)
+            buffer += data
+            end = buffer.find(b"\n", scanned)
+            while end >= 0:
+                line = bytes(buffer[:end])
+                del buffer[: end + 1]
+                await self._take(line)
+                end = buffer.find(b"\n")
+            if len(buffer) > CONTROL_REQUEST_BYTES:
+                error = CallError(jsonrpc.INVALID_REQUEST, "the request is too long")
+                await self._send(jsonrpc.failure(None, error))
+                return
+        for _ in range(_CALLS_AT_ONCE):
+            await self._calls.acquire()
+
+    async def _take(self, line: bytes) -> None:
+        try:
+            call = jsonrpc.parse(line)
+        except CallError as error:
+            await self._send(jsonrpc.failure(None, error))
+            return
+        await self._calls.acquire()
+        self._nursery.start_soon(self._answer, call)
+
+    async def _answer(self, call: Call) -> None:
+        try:
+            try:
+                answer = jsonrpc.result(
+                    call.identifier, await self._requests.serve(call.method, call.params)
+                )
+            except HotlineError as error:
+                answer = jsonrpc.failure(call.identifier, error)
+            if call.identifier is not None:
+                await self._send(answer)
+        finally:
+            self._calls.release()
+
+    async def _notify(self, method: str, params: dict[str, Any]) -> None:
+        await self._send(jsonrpc.notification(method, params))
+
+    async def _send(self, data: bytes) -> None:
+        async with self._sending:
+            await self._stream.send_all(data)

@@ -1,0 +1,320 @@
+"""What operators may ask over the control socket, one method each; params are checked here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from hotline import limits
+from hotline.daemon import views
+from hotline.daemon.clock import moment
+from hotline.daemon.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, CallError, describe
+from hotline.errors import HotlineError, RefusedError
+from hotline.line import accepting
+from hotline.model import Acknowledged, Decision, Precedence, Side, State
+from hotline.text import parse_utc
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from hotline.daemon.station import Station
+    from hotline.daemon.watching import Watch
+    from hotline.line.moment import Moment
+    from hotline.model import LineRecord
+    from hotline.store.views import MessageView
+
+    Notify = Callable[[str, dict[str, Any]], Awaitable[None]]
+    Spawn = Callable[..., None]
+
+_ENDED: Final = {State.EXPIRED, State.CANCELLED}
+_REACHED: Final = {
+    State.DELIVERED: {State.DELIVERED, State.ACKNOWLEDGED},
+    State.ACKNOWLEDGED: {State.ACKNOWLEDGED},
+}
+
+
+class Params:
+    """A request's named parameters, taken one by one; what is left over is refused."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        """Take from values."""
+        self._values = dict(values)
+
+    def take(self, name: str, kind: type, default: Any = None, *, needed: bool = False) -> Any:
+        """Give a parameter of the kind; raises CallError if it is missing or of another kind."""
+        value = self._values.pop(name, None)
+        if value is None:
+            if needed:
+                raise CallError(INVALID_PARAMS, f"{name} is missing")
+            return default
+        if type(value) is not kind:
+            raise CallError(INVALID_PARAMS, f"{name} is not of type {kind.__name__}")
+        return value
+
+    def time(self, name: str) -> int | None:
+        """Give a time in UNIX nanoseconds from its UTC spelling."""
+        value = self.take(name, str)
+        if value is None:
+            return None
+        try:
+            return parse_utc(value)
+        except ValueError:
+            raise CallError(INVALID_PARAMS, f"{name} is not a UTC time") from None
+
+    def word(self, name: str, words: type, default: str) -> Any:
+        """Give the enum member that a word names, in either case."""
+        value = self.take(name, str, default)
+        try:
+            return words[value.upper()]  # type: ignore[index]
+        except KeyError:
+            raise CallError(INVALID_PARAMS, f"{name} is not a known word") from None
+
+    def end(self) -> None:
+        """Refuse what no one asked for: a misspelt option must not be ignored."""
+        if self._values:
+            raise CallError(INVALID_PARAMS, f"{next(iter(self._values))} is not a known parameter")
+
+
+class Requests:
+    """Serves one operator's requests; ``operator`` is who the socket says they are."""
+
+    def __init__(self, station: Station, operator: str, notify: Notify, spawn: Spawn) -> None:
+        """Work on station; notify sends what no request asked for, spawn runs as long as the client."""
+        self._station = station
+        self._operator = operator
+        self._notify = notify
+        self._spawn = spawn
+
+    async def serve(self, method: str, values: dict[str, Any]) -> Any:
+        """Give the result of a request; raises HotlineError."""
+        handler = self._METHODS.get(method)
+        if handler is None:
+            raise CallError(METHOD_NOT_FOUND, f"there is no method {method!r}")
+        return await handler(self, Params(values))
+
+    # --- messages ---
+
+    async def _send(self, params: Params) -> dict[str, Any]:
+        runner = self._station.runner(params.take("line", str, needed=True))
+        messages = params.take("messages", list, needed=True)
+        params.end()
+        if not 1 <= len(messages) <= limits.BATCH_MESSAGES:
+            raise CallError(INVALID_PARAMS, f"send takes 1 to {limits.BATCH_MESSAGES} messages")
+        self._station.check_disk()
+        wall_ns = moment().wall_ns
+        composed = [self._compose(message, wall_ns) for message in messages]
+        outgoing = [one for one in composed if not isinstance(one, HotlineError)]
+        bounds = self._station.queue_limits(runner.line.record.name)
+        number = runner.line.record.line
+
+        def record_of(outcome: tuple[LineRecord, Any], then: Moment) -> list[Any]:
+            return runner.line.recorded(outcome[0], then)
+
+        answers: list[accepting.Accepted | RefusedError] = []
+        if outgoing:
+            _, answers = await runner.request(
+                lambda tx: accepting.accept(tx, number, outgoing, bounds), record_of, fetch=True
+            )
+        rest = iter(answers)
+        results = []
+        for message, one in zip(messages, composed, strict=True):
+            answer = one if isinstance(one, HotlineError) else next(rest)
+            results.append(await self._answer(runner.line.record.name, message, answer))
+        return {"results": results}
+
+    def _compose(self, values: Any, wall_ns: int) -> Any:
+        """Give one Outgoing of a send request, or the HotlineError that refuses it."""
+        try:
+            if not isinstance(values, dict):
+                raise CallError(INVALID_PARAMS, "a message is an object")
+            params = Params(values)
+            draft = accepting.Draft(
+                id=params.take("id", str, needed=True),
+                precedence=params.word("precedence", Precedence, "ROUTINE"),
+                subject=params.take("subject", str, ""),
+                body=params.take("body", str, ""),
+                author=self._operator,
+                expires_ns=params.time("expires_at"),
+                ack_by_ns=params.time("ack_by"),
+                is_test=params.take("test", bool, default=False),
+            )
+            params.end()
+            return accepting.compose(draft, wall_ns)
+        except CallError as error:
+            return RefusedError("bad-request", str(error))
+        except HotlineError as error:
+            return error
+
+    async def _answer(self, line: str, message: Any, answer: Any) -> dict[str, Any]:
+        if isinstance(answer, HotlineError):
+            identifier = message.get("id") if isinstance(message, dict) else None
+            return {"id": identifier, "error": {"message": str(answer), **describe(answer)}}
+        state = str(State.QUEUED)
+        if answer.repeated:
+            found = await self._find(answer.id, line, Side.OWN)
+            state = str(found.state) if found is not None else state
+        return {"id": answer.id, "state": state, "repeated": answer.repeated}
+
+    async def _find(self, identifier: str, line: str, side: Side) -> MessageView | None:
+        views_ = await self._station.read(lambda reader: reader.show(identifier))
+        return next((view for view in views_ if view.line == line and view.side is side), None)
+
+    async def _inbox(self, params: Params) -> dict[str, Any]:
+        return await self._page(params, Side.PEER)
+
+    async def _outbox(self, params: Params) -> dict[str, Any]:
+        return await self._page(params, Side.OWN)
+
+    async def _page(self, params: Params, side: Side) -> dict[str, Any]:
+        name = params.take("line", str)
+        after, before = params.take("after", int), params.take("before", int)
+        open_only = params.take("open", bool, default=False)
+        most = min(max(params.take("limit", int, 100), 1), limits.PAGE_ROWS)
+        params.end()
+        line = self._station.runner(name).line.record.line if name is not None else None
+        found = await self._station.read(
+            lambda reader: reader.page(
+                side, line=line, after=after, before=before, open_only=open_only, most=most
+            )
+        )
+        more = False
+        if found:
+            beyond = await self._station.read(
+                lambda reader: reader.page(
+                    side,
+                    line=line,
+                    after=found[-1].row if after is not None else None,
+                    before=found[0].row if after is None else None,
+                    open_only=open_only,
+                    most=1,
+                )
+            )
+            more = bool(beyond)
+        return {"messages": [views.message(view) for view in found], "more": more}
+
+    async def _show(self, params: Params) -> dict[str, Any]:
+        identifier = params.take("id", str, needed=True)
+        name = params.take("line", str)
+        params.end()
+        found = await self._station.read(lambda reader: reader.show(identifier))
+        chosen = [view for view in found if name in (None, view.line)]
+        if not chosen:
+            raise RefusedError("not-found", f"there is no message {identifier!r}")
+        return {"messages": [views.message(view) for view in chosen]}
+
+    async def _line_of(self, identifier: str, name: str | None, side: Side) -> Any:
+        """Give the runner of the one line that has this message on this side."""
+        found = await self._station.read(lambda reader: reader.show(identifier))
+        lines = {view.line for view in found if view.side is side and name in (None, view.line)}
+        if not lines:
+            what = "received" if side is Side.PEER else "sent"
+            raise RefusedError("not-found", f"no message {identifier!r} was {what}")
+        if len(lines) > 1:
+            raise RefusedError(
+                "ambiguous",
+                f"message {identifier} is on the lines {', '.join(sorted(lines))}",
+                hint="say which with --line",
+            )
+        return self._station.runner(lines.pop())
+
+    async def _ack(self, params: Params) -> dict[str, Any]:
+        identifier = params.take("id", str, needed=True)
+        name = params.take("line", str)
+        decision = params.word("decision", Decision, "read")
+        note = params.take("note", str, "")
+        params.end()
+        if len(note.encode(errors="replace")) > limits.NOTE_BYTES:
+            raise RefusedError("too-large", f"a note is at most {limits.NOTE_BYTES} bytes")
+        runner = await self._line_of(identifier, name, Side.PEER)
+        answer = Acknowledged(self._operator, decision, note, moment().wall_ns)
+        number = runner.line.record.line
+        _, view = await runner.request(
+            lambda tx: accepting.acknowledge(tx, number, identifier, answer),
+            lambda outcome, then: runner.line.recorded(outcome[0], then),
+            fetch=True,
+        )
+        return {"message": views.message(view)}
+
+    async def _cancel(self, params: Params) -> dict[str, Any]:
+        identifier = params.take("id", str, needed=True)
+        name = params.take("line", str)
+        params.end()
+        runner = await self._line_of(identifier, name, Side.OWN)
+        number = runner.line.record.line
+        _, view = await runner.request(
+            lambda tx: accepting.cancel(tx, number, identifier),
+            lambda outcome, then: runner.line.recorded(outcome[0], then),
+            fetch=False,
+        )
+        self._station.watches.progressed(view.line)
+        return {"message": views.message(view)}
+
+    # --- the line ---
+
+    async def _status(self, params: Params) -> dict[str, Any]:
+        params.end()
+        return self._station.status()
+
+    async def _retry(self, params: Params) -> dict[str, Any]:
+        name = params.take("line", str)
+        params.end()
+        names = [name] if name is not None else self._station.line_names()
+        for each in names:
+            runner = self._station.runner(each)
+            runner.perform(runner.line.retry(moment()))
+        return {"lines": names}
+
+    async def _wait(self, params: Params) -> dict[str, Any]:
+        runner = self._station.runner(params.take("line", str, needed=True))
+        ids = params.take("ids", list, needed=True)
+        wanted = params.word("state", State, "delivered")
+        params.end()
+        if wanted not in _REACHED or not 1 <= len(ids) <= limits.BATCH_MESSAGES:
+            raise CallError(INVALID_PARAMS, "wait takes ids, and delivered or acknowledged")
+        name = runner.line.record.name
+        ended = _REACHED[wanted] | _ENDED
+        states: list[dict[str, Any]] = []
+        while len(states) < len(ids):
+            progress = self._station.watches.progress(name)
+            before = len(states)
+            while len(states) < len(ids):
+                view = await self._find(str(ids[len(states)]), name, Side.OWN)
+                if view is None:
+                    raise RefusedError("not-found", f"no message {ids[len(states)]!r} was sent")
+                if view.state not in ended:
+                    break
+                states.append({"id": view.id, "state": str(view.state)})
+            if len(states) > before:
+                await self._notify("progress", {"done": len(states), "total": len(ids)})
+            if len(states) < len(ids):
+                await progress.wait()
+        return {"messages": states}
+
+    async def _watch(self, params: Params) -> dict[str, Any]:
+        name = params.take("line", str)
+        params.end()
+        if name is not None:
+            self._station.runner(name)
+        self._spawn(self._pass_on, self._station.watches.open(name))
+        return {}
+
+    async def _pass_on(self, watch: Watch) -> None:
+        """Notify of events until the client leaves, or does not keep up and is let go."""
+        try:
+            async for event in watch.events:
+                await self._notify("event", event)
+        finally:
+            self._station.watches.close(watch)
+        raise RefusedError("too-slow", "this watch did not keep up with what happens")
+
+    _METHODS: ClassVar = {
+        "send": _send,
+        "inbox": _inbox,
+        "outbox": _outbox,
+        "show": _show,
+        "ack": _ack,
+        "cancel": _cancel,
+        "status": _status,
+        "retry": _retry,
+        "wait": _wait,
+        "watch": _watch,
+    }

@@ -1,0 +1,99 @@
+"""``hotline run``: the daemon from its configuration to its exit code."""
+
+from __future__ import annotations
+
+import signal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from hotline.daemon import config as configuration
+from hotline.daemon import control, logs
+from hotline.daemon.station import Identity, Station, state_folder
+from hotline.errors import ConfigError, HotlineError
+from hotline.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from hotline.daemon.config import StationConfig
+    from hotline.daemon.logs import Logs
+    from hotline.store.interface import Store
+
+DONE: Final = 0
+STORE_FAILED: Final = 1
+
+_BACKLOG: Final = 128
+
+
+def main(config: StationConfig) -> int:
+    """Run the daemon of a configuration; gives its exit code.
+
+    Raises HotlineError if it cannot start.
+    """
+    identity = Identity(config)
+    state_folder(config)
+    store = SqliteStore.open(config.store_path, station_id=identity.card.id)
+    try:
+        log = logs.setup(config)
+        try:
+            return trio.run(_main, config, identity, store, log)
+        finally:
+            log.close()
+    finally:
+        store.close()
+
+
+async def _main(config: StationConfig, identity: Identity, store: Store, log: Logs) -> int:
+    station = Station(config, identity, store, log)
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+
+        async def serve(nursery: trio.Nursery) -> None:
+            nursery.start_soon(_obey, signals, station, log)
+            await _open_doors(nursery, station, log)
+
+        try:
+            await station.run(serve)
+        finally:
+            config.control_path.unlink(missing_ok=True)
+    if station.failure is not None:
+        return STORE_FAILED
+    log.daemon.info("daemon_stopped")
+    return DONE
+
+
+async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs) -> None:
+    """Listen for callers and operators; raises ConfigError if a socket cannot be made."""
+    for address in station.config.listen:
+        try:
+            listeners = await trio.open_tcp_listeners(
+                address.port, host=address.host, backlog=_BACKLOG
+            )
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {address}: {error.strerror}",
+                hint="another program may use it; see station.listen in the configuration",
+            ) from None
+        nursery.start_soon(partial(trio.serve_listeners, station.call, listeners))
+        log.daemon.info("listening", address=str(address))
+    operators = control.Control(station, log.daemon)
+    listener = control.listen(station.config.control_path)
+    nursery.start_soon(partial(trio.serve_listeners, operators.serve, [listener]))
+
+
+async def _obey(signals: AsyncIterator[int], station: Station, log: Logs) -> None:
+    """SIGTERM and SIGINT stop, a second one at once; SIGHUP reads the configuration anew."""
+    async for number in signals:
+        if number == signal.SIGHUP:
+            _reload(station, log)
+        else:
+            station.stop_asked.set()
+
+
+def _reload(station: Station, log: Logs) -> None:
+    try:
+        station.reload(configuration.load(station.config.path))
+    except HotlineError as error:
+        fields: dict[str, Any] = {"why": str(error), "hint": error.hint}
+        log.daemon.error("config_not_reloaded", **fields)

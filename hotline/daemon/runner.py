@@ -1,0 +1,167 @@
+"""Carries out what one line decides: timers, dialling, connections, commits, reports."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import trio
+
+from hotline.daemon.clock import moment
+from hotline.daemon.connection import Connection, tune
+from hotline.daemon.dialling import DialFailedError, dial
+from hotline.limits import MISSED_DOWN
+from hotline.line.effects import Commit, Dial, Effect, Hangup, Report, Writable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from hotline.daemon.writer import Writer
+    from hotline.line.line import Line
+    from hotline.line.moment import Moment
+
+T = TypeVar("T")
+
+
+class Runner:
+    """One line at work. Everything here happens on the event loop."""
+
+    def __init__(
+        self,
+        line: Line,
+        connections: dict[int, Connection],
+        writer: Writer,
+        report: Callable[[Line, Report], None],
+    ) -> None:
+        """Share connections (by conn) with whoever lets the line ask after them."""
+        self.line = line
+        self._connections = connections
+        self._writer = writer
+        self._report = report
+        self._poked = trio.Event()
+        self._wake_at = 0.0
+        self._nursery: trio.Nursery | None = None
+        self._ended = trio.Event()
+
+    async def run(self) -> None:
+        """Keep the line's timers until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self.perform(self.line.start(moment()))
+            while True:
+                self._poked = trio.Event()
+                with trio.move_on_at(self._wake_at):
+                    await self._poked.wait()
+                    continue
+                self.perform(self.line.wake(moment()))
+
+    async def stop(self) -> None:
+        """End every session with a close frame, and wait until the farewells have left."""
+        self.perform(self.line.stop(moment()))
+        while self._connections:
+            self._ended = trio.Event()
+            await self._ended.wait()
+
+    def perform(self, effects: list[Effect]) -> None:
+        """Carry out effects in order."""
+        commits: list[Commit] = []
+        for effect in effects:
+            if isinstance(effect, Commit):
+                commits.append(effect)
+            elif isinstance(effect, Writable):
+                connection = self._connections.get(effect.conn)
+                if connection is not None:
+                    connection.writable()
+            elif isinstance(effect, Report):
+                self._report(self.line, effect)
+            elif isinstance(effect, Dial):
+                self._start(self._dial, effect)
+            else:
+                self._hang_up(effect)
+        self._writer.submit([self._bound(commit) for commit in commits])
+        wake_at = self.line.deadline(moment())
+        if wake_at < self._wake_at or self._wake_at <= trio.current_time():
+            self._poked.set()
+        self._wake_at = wake_at
+
+    def _bound(self, commit: Commit) -> Commit:
+        """Give commit so that what its outcome leads to is performed here."""
+
+        def done(outcome: Any, then: Moment) -> list[Effect]:
+            self.perform(commit.done(outcome, then))
+            return []
+
+        return Commit(commit.work, done, commit.after)
+
+    async def request(
+        self, work: Callable[[Any], T], then: Callable[[T, Moment], list[Effect]], *, fetch: bool
+    ) -> T:
+        """Make an operator's request durable and give its result; raises the HotlineError it met.
+
+        With fetch, the line looks into its queue in the same transaction: a message that can be
+        sent at once is sealed by the very fsync that accepts it.
+        """
+        finished = trio.Event()
+        outcomes: list[Any] = []
+
+        def done(outcome: Any, at: Moment) -> list[Effect]:
+            outcomes.append(outcome)
+            finished.set()
+            return [] if isinstance(outcome, Exception) else then(outcome, at)
+
+        effects: list[Effect] = [Commit(work, done)]
+        if fetch:
+            effects += self.line.queued(moment())
+        self.perform(effects)
+        await finished.wait()
+        if isinstance(outcomes[0], Exception):
+            raise outcomes[0]
+        result: T = outcomes[0]
+        return result
+
+    def adopt(
+        self, stream: trio.SocketStream, address: str, unit: bytes
+    ) -> Callable[[], Awaitable[None]] | None:
+        """Take a caller; gives what serves it, or None if its first unit does not verify after all."""
+        conn = self.line.accepted(address, moment())
+        effects = self.line.received(conn, unit, moment())
+        genuine = self.line.knows(conn)
+        self.perform(effects)
+        return partial(self._serve, conn, stream) if genuine else None
+
+    def _start(self, task: Callable[..., Any], *arguments: Any) -> None:
+        if self._nursery is not None:
+            self._nursery.start_soon(task, *arguments)
+
+    def _hang_up(self, effect: Hangup) -> None:
+        connection = self._connections.get(effect.conn)
+        if connection is not None:
+            connection.hang_up(effect.farewell)
+
+    async def _dial(self, effect: Dial) -> None:
+        try:
+            stream = await dial(effect.address)
+        except DialFailedError as error:
+            self.perform(self.line.dial_failed(effect.conn, error.trouble, str(error), moment()))
+            return
+        await self._serve(effect.conn, stream, dialled=True)
+
+    async def _serve(self, conn: int, stream: trio.SocketStream, *, dialled: bool = False) -> None:
+        tune(stream, (MISSED_DOWN + 1) * self.line.vitals.heartbeat_s)
+        connection = Connection(
+            stream,
+            lambda most_bytes: self.line.pull(conn, most_bytes),
+            lambda data: self.perform(self.line.received(conn, data, moment())),
+            lambda trouble: self.perform(self.line.ended(conn, trouble, moment())),
+        )
+        self._connections[conn] = connection
+        try:
+            if dialled:
+                self.perform(self.line.connected(conn, moment()))
+            if not self.line.knows(conn):  # given up while this task had not begun
+                connection.hang_up(b"")
+            connection.writable()
+            await connection.run()
+        finally:
+            del self._connections[conn]
+            self._ended.set()

@@ -1,0 +1,320 @@
+"""The station at work: store, lines, callers and operators, put together and kept together."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import trio
+
+from hotline import __version__, limits
+from hotline.daemon import views
+from hotline.daemon.clock import moment
+from hotline.daemon.listener import Hall, Listener
+from hotline.daemon.runner import Runner
+from hotline.daemon.watching import Watches
+from hotline.daemon.writer import Writer
+from hotline.errors import ConfigError, HotlineError, RefusedError, StoreError
+from hotline.identity import read_card, read_line_secret, read_secret_keys
+from hotline.line.accepting import QueueLimits
+from hotline.line.door import Door
+from hotline.line.line import Line, World
+from hotline.line.pairing import Pairing
+from hotline.model import Side
+from hotline.noise.ephemerals import system_ephemerals
+from hotline.noise.kem import MLKEM1024
+from hotline.text import utc_microseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from hotline.daemon.config import LineConfig, StationConfig
+    from hotline.daemon.connection import Connection
+    from hotline.daemon.logs import Logs
+    from hotline.identity import Card, SecretKeys
+    from hotline.line.effects import Report
+    from hotline.store.interface import Reader, Store
+
+T = TypeVar("T")
+
+_STOP_S: Final = 1.5
+"""For close frames to leave on every line; the rest of the two seconds is the store's."""
+
+_PROGRESS: Final = {"receipt_taken", "entries_applied", "message_expired"}
+"""Reports after which the state of some message may have changed."""
+
+
+class Identity:
+    """This station's keys and card, checked to belong together."""
+
+    def __init__(self, config: StationConfig) -> None:
+        """Read them; raises IdentityError or ConfigError."""
+        self.keys: SecretKeys = read_secret_keys(config.key)
+        self.card: Card = read_card(config.card)
+        public = self.keys.public()
+        if (self.card.x25519, self.card.ed25519, self.card.mldsa87) != (
+            public.x25519,
+            public.ed25519,
+            public.mldsa87,
+        ):
+            raise ConfigError(
+                f"card {config.card} does not belong to key {config.key}",
+                hint="restore the pair that was made together",
+            )
+        if self.card.name != config.name:
+            raise ConfigError(
+                f"card {config.card} names station {self.card.name}, not {config.name}",
+                hint=f'set name = "{self.card.name}" under [station] in {config.path}',
+            )
+
+
+class Station:
+    """All of one daemon but its sockets for callers and operators, which ``run`` opens."""
+
+    def __init__(
+        self,
+        config: StationConfig,
+        identity: Identity,
+        store: Store,
+        logs: Logs,
+    ) -> None:
+        """Put a station together; must be called inside trio."""
+        self.config = config
+        self.watches = Watches(self._set_attended)
+        self.failure: StoreError | None = None
+        self.stop_asked = trio.Event()
+        self._identity = identity
+        self._store = store
+        self._logs = logs
+        self._door = Door()
+        self._hall = Hall()
+        self._runners: dict[str, Runner] = {}
+        self._scopes: dict[str, trio.CancelScope] = {}
+        self._nursery: trio.Nursery | None = None
+        self._uniform = random.SystemRandom().random
+        self._writer = Writer(store, lambda _commit, _effects: None, self._store_failed)
+
+    # --- life ---
+
+    async def run(self, serve: Callable[[trio.Nursery], Any]) -> None:
+        """Work until ``stop_asked`` is set; serve(nursery) opens the doors once all lines are ready."""
+        self._writer.start()
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                for line in self.config.lines:
+                    self._add(line)
+                await serve(nursery)
+                self._log("daemon_started", version=__version__, lines=self.line_names())
+                await self.stop_asked.wait()
+                self._log("daemon_stopping")
+                await self._say_goodbye()
+                nursery.cancel_scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._writer.close()
+
+    async def _say_goodbye(self) -> None:
+        with trio.move_on_after(_STOP_S):
+            async with trio.open_nursery() as nursery:
+                for runner in self._runners.values():
+                    nursery.start_soon(runner.stop)
+
+    def _store_failed(self, error: StoreError) -> None:
+        """Sign nothing more, and go: only a fresh start can tell what is on the disk."""
+        self.failure = error
+        self._logs.daemon.critical("store_failed", why=str(error), hint=error.hint)
+        self.stop_asked.set()
+
+    # --- lines ---
+
+    def _add(self, config: LineConfig) -> None:
+        runner = self._make(config)
+        self._runners[config.name] = runner
+        self._door.add(runner.line)
+        scope = self._scopes[config.name] = trio.CancelScope()
+
+        async def keep() -> None:
+            with scope:
+                await runner.run()
+
+        if self._nursery is not None:
+            self._nursery.start_soon(keep)
+
+    def _make(self, config: LineConfig) -> Runner:
+        secret = read_line_secret(config.secret) if config.secret is not None else b""
+        pairing = Pairing(self._identity.keys, self._identity.card, read_card(config.card), secret)
+        number = self._store.add_line(config.name, pairing.peer.id)
+        record = self._store.read(
+            lambda reader: next(one for one in reader.lines() if one.line == number)
+        )
+        connections: dict[int, Connection] = {}
+
+        def kernel_took_all(conn: int) -> bool | None:
+            connection = connections.get(conn)
+            return None if connection is None else connection.kernel_took_all()
+
+        world = World(system_ephemerals(MLKEM1024), self._uniform, kernel_took_all)
+        line = Line(pairing, record, world, _addresses(config), config.heartbeat_s)
+        return Runner(line, connections, self._writer, self._reported)
+
+    def reload(self, config: StationConfig) -> None:
+        """Take lines, addresses and heartbeats anew; the rest needs a restart."""
+        known = {line.name: line for line in self.config.lines}
+        wanted = {line.name: line for line in config.lines}
+        for name in known.keys() - wanted.keys():
+            self._remove(name)
+        for name in known.keys() & wanted.keys():
+            line = wanted[name]
+            self._runners[name].perform(
+                self._runners[name].line.reconfigure(_addresses(line), line.heartbeat_s, moment())
+            )
+        for name in wanted.keys() - known.keys():
+            self._add(wanted[name])
+        self.config = replace(self.config, lines=config.lines)
+        self._log("config_reloaded", lines=self.line_names())
+
+    def _remove(self, name: str) -> None:
+        self._door.remove(name)
+        runner, scope = self._runners.pop(name), self._scopes.pop(name)
+
+        async def end() -> None:
+            with trio.move_on_after(_STOP_S):
+                await runner.stop()
+            scope.cancel()
+
+        if self._nursery is not None:
+            self._nursery.start_soon(end)
+
+    # --- for callers ---
+
+    async def call(self, stream: trio.SocketStream) -> None:
+        """Deal with a caller."""
+        await Listener(self._hall, self._greet).hold(stream)
+
+    def _greet(
+        self, stream: trio.SocketStream, address: str, unit: bytes
+    ) -> Callable[[], Awaitable[None]] | None:
+        line = self._door.identify(unit)
+        if line is None:
+            self._logs.daemon.info("stranger_ignored", source=address)
+            return None
+        return self._runners[line.record.name].adopt(stream, address, unit)
+
+    # --- for operators ---
+
+    def line_names(self) -> list[str]:
+        """Give the names of all lines, in the order of the configuration."""
+        return [line.name for line in self.config.lines]
+
+    def runner(self, name: str) -> Runner:
+        """Give a line's runner; raises RefusedError if there is no such line."""
+        runner = self._runners.get(name)
+        if runner is None:
+            known = ", ".join(sorted(self._runners)) or "none"
+            raise RefusedError(
+                "unknown-line", f"there is no line {name!r}", hint=f"the lines here are: {known}"
+            )
+        return runner
+
+    def queue_limits(self, name: str) -> QueueLimits:
+        """Give where a line's queue is full."""
+        line = next(line for line in self.config.lines if line.name == name)
+        return QueueLimits(line.queue_messages, line.queue_bytes)
+
+    def check_disk(self) -> None:
+        """Raise RefusedError if the disk has no room to promise anything."""
+        free = self._store.free_bytes()
+        if free < limits.DISK_RESERVE_BYTES:
+            raise RefusedError(
+                "disk-full",
+                f"the disk under {self.config.state} has {free} bytes left",
+                hint=f"free at least {limits.DISK_RESERVE_BYTES} bytes",
+            )
+
+    async def read(self, work: Callable[[Reader], T]) -> T:
+        """Read the store without holding up the event loop, however slow the disk is."""
+        return await trio.to_thread.run_sync(self._store.read, work)
+
+    def status(self) -> dict[str, Any]:
+        """Give the status object."""
+        now = moment()
+        return {
+            "station": self.config.name,
+            "station_id": self._identity.card.id.hex(),
+            "version": __version__,
+            "on_watch": len(self.watches),
+            "lines": [views.line(self._runners[name].line, now) for name in self.line_names()],
+        }
+
+    def _set_attended(self, attended: bool) -> None:
+        for runner in self._runners.values():
+            runner.perform(runner.line.set_attended(attended, moment()))
+
+    # --- what happens ---
+
+    def _log(self, event: str, **fields: Any) -> None:
+        self._logs.daemon.info(event, **fields)
+
+    def _reported(self, line: Line, report: Report) -> None:
+        """Log what a line reports, and tell whoever watches or waits."""
+        if report.event == "heartbeat":
+            self._logs.heartbeat.info("heartbeat", **report.fields)
+            return
+        getattr(self._logs.daemon, report.level)(report.event, **report.fields)
+        name = line.record.name
+        if report.event == "line_state":
+            self._logs.heartbeat.info("line_state", **report.fields)
+            fields = {key: report.fields[key] for key in ("state", "reason", "detail")}
+            self._tell(name, "state", fields)
+        elif report.event in _PROGRESS:
+            self.watches.progressed(name)
+            self._tell_progress(name, report)
+
+    def _tell_progress(self, name: str, report: Report) -> None:
+        if not len(self.watches) or self._nursery is None:
+            return
+        if report.event == "entries_applied":
+            if report.fields["ids"]:
+                self._nursery.start_soon(self._tell_messages, name, list(report.fields["ids"]))
+            for identifier in report.fields["acknowledged"]:
+                self._tell(name, "acknowledged", {"id": identifier})
+        elif report.event == "receipt_taken" and report.fields["messages"]:
+            self._tell(
+                name,
+                "delivered",
+                {"number": report.fields["number"], "messages": report.fields["messages"]},
+            )
+
+    async def _tell_messages(self, name: str, ids: list[str]) -> None:
+        """Show new messages to whoever is on watch."""
+        for identifier in ids:
+            try:
+                found = await self.read(lambda reader, one=identifier: reader.show(one))  # type: ignore[misc]
+            except HotlineError as error:
+                self._logs.daemon.error("watch_read_failed", line=name, why=str(error))
+                return
+            for view in found:
+                if view.line == name and view.side is Side.PEER:
+                    self._tell(name, "message", {"message": views.message(view)})
+
+    def _tell(self, name: str, event: str, fields: dict[str, Any]) -> None:
+        at = utc_microseconds(moment().wall_ns)
+        self.watches.tell(name, {"event": event, "at": at, "line": name, **fields})
+
+
+def _addresses(config: LineConfig) -> list[str]:
+    return [str(address) for address in config.addresses]
+
+
+def state_folder(config: StationConfig) -> Path:
+    """Make the state folder, for this user only, and give it."""
+    try:
+        config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make the state folder {config.state}: {error.strerror}"
+        ) from None
+    return config.state

@@ -1,0 +1,83 @@
+"""Messages and lines as the control socket shows them: the stable field names of the contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hotline.model import Side, spelled
+from hotline.text import utc_microseconds
+
+if TYPE_CHECKING:
+    from hotline.line.line import Line
+    from hotline.line.moment import Moment
+    from hotline.store.views import MessageView
+
+
+def message(view: MessageView) -> dict[str, Any]:
+    """Give one message object."""
+    return {
+        "id": view.id,
+        "line": view.line,
+        "direction": "out" if view.side is Side.OWN else "in",
+        "number": view.number,
+        "precedence": spelled(view.precedence),
+        "author": view.author,
+        "subject": view.subject,
+        "body": view.body,
+        "composed_at": _time(view.composed_ns),
+        "ack_by": _time(view.ack_by_ns),
+        "expires_at": _time(view.expires_ns),
+        "sent_at": _time(view.sent_ns),
+        "delivered_at": _time(view.delivered_ns),
+        "received_at": _time(view.received_ns),
+        "acknowledged_at": _time(view.acknowledged_ns),
+        "acknowledged_by": view.acknowledged_by,
+        "decision": None if view.decision is None else spelled(view.decision),
+        "note": view.note,
+        "state": str(view.state),
+        "attempts": view.attempts,
+        "row": view.row,
+    }
+
+
+def line(subject: Line, moment: Moment) -> dict[str, Any]:
+    """Give one line's status."""
+    record, vitals, links = subject.record, subject.vitals, subject.links
+    pulse, current = vitals.pulse, links.current
+    dialling = links.dialling
+    shown = current if current is not None else dialling
+    next_dial_at = None if current is not None or dialling is not None else links.dial_due_at()
+    return {
+        "name": record.name,
+        "state": str(vitals.assessment.state),
+        "reason": vitals.assessment.reason,
+        "detail": vitals.assessment.detail,
+        "since": _time(vitals.since_ns),
+        "rtt_ms": _milliseconds(pulse.rtt_s if pulse else None),
+        "clock_offset_ms": _milliseconds(pulse.clock_offset_s if pulse else None),
+        "last_heard_s": _seconds(vitals.heard_at, moment.now),
+        "attended": pulse.attended if pulse is not None and current is not None else None,
+        "queued": record.queued,
+        "queued_bytes": record.queued_bytes,
+        "in_flight": record.sealed - record.delivered,
+        "unacknowledged": record.delivered - record.acknowledged,
+        "unread": record.received - record.acknowledged_here,
+        "attempts": links.attempts,
+        "next_attempt_s": None
+        if next_dial_at is None or record.halt is not None
+        else round(max(0.0, next_dial_at - moment.now), 3),
+        "address": shown.address if shown is not None else next(iter(links.addresses), None),
+        "session_age_s": _seconds(current.opened_at if current else None, moment.now),
+    }
+
+
+def _time(time_ns: int | None) -> str | None:
+    return None if time_ns is None else utc_microseconds(time_ns)
+
+
+def _seconds(since: float | None, now: float) -> float | None:
+    return None if since is None else round(now - since, 3)
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)

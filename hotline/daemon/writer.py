@@ -1,0 +1,109 @@
+"""The store's one writing thread: group commit.
+
+While one transaction is being made durable, the next commits gather; the thread then takes all of
+them at once. So an idle line pays one fsync, and a busy one shares it among hundreds of entries; and
+the event loop is crossed once a batch each way, however many commits it holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from hotline.daemon.clock import moment
+from hotline.errors import HotlineError, StoreError, StoreFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hotline.line.effects import Commit, Effect
+    from hotline.store.interface import Store
+
+_BATCH_COMMITS: Final = 512
+"""Commits in one transaction: bounds how long the first of them waits for the last."""
+
+
+class Writer:
+    """Runs commits on a thread of its own and hands their outcomes back to the event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        perform: Callable[[Commit, list[Effect]], None],
+        failed: Callable[[StoreError], None],
+    ) -> None:
+        """Report to perform what a commit's outcome leads to, and to failed that the store is lost."""
+        self._store = store
+        self._perform = perform
+        self._failed = failed
+        self._queue: queue.SimpleQueue[Sequence[Commit] | None] = queue.SimpleQueue()
+        self._token = trio.lowlevel.current_trio_token()
+        self._thread = threading.Thread(target=self._run, name="hotline-store", daemon=True)
+        self._lost = False
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def submit(self, commits: Sequence[Commit]) -> None:
+        """Make commits durable, in this order, in one transaction if possible."""
+        if commits:
+            self._queue.put(commits)
+
+    async def close(self) -> None:
+        """Finish what was submitted and stop; the store may be closed afterwards."""
+        self._queue.put(None)
+        await trio.to_thread.run_sync(self._thread.join)
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            batch: list[Commit] = []
+            item = self._queue.get()
+            while item is not None:
+                batch += item
+                if len(batch) >= _BATCH_COMMITS:
+                    break
+                try:
+                    item = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            closing = item is None
+            if batch:
+                self._write(batch)
+
+    def _write(self, batch: list[Commit]) -> None:
+        outcomes: list[Any]
+        try:
+            if self._lost:
+                raise StoreError("the store failed before")
+            outcomes = list(self._store.transact([commit.work for commit in batch]))
+            outcomes = [_after(*pair) for pair in zip(batch, outcomes, strict=True)]
+            self._store.checkpoint()
+        except StoreFullError as error:
+            outcomes = [error] * len(batch)
+        except StoreError as error:
+            # Never again: a failed fsync may have lost what a second one would claim to have.
+            self._lost = True
+            self._call(self._failed, error)
+            outcomes = [error] * len(batch)
+        self._call(self._deliver, batch, outcomes)
+
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
+        # The loop may be gone: then the daemon is stopping, and nobody waits for the outcome.
+        with contextlib.suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(function, *arguments)
+
+    def _deliver(self, batch: list[Commit], outcomes: list[Any]) -> None:
+        for commit, outcome in zip(batch, outcomes, strict=True):
+            self._perform(commit, commit.done(outcome, moment()))
+
+
+def _after(commit: Commit, outcome: Any) -> Any:
+    if commit.after is None or isinstance(outcome, HotlineError):
+        return outcome
+    return commit.after(outcome)

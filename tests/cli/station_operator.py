@@ -1,0 +1,98 @@
+"""An operator at a keyboard: runs the real command, with pipes or on a terminal."""
+
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """The JSON objects on stdout, one a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Operator:
+    """Runs ``hotline`` in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *arguments: str | bytes, stdin: bytes = b"", **env: str) -> Done:
+        """Run a verb with pipes and wait for its end."""
+        done = subprocess.run(
+            self._command(arguments),
+            cwd=self.folder,
+            env=self._env(env),
+            input=stdin,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def start(self, *arguments: str, **env: str) -> "subprocess.Popen[bytes]":
+        """Start a verb with pipes."""
+        return subprocess.Popen(
+            self._command(arguments),
+            cwd=self.folder,
+            env=self._env(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def on_terminal(
+        self, *arguments: str, columns: int = 80, typed: bytes = b"", **env: str
+    ) -> Done:
+        """Run a verb with all three streams on a terminal; ``out`` is all that it showed."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen(
+            self._command(arguments),
+            cwd=self.folder,
+            env=self._env({"TERM": "xterm", **env}),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
+        os.close(slave)
+        os.write(master, typed)
+        shown = b""
+        deadline_s = time.monotonic() + TIMEOUT_S
+        # A terminal whose last user is gone reads as EIO.
+        with contextlib.suppress(OSError):
+            while time.monotonic() < deadline_s and (data := os.read(master, 65536)):
+                shown += data
+        os.close(master)
+        return Done(process.wait(TIMEOUT_S), shown.decode(), "")
+
+    @staticmethod
+    def _command(arguments: tuple[str | bytes, ...]) -> list[str | bytes]:
+        return [sys.executable, "-m", "hotline", *arguments]
+
+    @staticmethod
+    def _env(changes: dict[str, str]) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR",)}
+        kept.pop("HOTLINE_CONFIG", None)
+        return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **changes}

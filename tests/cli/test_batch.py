@@ -1,0 +1,203 @@
+"""``hotline send --batch``: thousands of messages, and the exact truth about each line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cli.fake_daemon import Connection, FakeDaemon, Gone, Params, Refusal, accept_all
+from cli.station_operator import Operator
+
+
+def batch(folder: Path, *lines: Any) -> str:
+    """Write NDJSON and give its name; bytes are written as they are."""
+    encoded = [row if isinstance(row, bytes) else json.dumps(row).encode() for row in lines]
+    (folder / "batch.ndjson").write_bytes(b"\n".join(encoded) + b"\n")
+    return "batch.ndjson"
+
+
+def sent(daemon: FakeDaemon) -> list[Params]:
+    """Give every message that the daemon was asked to take."""
+    return [message for params in daemon.params("send") for message in params["messages"]]
+
+
+def test_a_large_batch_goes_in_few_requests(operator: Operator, daemon: FakeDaemon) -> None:
+    """One request a message would need a commit each: a hundred times slower."""
+    daemon.on("send", accept_all)
+    name = batch(operator.folder, *({"body": f"text {n}"} for n in range(5000)))
+    done = operator.run("send", "bravo", "--batch", name)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "5000 accepted for bravo\n"
+    assert [len(params["messages"]) for params in daemon.params("send")] == [1024] * 4 + [904]
+    assert [message["body"] for message in sent(daemon)] == [f"text {n}" for n in range(5000)]
+    ids = [message["id"] for message in sent(daemon)]
+    assert ids == sorted(set(ids))
+
+
+def test_requests_stay_below_the_bound(operator: Operator, daemon: FakeDaemon) -> None:
+    """A request over the daemon's bound would be refused with all that is in it."""
+    daemon.on("send", accept_all)
+    name = batch(operator.folder, *({"body": "x" * 900_000} for _ in range(10)))
+    assert operator.run("send", "bravo", "--batch", name).code == 0
+    assert [len(params["messages"]) for params in daemon.params("send")] == [3, 3, 3, 1]
+
+
+def test_fields_and_defaults(operator: Operator, daemon: FakeDaemon) -> None:
+    """Options of the command stand for what a line of the batch does not say."""
+    daemon.on("send", accept_all)
+    full = {"id": "a", "precedence": "flash", "subject": "S", "body": "B"}
+    full |= {"expires": "2096-01-01T00:00:00Z", "ack_by": "010000ZJAN96"}
+    name = batch(operator.folder, full, b"", {"id": "b", "body": "C"})
+    done = operator.run("send", "bravo", "--batch", name, "--precedence", "P", "--json")
+    moment = "2096-01-01T00:00:00.000000Z"
+    assert sent(daemon) == [
+        {
+            "id": "a",
+            "precedence": "FLASH",
+            "subject": "S",
+            "body": "B",
+            "expires_at": moment,
+            "ack_by": moment,
+        },
+        {"id": "b", "precedence": "PRIORITY", "subject": "", "body": "C"},
+    ]
+    assert done.objects == [
+        {"input_line": n, "id": i, "line": "bravo", "state": "queued", "repeated": False}
+        for n, i in ((1, "a"), (3, "b"))
+    ]
+
+
+def test_a_bad_line_costs_nobody_else(operator: Operator, daemon: FakeDaemon) -> None:
+    """Told by its number, so that the file can be mended; the others are queued."""
+    daemon.on("send", accept_all)
+    bad = [
+        b"{",
+        b"[]",
+        b"\xff",
+        {"body": 7},
+        {"body": "x", "to": "y"},
+        {"body": ""},
+        {"body": "x", "precedence": "urgent"},
+        {"body": "x", "expires": "2020-01-01T00:00:00Z"},
+        {"body": "x" * (2**20 + 1)},
+        b'{"body": "\\ud800"}',
+        b'{"body": "' + b"x" * (9 * 2**20) + b'"}',
+    ]
+    name = batch(operator.folder, {"body": "first"}, *bad, {"body": "last"})
+    done = operator.run("send", "bravo", "--batch", name)
+    assert done.code == 2
+    assert [message["body"] for message in sent(daemon)] == ["first", "last"]
+    for number in range(2, 13):
+        assert f"batch.ndjson line {number}: " in done.err
+    assert done.out.splitlines() == [
+        "2 accepted for bravo",
+        "accepted: lines 1, 13 of batch.ndjson",
+        "refused: lines none of batch.ndjson",
+        "no message: lines 2-12 of batch.ndjson",
+        "not known: lines none of batch.ndjson",
+    ]
+
+
+def test_a_refused_message_costs_nobody_else(operator: Operator, daemon: FakeDaemon) -> None:
+    """An id that clashes must not keep the messages around it back."""
+
+    def pick(params: Params, _connection: Connection) -> Params:
+        error = {"code": "id-in-use", "message": "b is in use", "hint": ""}
+        return {
+            "results": [
+                {"id": m["id"], "error": error}
+                if m["id"] == "b"
+                else {"id": m["id"], "state": "queued", "repeated": m["id"] == "c"}
+                for m in params["messages"]
+            ]
+        }
+
+    daemon.on("send", pick)
+    name = batch(operator.folder, *({"id": i, "body": "x"} for i in "abc"))
+    done = operator.run("send", "bravo", "--batch", name, "--json")
+    assert done.code == 5
+    assert [sorted(o) for o in done.objects] == [
+        ["id", "input_line", "line", "repeated", "state"],
+        ["error", "id", "input_line", "line"],
+        ["id", "input_line", "line", "repeated", "state"],
+    ]
+    assert "batch.ndjson line 2: b is in use" in done.err
+    assert "accepted: lines 1, 3" in done.err
+    assert "1 of them sent before" in done.err
+
+
+def test_what_was_accepted_before_the_daemon_died_is_told(
+    operator: Operator, daemon: FakeDaemon
+) -> None:
+    """Sending the whole file again would send the first part twice."""
+
+    def once(params: Params, connection: Connection) -> Params:
+        if len(daemon.params("send")) > 1:
+            raise Gone
+        return accept_all(params, connection)
+
+    daemon.on("send", once)
+    name = batch(operator.folder, *({"body": "x"} for _ in range(2000)))
+    done = operator.run("send", "bravo", "--batch", name)
+    assert done.code == 3
+    assert "accepted: lines 1-1024 of batch.ndjson" in done.out
+    assert "not known: lines 1025-2000 of batch.ndjson" in done.out
+    assert "went away" in done.err
+
+
+def test_a_request_refused_whole_ends_the_batch(operator: Operator, daemon: FakeDaemon) -> None:
+    """A line that does not exist refuses every message; ten thousand complaints help nobody."""
+
+    def refuse(_params: Params, _connection: Connection) -> None:
+        raise Refusal("unknown-line", "there is no line bravo")
+
+    daemon.on("send", refuse)
+    name = batch(operator.folder, *({"body": "x"} for _ in range(20_000)))
+    done = operator.run("send", "bravo", "--batch", name)
+    assert done.code == 5
+    assert len(daemon.params("send")) < 10
+    assert len(done.err.splitlines()) < 60
+    assert "0 accepted for bravo" in done.out
+    assert "refused: lines 1-" in done.out
+
+
+def test_standard_input_and_waiting(operator: Operator, daemon: FakeDaemon) -> None:
+    """Each message is told once, with the state that it has reached; one waits 1024 at a time."""
+    daemon.on("send", accept_all)
+
+    def reach(params: Params, connection: Connection) -> Params:
+        connection.notify("progress", {"done": 1, "total": len(params["ids"])})
+        return {"messages": [{"id": i, "state": "delivered"} for i in params["ids"]]}
+
+    daemon.on("wait", reach)
+    data = b'{"body": "x"}\n' * 1500
+    done = operator.run(
+        "send", "bravo", "--batch", "-", "--wait", "delivered", "--json", stdin=data
+    )
+    assert done.code == 0
+    assert [o["input_line"] for o in done.objects] == list(range(1, 1501))
+    assert {o["state"] for o in done.objects} == {"delivered"}
+    assert [len(params["ids"]) for params in daemon.params("wait")] == [1024, 476]
+
+
+def test_progress_on_a_terminal(operator: Operator, daemon: FakeDaemon) -> None:
+    """Count, rate and the time to go: an hour's batch must show that it moves."""
+    daemon.on("send", accept_all)
+    name = batch(operator.folder, *({"body": "x"} for _ in range(3000)))
+    done = operator.on_terminal("send", "bravo", "--batch", name)
+    assert done.code == 0
+    assert "a second" in done.out
+    assert "to go" in done.out
+    assert done.out.endswith("3000 accepted for bravo\r\n")
+
+
+def test_answers_are_read_while_sending(operator: Operator, daemon: FakeDaemon) -> None:
+    """A daemon that answers at length before it reads on must not meet a client that only sends."""
+
+    def at_length(params: Params, connection: Connection) -> Params:
+        connection.notify("progress", {"filler": "x" * 4_000_000})
+        return accept_all(params, connection)
+
+    daemon.on("send", at_length)
+    name = batch(operator.folder, *({"body": "x" * 2000} for _ in range(6000)))
+    assert operator.run("send", "bravo", "--batch", name).code == 0
+    assert len(sent(daemon)) == 6000

@@ -1,0 +1,234 @@
+"""Exit codes and complaints: what scripts and tired operators go by."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from cli.fake_daemon import Connection, FakeDaemon, Gone, Params, accept_all, line
+from cli.station_operator import Operator
+
+VERBS_OF_THE_DAEMON = ["send bravo x", "inbox", "outbox", "show x", "ack x", "cancel x", "status"]
+VERBS_OF_THE_DAEMON += ["watch", "retry", "send bravo --test"]
+
+
+def complaint(err: str) -> list[str]:
+    """Check the form of a complaint and give its lines."""
+    lines = err.splitlines()
+    assert lines[0].startswith("hotline: ")
+    assert not lines[0].endswith(".")
+    assert lines[0][9:10] == lines[0][9:10].lower()
+    assert "Traceback" not in err
+    return lines
+
+
+@pytest.mark.parametrize("verb", VERBS_OF_THE_DAEMON)
+def test_3_when_no_daemon_answers(operator: Operator, verb: str) -> None:
+    """A script must tell a daemon that is not running from a message that was refused."""
+    done = operator.run("--config", "hotline.toml", *verb.split())
+    assert done.code == 3
+    assert complaint(done.err)[1] == "hint: start it with: hotline --config hotline.toml run"
+    assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "",
+        "sned bravo x",
+        "send",
+        "send bravo x --precedence urgent",
+        "send bravo x --expires tomorrow",
+        "send bravo x --expires 2020-01-01T00:00:00Z",
+        "send bravo x --timeout 5",
+        "send bravo x --batch messages --wait delivered",
+        "send bravo --batch no-such-file",
+        "send bravo x --prec FLASH",
+        "inbox --limit 0",
+        "inbox --limit 3 --all",
+        "ack x --decision maybe",
+        "completion tcsh",
+        "--config no-such-file status",
+        "heartbeats",
+        "card no-such-card",
+    ],
+)
+def test_2_for_what_cannot_be_used(operator: Operator, daemon: FakeDaemon, arguments: str) -> None:
+    """A command that was mistyped must do nothing at all, and say so."""
+    done = operator.run(*arguments.split())
+    assert done.code == 2
+    assert len(complaint(done.err)) <= 2
+    assert daemon.requests == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["unknown-line", "queue-full", "disk-full", "too-large", "id-in-use", "halted", "store-failed"],
+)
+def test_5_when_the_daemon_refuses(operator: Operator, daemon: FakeDaemon, code: str) -> None:
+    """Refused, and why, and what to do: nothing else lets an operator act."""
+    daemon.refuses("send", code, "the line is not there")
+    done = operator.run("send", "bravo", "x")
+    assert done.code == 5
+    assert complaint(done.err) == ["hotline: the line is not there", "hint: try less"]
+
+
+def test_2_when_the_daemon_calls_it_a_bad_request(operator: Operator, daemon: FakeDaemon) -> None:
+    """What the daemon cannot understand was asked wrongly, whatever the state of the line."""
+    daemon.refuses("show", "bad-request", "no id looks like that")
+    assert operator.run("show", "///").code == 2
+
+
+def test_a_method_the_daemon_lacks_is_no_crash(operator: Operator, daemon: FakeDaemon) -> None:
+    """A newer command beside an older daemon happens at every upgrade."""
+    done = operator.run("retry")
+    assert (done.code, complaint(done.err)) == (2, ["hotline: there is no such method"])
+    assert [method for method, _ in daemon.requests] == ["retry"]
+
+
+def test_3_when_the_daemon_hangs_up(operator: Operator, daemon: FakeDaemon) -> None:
+    """A daemon that dies in the middle must not look like an empty inbox."""
+
+    def hang_up(_params: Params, _connection: Connection) -> None:
+        raise Gone
+
+    daemon.on("inbox", hang_up)
+    done = operator.run("inbox")
+    assert done.code == 3
+    assert "went away" in complaint(done.err)[0]
+
+
+def test_3_when_something_else_answers(operator: Operator, daemon: FakeDaemon) -> None:
+    """Another program's socket at that path must not be believed."""
+
+    def babble(_params: Params, connection: Connection) -> None:
+        connection.raw(b"220 mail.example ESMTP\r\n")
+        raise Gone
+
+    daemon.on("status", babble)
+    done = operator.run("status")
+    assert done.code == 3
+    assert "no hotline daemon" in complaint(done.err)[0]
+
+
+def test_an_error_message_of_the_daemon_is_shown_safely(
+    operator: Operator, daemon: FakeDaemon
+) -> None:
+    """Errors quote what the peer wrote."""
+    daemon.refuses("ack", "not-found", "no message \x1b]0;owned\x07 \u202e\nhotline: all is well")
+    done = operator.run("ack", "x")
+    assert done.code == 5
+    assert len(complaint(done.err)) == 2
+    assert "\x1b" not in done.err
+    assert "\\u{202e}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("states", "check", "code"),
+    [
+        (["up", "up"], "--check", 0),
+        (["up", "degraded"], "--check", 6),
+        (["up", "down"], "--check=north", 0),
+        (["up", "down"], "--check=south", 6),
+        (["up", "halted"], "--check=south", 6),
+        ([], "--check", 6),
+        (["up", "up"], "--check=east", 5),
+        (["down", "down"], "--json", 0),
+    ],
+)
+def test_6_when_a_line_is_not_fit(
+    operator: Operator, daemon: FakeDaemon, states: list[str], check: str, code: int
+) -> None:
+    """An alarm hangs on this: degraded, down, halted and no line at all are not fit."""
+    names = ("north", "south")
+    lines = [line(name=name, state=state) for name, state in zip(names, states, strict=False)]
+    daemon.answers("status", {"station": "alpha", "station_id": "00", "lines": lines})
+    done = operator.run("status", check)
+    assert done.code == code
+    if code:
+        complaint(done.err)
+
+
+def test_no_traceback_even_for_a_fault_of_ours(operator: Operator, daemon: FakeDaemon) -> None:
+    """An answer without its parts is a bug somewhere; the operator gets a sentence, not a stack."""
+    daemon.answers("inbox", {"unexpected": True})
+    done = operator.run("inbox")
+    assert done.code == 1
+    assert complaint(done.err)[0].startswith("hotline: a fault in this program: KeyError")
+    assert "Traceback" in operator.run("inbox", HOTLINE_TRACEBACK="1").err
+
+
+def test_interrupting_is_quiet(operator: Operator, daemon: FakeDaemon) -> None:
+    """Ctrl-C ends a watch many times a day; a stack trace each time hides the real ones."""
+    daemon.answers("watch", {})
+    process = operator.start("watch")
+    assert process.stderr is not None
+    process.stderr.readline()
+    process.send_signal(2)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, b"")
+
+
+@pytest.mark.parametrize(("verb", "code"), [("completion bash", 141), ("card", 141), ("--help", 0)])
+def test_a_reader_that_leaves_is_no_error_to_talk_about(
+    operator: Operator, verb: str, code: int
+) -> None:
+    """``hotline ... | head`` is ordinary (argparse itself passes over a failed print of help)."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "hotline", *verb.split()],
+        cwd=operator.folder,
+        env=operator._env({}),
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_config_comes_from_option_environment_or_folder(
+    operator: Operator, daemon: FakeDaemon
+) -> None:
+    """Two stations on one machine: a verb that asks the wrong one answers wrongly."""
+    daemon.answers("status", {"station": "alpha", "station_id": "00", "lines": []})
+    path = str(operator.folder / "hotline.toml")
+    elsewhere = Operator(operator.folder / "peer")
+    assert operator.run("status").code == 0
+    assert elsewhere.run("status").code == 3
+    assert elsewhere.run("status", HOTLINE_CONFIG=path).code == 0
+    assert elsewhere.run("--config", path, "status").code == 0
+    assert elsewhere.run("status", "--config", path, HOTLINE_CONFIG="nowhere").code == 0
+    nothing = Operator(operator.folder / "state").run("status")
+    assert nothing.code == 2
+    assert "hotline init" in complaint(nothing.err)[1]
+
+
+def test_the_console_script_gives_the_code(operator: Operator, daemon: FakeDaemon) -> None:
+    """The installed command goes through entry(), which must give what main() gives."""
+    daemon.on("send", accept_all)
+    program = "import sys; from hotline.cli.main import entry; sys.exit(entry())"
+    for arguments, code in ((["--version"], 0), (["send", "bravo", "x"], 0), (["nothing"], 2)):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            cwd=operator.folder,
+            env=operator._env({}),
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == code
+
+
+@pytest.mark.parametrize(
+    "verb",
+    "init|card|peer|peer add|peer list|peer verify|run|send|inbox|outbox|show|ack|cancel"
+    "|status|watch|heartbeats|retry|completion".split("|"),
+)
+def test_every_verb_helps_with_examples(operator: Operator, verb: str) -> None:
+    """At three in the morning an example is worth more than a grammar."""
+    done = operator.run(*verb.split(), "--help")
+    assert done.code == 0
+    assert f"examples:\n  hotline {verb.split()[0]}" in done.out.replace(
+        "--config hotline.toml ", ""
+    )

@@ -1,0 +1,210 @@
+"""A disk that is full, that fails, and that lies: what the store says, and what it keeps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import apsw
+import pytest
+from store import acts
+from store.acts import OWN_ID, PEER_ID, do, outgoing
+from store.faulty_disk import FaultyDisk, broken, full
+
+from hotline.errors import RefusedError, StoreError, StoreFullError
+from hotline.model import Side
+from hotline.store import sqlite
+from hotline.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hotline.store.interface import Transaction
+
+
+@pytest.fixture
+def disk() -> Iterator[FaultyDisk]:
+    disk = FaultyDisk("faulty")
+    yield disk
+    disk.unregister()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "station.db"
+
+
+@pytest.fixture
+def store(path: Path, disk: FaultyDisk) -> Iterator[SqliteStore]:
+    store = SqliteStore.open(path, station_id=OWN_ID, vfs=disk.name)
+    line = store.add_line("south", PEER_ID)
+    assert line == 1
+    acts.enqueue(store, line, outgoing("before"))
+    yield store
+    disk.heal()
+    store.close()
+
+
+def ids(store: SqliteStore) -> list[str]:
+    return [view.id for view in store.read(lambda r: r.page(Side.OWN))]
+
+
+def test_every_commit_syncs_the_write_ahead_log(store: SqliteStore, disk: FaultyDisk) -> None:
+    """Without it "queued" would be said of a message that a power cut takes away."""
+    for number in range(3):
+        disk.synced.clear()
+        acts.enqueue(store, 1, outgoing(f"m{number}"))
+        assert [name.rpartition("-")[2] for name in disk.synced] == ["wal"]
+
+
+def test_a_checkpoint_syncs_both_files(store: SqliteStore, disk: FaultyDisk, path: Path) -> None:
+    """A log cut back before the database is on disk would lose what both of them held."""
+    disk.synced.clear()
+    store.close()
+    wal = f"{path}-wal"
+    assert disk.synced[:2] == [wal, str(path)]
+
+
+def test_a_full_disk_refuses_and_may_be_tried_again(store: SqliteStore, disk: FaultyDisk) -> None:
+    """A full disk is no damage: when there is room again the same daemon goes on."""
+    disk.on_write = full
+    with pytest.raises(StoreFullError, match="station.db: the disk is full"):
+        acts.enqueue(store, 1, outgoing("refused"))
+    assert ids(store) == ["before"]
+    disk.heal()
+    acts.enqueue(store, 1, outgoing("refused"))
+    assert ids(store) == ["before", "refused"]
+
+
+def test_a_disk_that_fills_up_within_a_work(store: SqliteStore) -> None:
+    """SQLite rolls back by itself then; the savepoint is gone, and a work's own error with it."""
+    pages = store._database.pragma("page_count")
+    store._database.pragma("max_page_count", pages + 20)
+    seen: list[str] = []
+
+    def grow(tx: Transaction) -> None:
+        seen.append("grow")
+        tx.enqueue(1, [outgoing("large", "x" * 1_000_000)])
+
+    def refused(_tx: Transaction) -> None:
+        seen.append("refused")
+        raise RefusedError("queue-full", "no room")
+
+    with pytest.raises(StoreFullError):
+        store.transact([refused, grow, refused])
+    assert seen == ["refused", "grow"]
+    assert ids(store) == ["before"]
+    store._database.pragma("max_page_count", 1_000_000)
+    do(store, grow)
+    assert ids(store) == ["before", "large"]
+
+
+def test_a_full_disk_does_not_break_a_checkpoint(
+    store: SqliteStore, disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log stays as it is, and is moved once there is room."""
+    monkeypatch.setattr(sqlite, "CHECKPOINT_BYTES", 1)
+    disk.on_write = full
+    with pytest.raises(StoreFullError):
+        store.checkpoint()
+    disk.heal()
+    store.checkpoint()
+    assert ids(store) == ["before"]
+
+
+def test_a_failed_fsync_is_never_tried_again(
+    store: SqliteStore, disk: FaultyDisk, path: Path
+) -> None:
+    """After a failed fsync the kernel calls the pages clean: a second one "succeeds" and lies."""
+    disk.on_sync = broken
+    with pytest.raises(StoreError, match="station.db: the store failed") as caught:
+        acts.enqueue(store, 1, outgoing("doubtful"))
+    assert not isinstance(caught.value, StoreFullError)
+    disk.heal()
+    disk.synced.clear()
+    disk.written.clear()
+    for attempt in (
+        lambda: acts.enqueue(store, 1, outgoing("late")),
+        lambda: ids(store),
+        lambda: store.add_line("west", b"\x07" * 32),
+        lambda: sqlite.SqliteStore.checkpoint(store) or acts.queued(store, 1),
+    ):
+        with pytest.raises(StoreError, match="refused since an earlier failure"):
+            attempt()
+    store.close()
+    assert (disk.synced, disk.written) == ([], [])
+    again = SqliteStore.open(path, station_id=OWN_ID)
+    assert [row.id for row in acts.queued(again, 1)] in (["before"], ["before", "doubtful"])
+    again.close()
+
+
+def test_opening_writes_the_log_once_more(store: SqliteStore, disk: FaultyDisk, path: Path) -> None:
+    """What a failed fsync left in memory only would be trusted by the next start, and then lost."""
+    disk.on_sync = broken
+    with pytest.raises(StoreError):
+        acts.enqueue(store, 1, outgoing("doubtful"))
+    store.close()
+    disk.heal()
+    disk.synced.clear()
+    SqliteStore.open(path, station_id=OWN_ID, vfs=disk.name).close()
+    assert str(path) in disk.synced
+
+
+def test_a_failed_read_stops_the_store_too(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that cannot be read is no disk to promise anything on."""
+
+    def fail(*_arguments: object) -> None:
+        raise apsw.CorruptError("malformed")
+
+    with pytest.raises(StoreError, match="damaged"):
+        store.read(fail)
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="refused since"):
+        acts.queued(store, 1)
+
+
+def spoil(path: Path, statement: str) -> None:
+    """Change the file behind the store's back."""
+    database = apsw.Connection(str(path))
+    database.execute(statement)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("UPDATE entry SET data = x'00' WHERE key & 255 = 2", "does not match"),
+        ("UPDATE entry SET head = zeroblob(64) WHERE key & 255 = 2", "does not match"),
+        ("DELETE FROM entry WHERE key & 255 = 2", "is missing"),
+    ],
+)
+def test_a_changed_entry_is_found_when_it_is_read(path: Path, statement: str, fault: str) -> None:
+    """Bytes that rotted on the disk would be sent, or shown to a third person, as signed."""
+    for look in ("entries", "page"):
+        store = SqliteStore.open(path, station_id=OWN_ID)
+        line = store.add_line("south", PEER_ID)
+        if look == "entries":
+            acts.enqueue(store, line, *(outgoing(f"m{n}") for n in range(3)))
+            acts.seal(store, line)
+            spoil(path, statement)
+        with pytest.raises(StoreError, match=f"entry 2 of our own log of line south {fault}"):
+            if look == "page":
+                store.read(lambda r: r.page(Side.OWN))
+            else:
+                do(store, lambda tx, line=line: tx.entries(line, Side.OWN, 1, 10, 9999))
+        with pytest.raises(StoreError, match="refused since"):
+            store.read(lambda r: r.lines())
+        store.close()
+
+
+def test_lost_content_is_found(path: Path) -> None:
+    """A queued message without its words would be sent empty."""
+    store = SqliteStore.open(path, station_id=OWN_ID)
+    line = store.add_line("south", PEER_ID)
+    acts.enqueue(store, line, outgoing("a"))
+    spoil(path, "DELETE FROM queue")
+    with pytest.raises(StoreError, match="message a of line south has lost its content"):
+        store.read(lambda r: r.page(Side.OWN))
+    store.close()
