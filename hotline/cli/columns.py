@@ -41,6 +41,18 @@ def wrap(text: str, columns: int) -> list[str]:
     return [*pieces, text]
 
 
+def fill(text: str, columns: int) -> list[str]:
+    """Give text as lines of at most columns, broken between words where that can be done."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and width(longer) > columns:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [piece for line in lines for piece in wrap(line, columns)]
+
+
 def _split(text: str, columns: int) -> tuple[str, str]:
     """Cut text before the first character that does not fit; at least one character is taken."""
     used = 0

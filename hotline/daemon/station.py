@@ -20,8 +20,9 @@ from hotline.errors import ConfigError, HotlineError, RefusedError, StoreError
 from hotline.identity import read_card, read_line_secret, read_secret_keys
 from hotline.line.accepting import QueueLimits
 from hotline.line.door import Door
-from hotline.line.line import Line, World
+from hotline.line.line import Line
 from hotline.line.pairing import Pairing
+from hotline.line.world import World
 from hotline.model import Side
 from hotline.noise.ephemerals import system_ephemerals
 from hotline.noise.kem import MLKEM1024

@@ -7,17 +7,16 @@ store is an effect too (Commit), and nothing is said to the peer before its outc
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hotline import limits
-from hotline.errors import HaltError, HotlineError, RemoteError
+from hotline.errors import HaltError, HotlineError, ProtocolError, RemoteError
 from hotline.line import agreement
 from hotline.line.backoff import Backoff
 from hotline.line.context import Context
 from hotline.line.effects import Dial, Effect, Hangup, Writable
 from hotline.line.links import Link, Links
-from hotline.line.liveness import Facts, LineState, next_change
+from hotline.line.liveness import LineState
 from hotline.line.receiving import Receiving
 from hotline.line.sending import Sending
 from hotline.line.session import Session
@@ -26,22 +25,11 @@ from hotline.model import Halt, LineRecord, Position
 from hotline.wire import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from hotline.line.moment import Moment
     from hotline.line.pairing import Pairing
-    from hotline.noise.ephemerals import Ephemerals
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a line may ask beside effects; a simulator gives its own."""
-
-    ephemerals: Ephemerals
-    uniform: Callable[[], float]
-    """A float in 0..1, for jitter."""
-    kernel_took_all: Callable[[int], bool | None]
-    """Whether the peer's kernel has acknowledged all bytes of a connection; None: not known."""
+    from hotline.line.world import World
 
 
 class Line:
@@ -58,7 +46,6 @@ class Line:
         """Stand at rest; ``start`` begins."""
         self.attended = False
         self.links = Links(addresses, Backoff(world.uniform), arbiter=pairing.arbiter)
-        self.vitals = Vitals(heartbeat_s)
         self._world = world
         self._context = Context(pairing, record)
         self._context.push = self._push_current
@@ -66,6 +53,9 @@ class Line:
         self._context.flush = self._flush
         self._sending = Sending(self._context)
         self._receiving = Receiving(self._context)
+        self.vitals = Vitals(
+            heartbeat_s, self._context, self._sending, self._receiving, self._kernel_took_all
+        )
         self._next_beat_at = 0.0
         self._stopping = False
 
@@ -113,7 +103,7 @@ class Line:
             self._next_beat_at,
             self._receiving.accept_again_at,
             self._sending.next_expiry_at,
-            next_change(self._facts(moment)),
+            self.vitals.next_change(moment),
         ]
         if self.record.halt is None:
             times.append(self.links.next_deadline())
@@ -162,7 +152,7 @@ class Line:
         """End every session with a close frame."""
         self._stopping = True
         for link in list(self.links.by_conn.values()):
-            self._close(link, "stopped", "the station stops", moment)
+            self._close(link, "stopped", "the station stops", moment, trouble="stopped")
         return self._flush(moment)
 
     # --- inputs: connections ---
@@ -172,6 +162,7 @@ class Line:
         link = self.links.by_conn.get(conn)
         if link is not None:
             link.session = Session(self.pairing, self._world.ephemerals, initiator=True)
+            link.floor = agreement.floor_of(self.record)
             link.deadline = moment.now + limits.HANDSHAKE_TIMEOUT_S
             self._context.effects.append(Writable(conn))
         return self._flush(moment)
@@ -187,6 +178,7 @@ class Line:
         """A connection came in whose first unit has our mac; gives its conn. The unit comes next."""
         link = self.links.answer(moment.now, address)
         link.session = Session(self.pairing, self._world.ephemerals, initiator=False)
+        link.floor = agreement.floor_of(self.record)
         return link.conn
 
     def knows(self, conn: int) -> bool:
@@ -237,13 +229,16 @@ class Line:
         link = self.links.by_conn.get(conn)
         if link is None or link.session is None:
             return b""
-        return link.session.pull(most_bytes)
+        try:
+            return link.session.pull(most_bytes)
+        except ProtocolError:
+            link.deadline = 0.0  # its record budget is used up: the next wake lets it go
+            return b""
 
     # --- sessions ---
 
     def _opened(self, link: Link, moment: Moment) -> None:
         """Both attestations verified: should be called once per session, before any other frame."""
-        link.floor = agreement.floor_of(self.record)
         if self.record.halt is not None:
             self._close(link, "halted", self.record.halt.text, moment)
             return
@@ -274,9 +269,25 @@ class Line:
             self._peer_closed(link, frame, moment)
         elif isinstance(frame, frames.Hello):
             self._take_hello(link, frame, moment)
-        elif link is not self.links.current:
-            return  # of a session not yet agreed, or replaced: what matters comes again
-        elif isinstance(frame, frames.Entries):
+        elif not link.hello_taken:
+            raise ProtocolError(f"{type(frame).__name__} came before hello")
+        elif link is self.links.current:
+            self._frame_of_current(frame, moment)
+        elif not link.agreed:
+            self._keep_early(link, frame)
+        # What still comes by a session that has been replaced comes again by the new one.
+
+    def _keep_early(self, link: Link, frame: frames.Frame) -> None:
+        """The peer has agreed to this session before our own store could answer."""
+        link.early_bytes += limits.UNIT_BYTES
+        if isinstance(frame, frames.Entries):
+            link.early_bytes += frame.size_bytes
+        if link.early_bytes > 2 * limits.IN_FLIGHT_BYTES:
+            raise ProtocolError("too much came before the session was agreed")
+        link.early.append(frame)
+
+    def _frame_of_current(self, frame: frames.Frame, moment: Moment) -> None:
+        if isinstance(frame, frames.Entries):
             self._receiving.take(frame, moment)
         elif isinstance(frame, frames.ReceiptFrame):
             self._sending.take_receipt(frame, moment)
@@ -284,8 +295,9 @@ class Line:
             self._take_heartbeat(frame, moment)
 
     def _take_hello(self, link: Link, hello: frames.Hello, moment: Moment) -> None:
-        if not link.hello_sent or link.floor is None:
-            return  # turned away already
+        if link.hello_taken:
+            raise ProtocolError("a second hello came")
+        link.hello_taken = True
         floor, line = link.floor, self.record.line
         wall_ns = moment.wall_ns
 
@@ -321,6 +333,14 @@ class Line:
         if hello.receipted < self.record.peer.number:
             self._push_current(self._receiving.sign_receipt(self.record.peer, moment.wall_ns))
         self._beat(moment)
+        early, link.early = link.early, []
+        try:
+            for frame in early:
+                self._frame_of_current(frame, moment)
+        except RemoteError as error:
+            self._broke(link, error, moment)
+        except HaltError as error:
+            self._halt(error, moment)
         self._send_more(moment)
 
     def _peer_closed(self, link: Link, close: frames.Close, moment: Moment) -> None:
@@ -332,16 +352,16 @@ class Line:
 
     def _lose(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
         """Let a connection go, and say why if the line stood on it."""
-        farewell = b""
-        if link.session is not None and link.session.has_pending:
-            farewell = link.session.pull(limits.FRAME_BYTES)
-        if link is self.links.current:
+        stood = link is self.links.current
+        if stood:
             self._sending.end(moment.now)
         self.links.drop(link)
+        farewell = link.session.last_words() if link.session is not None else b""
         self._context.effects.append(Hangup(link.conn, farewell))
-        if self.links.current is None:
+        # A caller that never proved itself changes neither what we say nor when we dial.
+        if self.links.current is None and (link.dialled or link.opened_at is not None):
             self.vitals.session_lost(trouble, detail)
-        if self.links.current is None or link.dialled:
+        if stood or link.dialled:
             self.links.failed(moment.now)
 
     def _close(
@@ -355,7 +375,7 @@ class Line:
 
     def _dial_lost(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
         self._context.report("dial_failed", address=link.address, reason=trouble, why=detail)
-        self._lose(link, trouble, detail, moment)
+        self._lose(link, trouble, "", moment)
 
     def _overdue(self, link: Link, moment: Moment) -> None:
         if link.opened_at is None and link.dialled:
@@ -391,9 +411,8 @@ class Line:
             number = beat.number
             self._push(self.links.current, beat)
         self._sending.hint()
-        self._reassess(moment)
-        fields = self.vitals.heartbeat_fields(moment, self.record, number)
-        self._context.report("heartbeat", **fields)
+        self.vitals.reassess(moment)
+        self.vitals.report_heartbeat(moment, number)
 
     def _take_heartbeat(self, heartbeat: frames.Heartbeat, moment: Moment) -> None:
         pulse = self.vitals.pulse
@@ -422,40 +441,19 @@ class Line:
 
     def _check_silence(self, moment: Moment) -> None:
         """Let a session go that has been silent for too long."""
-        self._reassess(moment)
+        self.vitals.reassess(moment)
         current, assessment = self.links.current, self.vitals.assessment
         if current is not None and assessment.state is LineState.DOWN:
             self._context.report("session_silent", level="warning", reason=assessment.reason)
             self._lose(current, assessment.reason, "", moment)
 
+    def _kernel_took_all(self) -> bool | None:
+        current = self.links.current
+        return self._world.kernel_took_all(current.conn) if current is not None else None
+
     def _send_more(self, moment: Moment) -> None:
         if not self._stopping:
             self._sending.send_more(moment)
-
-    def _facts(self, moment: Moment) -> Facts:
-        current = self.links.current
-        return self.vitals.facts(
-            moment,
-            self.record.halt,
-            accepting=self._receiving.accepting,
-            peer_accepting=self._sending.peer_accepting,
-            waiting_since=self._sending.waiting_since,
-            kernel_took_all=lambda: self._world.kernel_took_all(current.conn) if current else None,
-        )
-
-    def _reassess(self, moment: Moment) -> None:
-        before = self.vitals.reassess(self._facts(moment), moment.wall_ns)
-        if before is None:
-            return
-        after = self.vitals.assessment
-        self._context.report(
-            "line_state",
-            level="info" if after.state is LineState.UP else "warning",
-            state=str(after.state),
-            was=str(before.state),
-            reason=after.reason,
-            detail=after.detail,
-        )
 
     def _fault(self, error: HotlineError, moment: Moment) -> None:
         """Deal with what the peer's authenticated frames turned out to be."""
@@ -477,7 +475,7 @@ class Line:
     def _halt_changed(self, outcome: Any, moment: Moment) -> None:
         if not isinstance(outcome, HotlineError):
             self._context.record = outcome
-            self._reassess(moment)
+            self.vitals.reassess(moment)
 
     # --- effects ---
 
@@ -491,6 +489,6 @@ class Line:
             self._context.effects.append(Writable(link.conn))
 
     def _flush(self, moment: Moment) -> list[Effect]:
-        self._reassess(moment)
+        self.vitals.reassess(moment)
         effects, self._context.effects = self._context.effects, []
         return effects

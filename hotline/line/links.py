@@ -12,7 +12,7 @@ The arbiter says no by closing the new session instead of saying hello on it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hotline.limits import (
@@ -23,13 +23,14 @@ from hotline.limits import (
     SESSION_S,
     SIMULTANEOUS_S,
 )
+from hotline.line.agreement import Floor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hotline.line.agreement import Floor
     from hotline.line.backoff import Backoff
     from hotline.line.session import Session
+    from hotline.wire.frames import Frame
 
 
 @dataclass(slots=True)
@@ -45,8 +46,13 @@ class Link:
     deadline: float | None
     session: Session | None = None
     opened_at: float | None = None
+    floor: Floor = field(default_factory=lambda: Floor(0, 0))
     hello_sent: bool = False
-    floor: Floor | None = None
+    hello_taken: bool = False
+    agreed: bool = False
+    early: list[Frame] = field(default_factory=list)
+    """What came between the peer's hello and our agreement to it."""
+    early_bytes: int = 0
 
 
 class Links:
@@ -161,6 +167,7 @@ class Links:
     def adopt(self, link: Link, now: float) -> None:
         """Let link carry the line from now on; what it replaces may stay for a while."""
         link.deadline = None
+        link.agreed = True
         self.current = link
         self.next_dial_at = now
         self._next_address = 0

@@ -40,6 +40,7 @@ REASONS: Final = {
     "no-receipts": "entries have waited {waiting_s:.0f} s for a receipt while heartbeats go on: "
     "the peer's store is slow or stuck, or the link is",
     "starting": "not yet tried",
+    "stopped": "this station's daemon is stopping",
     "no-address": "no address to dial: waiting for the peer to call",
     "connecting": "dialling the peer",
     "refused": "the peer's host is there and refuses the connection: its daemon is not running",

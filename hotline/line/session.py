@@ -14,7 +14,7 @@ import enum
 from typing import TYPE_CHECKING, Final
 
 from hotline.errors import LocalMisuseError, ProtocolError
-from hotline.limits import RENEW_RECORDS, UNIT_BYTES
+from hotline.limits import IN_FLIGHT_BYTES, RENEW_RECORDS, UNIT_BYTES
 from hotline.noise.handshakestate import HandshakeState
 from hotline.noise.protocol import parse_protocol_name
 from hotline.wire import frames, handshake
@@ -119,6 +119,13 @@ class Session:
             raw, self._raw = self._raw, b""
             return raw
         return self._writer.pull(most_bytes) if self._writer is not None else b""
+
+    def last_words(self) -> bytes:
+        """Give all that still waits for the socket, as far as the record budget goes."""
+        try:
+            return self.pull(2 * IN_FLIGHT_BYTES) if self.has_pending else b""
+        except ProtocolError:
+            return b""
 
     def _receive_unit(self, data: bytes) -> bytes:
         """Collect one handshake unit and work it through; give what follows it."""

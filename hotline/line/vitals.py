@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hotline.line.liveness import Assessment, Facts, LineState, assess
+from hotline.line.liveness import Assessment, Facts, LineState, assess, next_change
 from hotline.line.pulse import Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hotline.line.context import Context
     from hotline.line.moment import Moment
-    from hotline.model import Halt, LineRecord
+    from hotline.line.receiving import Receiving
+    from hotline.line.sending import Sending
 
 
 class Vitals:
     """The line's state with its reason, and everything it follows from."""
 
-    def __init__(self, heartbeat_s: float) -> None:
-        """Begin down, for nothing has been tried."""
+    def __init__(
+        self,
+        heartbeat_s: float,
+        context: Context,
+        sending: Sending,
+        receiving: Receiving,
+        kernel_took_all: Callable[[], bool | None],
+    ) -> None:
+        """Begin down, for nothing has been tried; the other parts are only asked, never told."""
         self.heartbeat_s = heartbeat_s
+        self._context = context
+        self._sending = sending
+        self._receiving = receiving
+        self._kernel_took_all = kernel_took_all
         self.pulse: Pulse | None = None
         self.standing = False
         self.heard_at: float | None = None
@@ -53,18 +66,32 @@ class Vitals:
         interval_s = self.pulse.peer_interval_s if self.pulse is not None else self.heartbeat_s
         return int((now - self.heard_at) / interval_s)
 
-    def facts(
-        self,
-        moment: Moment,
-        halt: Halt | None,
-        *,
-        accepting: bool,
-        peer_accepting: bool,
-        waiting_since: float | None,
-        kernel_took_all: Callable[[], bool | None],
-    ) -> Facts:
+    def next_change(self, moment: Moment) -> float | None:
+        """Give when, without news, the state or reason would next be different."""
+        return next_change(self._facts(moment))
+
+    def reassess(self, moment: Moment) -> None:
+        """Assess anew, and report if state or reason has changed."""
+        facts, before = self._facts(moment), self.assessment
+        after = assess(facts)
+        if facts.halt is None and not facts.standing and self._trouble_detail:
+            after = Assessment(after.state, after.reason, f"{after.detail}: {self._trouble_detail}")
+        self.assessment = after
+        if after.state is not before.state:
+            self.since_ns = moment.wall_ns
+        if (after.state, after.reason) != (before.state, before.reason):
+            self._context.report(
+                "line_state",
+                level="info" if after.state is LineState.UP else "warning",
+                state=str(after.state),
+                was=str(before.state),
+                reason=after.reason,
+                detail=after.detail,
+            )
+
+    def _facts(self, moment: Moment) -> Facts:
         """Gather what is known now; the kernel is asked only when the peer is late."""
-        pulse = self.pulse
+        pulse, halt = self.pulse, self._context.record.halt
         heard_at = self.heard_at if self.heard_at is not None else moment.now
         if not self.standing or pulse is None:
             return Facts(moment.now, halt, standing=False, trouble=self._trouble, heard_at=heard_at)
@@ -78,42 +105,30 @@ class Vitals:
             proven_at=pulse.proven_at,
             interval_s=pulse.interval_s,
             peer_interval_s=pulse.peer_interval_s,
-            kernel_took_all=kernel_took_all() if late else None,
-            accepting=accepting,
-            peer_accepting=peer_accepting,
+            kernel_took_all=self._kernel_took_all() if late else None,
+            accepting=self._receiving.accepting,
+            peer_accepting=self._sending.peer_accepting,
             peer_attended=pulse.attended,
-            waiting_since=waiting_since,
+            waiting_since=self._sending.waiting_since,
         )
 
-    def reassess(self, facts: Facts, wall_ns: int) -> Assessment | None:
-        """Assess anew; gives what was before if state or reason has changed."""
-        before, after = self.assessment, assess(facts)
-        if facts.halt is None and not facts.standing and self._trouble_detail:
-            after = Assessment(after.state, after.reason, f"{after.detail}: {self._trouble_detail}")
-        self.assessment = after
-        if after.state is not before.state:
-            self.since_ns = wall_ns
-        changed = (after.state, after.reason) != (before.state, before.reason)
-        return before if changed else None
-
-    def heartbeat_fields(
-        self, moment: Moment, record: LineRecord, number: int | None
-    ) -> dict[str, Any]:
-        """Give the line of the heartbeat log: number is None where no session stood to send it."""
-        pulse = self.pulse
-        return {
-            "number": number,
-            "sent": number is not None,
-            "rtt_ms": _milliseconds(pulse.rtt_s if pulse else None),
-            "clock_offset_ms": _milliseconds(pulse.clock_offset_s if pulse else None),
-            "missed": self.missed(moment.now),
-            "state": str(self.assessment.state),
-            "reason": self.assessment.reason,
-            "own_number": record.own.number,
-            "receipted": record.receipt.number if record.receipt else 0,
-            "peer_number": record.peer.number,
-            "queued": record.queued,
-        }
+    def report_heartbeat(self, moment: Moment, number: int | None) -> None:
+        """Report a line of the heartbeat log: number is None where no session stood to send it."""
+        pulse, record = self.pulse, self._context.record
+        self._context.report(
+            "heartbeat",
+            number=number,
+            sent=number is not None,
+            rtt_ms=_milliseconds(pulse.rtt_s if pulse else None),
+            clock_offset_ms=_milliseconds(pulse.clock_offset_s if pulse else None),
+            missed=self.missed(moment.now),
+            state=str(self.assessment.state),
+            reason=self.assessment.reason,
+            own_number=record.own.number,
+            receipted=record.receipt.number if record.receipt else 0,
+            peer_number=record.peer.number,
+            queued=record.queued,
+        )
 
 
 def _milliseconds(seconds: float | None) -> float | None:

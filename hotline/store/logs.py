@@ -57,7 +57,9 @@ class Logs:
             size += len(data)
             if found and size > most_bytes:
                 break
-            if head is None or key & NUMBER_MASK != expected:
+            if head is None:
+                raise self._damaged(line, side, expected - 1, "is missing")
+            if key & NUMBER_MASK != expected:
                 raise self._damaged(line, side, expected, "is missing")
             head = next_head(head, data)
             if head != stored:

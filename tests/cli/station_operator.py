@@ -43,7 +43,7 @@ class Operator:
         done = subprocess.run(
             self._command(arguments),
             cwd=self.folder,
-            env=self._env(env),
+            env=self.env(env),
             input=stdin,
             capture_output=True,
             timeout=TIMEOUT_S,
@@ -56,7 +56,7 @@ class Operator:
         return subprocess.Popen(
             self._command(arguments),
             cwd=self.folder,
-            env=self._env(env),
+            env=self.env(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -71,7 +71,7 @@ class Operator:
         process = subprocess.Popen(
             self._command(arguments),
             cwd=self.folder,
-            env=self._env({"TERM": "xterm", **env}),
+            env=self.env({"TERM": "xterm", **env}),
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -92,7 +92,7 @@ class Operator:
         return [sys.executable, "-m", "hotline", *arguments]
 
     @staticmethod
-    def _env(changes: dict[str, str]) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR",)}
-        kept.pop("HOTLINE_CONFIG", None)
+    def env(changes: dict[str, str]) -> dict[str, str]:
+        mine = ("NO_COLOR", "HOTLINE_CONFIG", "HOTLINE_TRACEBACK")
+        kept = {name: value for name, value in os.environ.items() if name not in mine}
         return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **changes}

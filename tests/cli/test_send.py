@@ -155,6 +155,7 @@ def test_4_when_the_wait_is_over(operator: Operator, daemon: FakeDaemon) -> None
     assert done.code == 4
     assert "x is still sent" in done.err
     assert "it will still be delivered" in done.err
+    assert done.out == "queued x for bravo\n"
 
 
 @pytest.mark.parametrize("state", ["expired", "cancelled"])

@@ -101,7 +101,9 @@ def test_other_forms_of_a_time_are_refused(wrong: str) -> None:
         text.parse_utc(wrong)
 
 
-@pytest.mark.parametrize("wrong", ["", "231530NOV26", "321530ZNOV26", "232530ZNOV26", "231530ZNOX26"])
+@pytest.mark.parametrize(
+    "wrong", ["", "231530NOV26", "321530ZNOV26", "232530ZNOV26", "231530ZNOX26"]
+)
 def test_other_date_time_groups_are_refused(wrong: str) -> None:
     """A group that names no moment must not be guessed at."""
     with pytest.raises(ValueError, match=r".+"):
@@ -116,7 +118,9 @@ def test_durations_are_read(written: str, seconds: float) -> None:
     assert text.parse_duration(written) == seconds
 
 
-@pytest.mark.parametrize("wrong", ["", "15", "m", "-1s", "1 h", "1w", "1e9s", "9" * 40 + "s", "1h30m"])
+@pytest.mark.parametrize(
+    "wrong", ["", "15", "m", "-1s", "1 h", "1w", "1e9s", "9" * 40 + "s", "1h30m"]
+)
 def test_other_durations_are_refused(wrong: str) -> None:
     """A duration half understood would be a deadline nobody asked for."""
     with pytest.raises(ValueError, match=r".+"):

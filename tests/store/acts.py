@@ -13,6 +13,7 @@ from hotline.model import (
     Position,
     Precedence,
     Queued,
+    Queueing,
     Receipt,
     Side,
 )
@@ -148,6 +149,26 @@ def take_receipt(store: Store, line: int, number: int, at_ns: int = 5000) -> Non
         tx.put_line(replace(tx.line(line), receipt=receipt))
 
     do(store, work)
+
+
+def sign(store: Store, line: int, last: int, at_ns: int) -> None:
+    """Keep one more signature over our log up to last."""
+    do(store, lambda tx: tx.put_signature(line, Side.OWN, 1, last, b"t" * 64, at_ns))
+
+
+def resume(store: Store, line: int, after: int, upto: int) -> None:
+    """Note that entries went out once more."""
+    do(store, lambda tx: tx.put_resumption(line, after, upto, 5500))
+
+
+def withdraw(store: Store, queueing: Queueing, *rows: int) -> None:
+    """Take rows from the queue."""
+    do(store, lambda tx: tx.set_queueing(rows, queueing))
+
+
+def is_waiting(store: Store, line: int, identifier: str) -> bool:
+    """Tell whether a message is wholly queued."""
+    return do(store, lambda tx: tx.waiting(line, identifier)) is not None
 
 
 def find(store: Store, line: int, side: Side, identifier: str) -> MessageView:

@@ -106,9 +106,15 @@ class StoreConformance:
 
     def test_works_see_what_works_before_them_did(self, store: Store, line: int) -> None:
         """Two requests in one batch could both take the last place in the queue."""
-        put, look = (lambda tx: tx.enqueue(line, [outgoing("a")])), (lambda tx: tx.queued(line, 9))
-        results = store.transact([look, put, look])
-        assert [len(result) if result else 0 for result in results] == [0, 0, 1]
+
+        def put_and_look(identifier: str) -> Callable[[Transaction], list[str]]:
+            def work(tx: Transaction) -> list[str]:
+                tx.enqueue(line, [outgoing(identifier)])
+                return ids(tx.queued(line, 9))
+
+            return work
+
+        assert store.transact([put_and_look("a"), put_and_look("b")]) == [["a"], ["a", "b"]]
 
     def test_a_bug_undoes_everything(self, store: Store, line: int) -> None:
         """What a broken program wrote in part would be committed by its next transaction."""
@@ -344,9 +350,9 @@ class StoreConformance:
         acts.seal_part(store, line)
         for row in (a, b):
             with pytest.raises(LocalMisuseError):
-                do(store, lambda tx, row=row.row: tx.set_queueing([row], queueing))
+                acts.withdraw(store, queueing, row.row)
             assert acts.find(store, line, Side.OWN, row.id).state is State.SENT
-            assert do(store, lambda tx, name=row.id: tx.waiting(line, name)) is None
+            assert not acts.is_waiting(store, line, row.id)
 
     def test_what_is_withdrawn_cannot_be_sealed(self, store: Store, line: int) -> None:
         """A cancelled message would be sent after all."""
@@ -387,8 +393,8 @@ class StoreConformance:
         record = do(store, lambda tx: tx.line(line))
         assert do(store, lambda tx: tx.head(line, Side.OWN, 2)) == record.own.head
         assert do(store, lambda tx: tx.head(line, Side.PEER, 1)) == record.peer.head
-        for number in (3, 2**40 - 1, 2**40 + 1, 2**63):
-            assert do(store, lambda tx, n=number: tx.head(line, Side.OWN, n)) is None
+        beyond = (3, 2**40 - 1, 2**40 + 1, 2**63)
+        assert not any(do(store, lambda tx: [tx.head(line, Side.OWN, n) for n in beyond]))
         assert do(store, lambda tx: [tx.messages_until(line, Side.OWN, n) for n in range(3)]) == [
             0,
             1,
@@ -435,12 +441,7 @@ class StoreConformance:
             acts.seal(store, line, at_ns=at_ns)
         for number, at_ns in ((2, 50), (3, 60), (2, 70), (1, 80)):
             acts.take_receipt(store, line, number, at_ns=at_ns)
-            do(
-                store,
-                lambda tx, n=number, ns=at_ns: tx.put_signature(
-                    line, Side.OWN, 1, n, b"t" * 64, ns
-                ),
-            )
+            acts.sign(store, line, number, at_ns=at_ns)
         acts.take_receipt(store, line, 3, at_ns=90)
         views = store.read(lambda r: r.page(Side.OWN))
         assert [view.sent_ns for view in views] == [10, 20, 30]
@@ -451,7 +452,7 @@ class StoreConformance:
         acts.enqueue(store, line, *(outgoing(f"m{n}") for n in range(1, 5)))
         acts.seal(store, line, most=3)
         for after, upto in ((0, 2), (1, 3), (2, 3)):
-            do(store, lambda tx, a=after, u=upto: tx.put_resumption(line, a, u, 1))
+            acts.resume(store, line, after, upto)
         views = store.read(lambda r: r.page(Side.OWN))
         assert [view.attempts for view in views] == [2, 3, 3, 0]
 

@@ -38,7 +38,7 @@ class _File(apsw.VFSFile):
         self, disk: FaultyDisk, name: str | apsw.URIFilename | None, flags: list[int]
     ) -> None:
         # The empty name is the default VFS: a file must not come back to its own disk.
-        super().__init__("", name or "", flags)  # type: ignore[arg-type]
+        super().__init__("", name or "", flags)
         self._disk = disk
         self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
 

@@ -68,7 +68,7 @@ def test_a_checkpoint_syncs_both_files(store: SqliteStore, disk: FaultyDisk, pat
 def test_a_full_disk_refuses_and_may_be_tried_again(store: SqliteStore, disk: FaultyDisk) -> None:
     """A full disk is no damage: when there is room again the same daemon goes on."""
     disk.on_write = full
-    with pytest.raises(StoreFullError, match="station.db: the disk is full"):
+    with pytest.raises(StoreFullError, match=r"station\.db: the disk is full"):
         acts.enqueue(store, 1, outgoing("refused"))
     assert ids(store) == ["before"]
     disk.heal()
@@ -117,7 +117,7 @@ def test_a_failed_fsync_is_never_tried_again(
 ) -> None:
     """After a failed fsync the kernel calls the pages clean: a second one "succeeds" and lies."""
     disk.on_sync = broken
-    with pytest.raises(StoreError, match="station.db: the store failed") as caught:
+    with pytest.raises(StoreError, match=r"station\.db: the store failed") as caught:
         acts.enqueue(store, 1, outgoing("doubtful"))
     assert not isinstance(caught.value, StoreFullError)
     disk.heal()
@@ -127,7 +127,7 @@ def test_a_failed_fsync_is_never_tried_again(
         lambda: acts.enqueue(store, 1, outgoing("late")),
         lambda: ids(store),
         lambda: store.add_line("west", b"\x07" * 32),
-        lambda: sqlite.SqliteStore.checkpoint(store) or acts.queued(store, 1),
+        lambda: acts.queued(store, 1),
     ):
         with pytest.raises(StoreError, match="refused since an earlier failure"):
             attempt()
@@ -182,21 +182,21 @@ def spoil(path: Path, statement: str) -> None:
 )
 def test_a_changed_entry_is_found_when_it_is_read(path: Path, statement: str, fault: str) -> None:
     """Bytes that rotted on the disk would be sent, or shown to a third person, as signed."""
-    for look in ("entries", "page"):
-        store = SqliteStore.open(path, station_id=OWN_ID)
-        line = store.add_line("south", PEER_ID)
-        if look == "entries":
-            acts.enqueue(store, line, *(outgoing(f"m{n}") for n in range(3)))
-            acts.seal(store, line)
-            spoil(path, statement)
-        with pytest.raises(StoreError, match=f"entry 2 of our own log of line south {fault}"):
-            if look == "page":
-                store.read(lambda r: r.page(Side.OWN))
-            else:
-                do(store, lambda tx, line=line: tx.entries(line, Side.OWN, 1, 10, 9999))
-        with pytest.raises(StoreError, match="refused since"):
-            store.read(lambda r: r.lines())
-        store.close()
+    store = SqliteStore.open(path, station_id=OWN_ID)
+    line = store.add_line("south", PEER_ID)
+    acts.enqueue(store, line, *(outgoing(f"m{n}") for n in range(3)))
+    acts.seal(store, line)
+    spoil(path, statement)
+    message = f"station.db: entry 2 of our own log of line south {fault}"
+    with pytest.raises(StoreError, match=message):
+        do(store, lambda tx: tx.entries(line, Side.OWN, 1, 10, 9999))
+    with pytest.raises(StoreError, match="refused since"):
+        store.read(lambda r: r.lines())
+    store.close()
+    store = SqliteStore.open(path, station_id=OWN_ID)
+    with pytest.raises(StoreError, match=message):
+        store.read(lambda r: r.page(Side.OWN, after=0))
+    store.close()
 
 
 def test_lost_content_is_found(path: Path) -> None:

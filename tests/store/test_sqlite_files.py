@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import apsw
 import pytest
@@ -44,7 +44,7 @@ def test_only_the_owner_may_read_the_files(path: Path) -> None:
 def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
     """Who may write beside the store could have any file of the owner's written over."""
     path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StoreError, match="station.db: too many levels of symbolic links"):
+    with pytest.raises(StoreError, match=r"station\.db: too many levels of symbolic links"):
         open_store(path)
     assert not (tmp_path / "elsewhere").exists()
 
@@ -60,7 +60,7 @@ def test_a_file_that_is_no_database(path: Path) -> None:
     """A wrong path in the configuration must not cost whatever lies there."""
     path.write_bytes(b"minutes of the meeting\n" * 100)
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="station.db"):
+    with pytest.raises(StoreError, match=r"station\.db"):
         open_store(path)
     assert path.read_bytes() == before
 
@@ -71,7 +71,7 @@ def test_another_program_s_database(path: Path) -> None:
     database.execute("CREATE TABLE music (song)")
     database.close()
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="station.db: this file is not a hotline store"):
+    with pytest.raises(StoreError, match=r"station\.db: this file is not a hotline store"):
         open_store(path)
     assert path.read_bytes() == before
 
@@ -111,10 +111,12 @@ def test_a_crash_while_the_file_is_made(path: Path) -> None:
     store.close()
 
 
-def schema_of(path: Path) -> tuple[int, int, list[tuple[str, str]]]:
+def schema_of(path: Path) -> tuple[Any, Any, list[Any]]:
     """Give everything that makes two schemas one."""
     database = apsw.Connection(str(path))
-    tables = database.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
+    tables: list[Any] = database.execute(
+        "SELECT name, sql FROM sqlite_schema ORDER BY name"
+    ).fetchall()
     found = (database.pragma("application_id"), database.pragma("user_version"), tables)
     database.close()
     return found

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from store import acts
@@ -42,7 +43,7 @@ class StoreBesideModel(RuleBasedStateMachine):
         self.log = 0
         self.receipted = 0
         self.received: list[str] = []
-        self.begun: str | None = None
+        self.begun: set[str] = set()
         self.open()
 
     def open(self) -> None:
@@ -55,7 +56,7 @@ class StoreBesideModel(RuleBasedStateMachine):
 
     def queue(self) -> list[Said]:
         """Give what is to be sealed, in order; a half sealed message keeps its place."""
-        waiting = [m for m in self.said if m.state is State.QUEUED or m.id == self.begun]
+        waiting = [m for m in self.said if m.state is State.QUEUED or m.id in self.begun]
         return sorted(waiting, key=lambda m: m.precedence)
 
     @rule(
@@ -76,19 +77,20 @@ class StoreBesideModel(RuleBasedStateMachine):
         )
         self.said += new
 
-    @precondition(lambda self: self.queue() and self.begun in (None, self.queue()[0].id))
+    @precondition(lambda self: self.queue())
     @rule()
     def seal_next(self) -> None:
         first = self.queue()[0]
         first.state = State.SENT
         self.log += 1
         if first.body is LONG:
+            self.begun.add(first.id)
             completed = acts.seal_part(self.store, self.line)
-            self.begun = None if completed else first.id
         else:
             completed = acts.seal(self.store, self.line, most=1) == [first.id]
         if completed:
             first.number = self.log
+            self.begun.discard(first.id)
 
     @precondition(lambda self: self.log > self.receipted)
     @rule(data=st.data())
@@ -149,7 +151,7 @@ class StoreBesideModel(RuleBasedStateMachine):
 
     @invariant()
     def both_tell_the_same(self) -> None:
-        assert [row.id for row in acts.queued(self.store, self.line)] == [
+        assert [row.id for row in acts.queued(self.store, self.line, most=1000)] == [
             message.id for message in self.queue()
         ]
         page = self.store.read(lambda r: r.page(Side.OWN, most=10_000))
@@ -161,3 +163,4 @@ class StoreBesideModel(RuleBasedStateMachine):
 
 
 TestStoreBesideModel = StoreBesideModel.TestCase
+TestStoreBesideModel.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)

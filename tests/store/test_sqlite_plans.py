@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,12 @@ def everything(store: SqliteStore) -> None:
     reader.show("a")
 
 
+def bindings(statement: str) -> int:
+    """Count the values that a statement takes, with or without numbers."""
+    marks = re.findall(r"\?(\d*)", statement)
+    return max(len(marks) if not mark else int(mark) for mark in marks) if marks else 0
+
+
 def plans(store: SqliteStore) -> dict[str, str]:
     """Give the query plan of each statement that everything() runs."""
     statements: dict[str, None] = {}
@@ -76,7 +83,7 @@ def plans(store: SqliteStore) -> dict[str, str]:
         statement: "; ".join(
             row[3]
             for row in store._database.execute(
-                f"EXPLAIN QUERY PLAN {statement}", (None,) * statement.count("?")
+                f"EXPLAIN QUERY PLAN {statement}", (None,) * bindings(statement)
             )
         )
         for statement in statements
@@ -91,7 +98,7 @@ def test_no_statement_walks_through_a_table(store: SqliteStore) -> None:
     """
     found = plans(store)
     assert len(found) > 25
-    allowed = ("SCAN line", "SCAN j VIRTUAL TABLE")
+    allowed = ("SCAN line", "SCAN j VIRTUAL TABLE", "SCAN CONSTANT ROW")
     walks = {
         statement: plan
         for statement, plan in found.items()

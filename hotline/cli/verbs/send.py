@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from hotline.text import one_line
 if TYPE_CHECKING:
     import argparse
     from typing import Any
+
+    from hotline.cli.client import Client
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,33 +41,43 @@ def _send_one(args: argparse.Namespace) -> int:
     compose.check_text("id", identifier, MESSAGE_BYTES)
     encoded = compose.encoded(compose.message(args, identifier=identifier, body=_body(args)))
     client = station.connect(args)
-    progress = Progress()
-    outcome: dict[str, Any] = {"id": identifier, "line": args.line}
     try:
-        outcome |= _queue(args, client, identifier, encoded)
-        if args.wait is not None:
-            # An operator who interrupts the waiting must still know the id.
-            if not args.json:
-                print(_told(outcome), flush=True)
-            outcome["state"] = waiting.wait_for_one(
-                args, client, identifier, str(outcome["state"]), progress
-            )
+        outcome = _queue(args, client, identifier, encoded)
+        if args.wait is None:
+            _tell(args, outcome)
+        else:
+            _wait(args, client, outcome)
     finally:
-        progress.clear()
-        if "state" in outcome:
-            print_json(outcome) if args.json else print(_told(outcome))
         client.close()
     if args.wait is not None and outcome["state"] in ("expired", "cancelled"):
         raise waiting.ended_otherwise(identifier, outcome["state"])
     return exits.DONE
 
 
-def _queue(args: argparse.Namespace, client: Any, identifier: str, encoded: str) -> dict[str, Any]:
-    from json import dumps
+def _wait(args: argparse.Namespace, client: Client, outcome: dict[str, Any]) -> None:
+    """Bring outcome's state up to date; JSON is printed once, whatever comes of the waiting."""
+    if not args.json:
+        # An operator who interrupts the waiting must still know the id.
+        _tell(args, outcome)
+    progress = Progress()
+    try:
+        outcome["state"] = waiting.wait_for_one(
+            args, client, outcome["id"], outcome["state"], progress
+        )
+        if not args.json:
+            _tell(args, outcome)
+    finally:
+        progress.clear()
+        if args.json:
+            _tell(args, outcome)
 
+
+def _queue(
+    args: argparse.Namespace, client: Client, identifier: str, encoded: str
+) -> dict[str, Any]:
     try:
         request = client.post_encoded(
-            "send", f'{{"line":{dumps(args.line)},"messages":[{encoded}]}}'
+            "send", f'{{"line":{json.dumps(args.line)},"messages":[{encoded}]}}'
         )
         (result,) = client.answer(request)["results"]
     except UnreachableError as error:
@@ -74,12 +87,21 @@ def _queue(args: argparse.Namespace, client: Any, identifier: str, encoded: str)
         ) from None
     if "error" in result:
         raise refusal(result["error"], str(result["error"].get("message", "refused")))
-    return {"state": str(result["state"]), "repeated": bool(result.get("repeated"))}
+    return {
+        "id": identifier,
+        "line": args.line,
+        "state": str(result["state"]),
+        "repeated": bool(result.get("repeated")),
+    }
 
 
-def _told(outcome: dict[str, Any]) -> str:
+def _tell(args: argparse.Namespace, outcome: dict[str, Any]) -> None:
+    if args.json:
+        print_json(outcome)
+        return
     again = " (it was sent before)" if outcome["repeated"] else ""
-    return one_line(f"{outcome['state']} {outcome['id']} for {outcome['line']}{again}")
+    said = f"{outcome['state']} {outcome['id']} for {outcome['line']}{again}"
+    print(one_line(said), flush=True)
 
 
 def _body(args: argparse.Namespace) -> str:

@@ -6,8 +6,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hotline.cli import exits, station
+from hotline.cli.columns import fill, grouped
 from hotline.cli.rendering import time_of, word
-from hotline.cli.terminal import complain, paint, print_json
+from hotline.cli.terminal import complain, display_columns, paint, print_json
 from hotline.errors import RefusedError
 from hotline.text import duration
 
@@ -52,7 +53,7 @@ def _check(status: dict[str, Any], name: str) -> int:
 
 def _shown(status: dict[str, Any]) -> Iterator[str]:
     yield f"station {word(status, 'station')}"
-    yield f"  id {word(status, 'station_id')}"
+    yield f"  id {grouped(word(status, 'station_id'))}"
     for line in status["lines"]:
         yield ""
         yield from _line(line)
@@ -64,10 +65,9 @@ def _line(line: Line) -> Iterator[str]:
     state = word(line, "state")
     since = time_of(line, "since", exact=True)
     yield f"line {word(line, 'name')}: {paint(state, state)} since {since}"
-    if line.get("reason"):
-        yield f"  {word(line, 'reason')}"
-    if line.get("detail"):
-        yield f"  {word(line, 'detail')}"
+    for name in ("reason", "detail"):
+        if line.get(name):
+            yield from (f"  {row}" for row in fill(word(line, name), display_columns() - 2))
     yield "  " + ", ".join(_contact(line))
     yield (
         f"  queued {word(line, 'queued')}, in flight {word(line, 'in_flight')},"
@@ -77,7 +77,7 @@ def _line(line: Line) -> Iterator[str]:
         yield f"  session with {word(line, 'address')}, {_seconds(line, 'session_age_s')} old"
     if line.get("next_attempt_s") is not None:
         yield (
-            f"  next attempt in {_seconds(line, 'next_attempt_s')}, after {word(line, 'attempts')};"
+            f"  next attempt in {_seconds(line, 'next_attempt_s')}, {word(line, 'attempts')} so far;"
             f" now: hotline retry {word(line, 'name')}"
         )
 

@@ -1,0 +1,102 @@
+"""``hotline heartbeats``: the log is read without a daemon, across rotation."""
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.station_operator import Operator
+
+
+def beat(number: int, **changes: Any) -> str:
+    """Give one line of the heartbeat log."""
+    fields = {
+        "timestamp": "2026-11-23T15:30:00.123456Z",
+        "level": "info",
+        "event": "heartbeat",
+        "station": "alpha",
+        "line": "bravo",
+        "number": number,
+        "rtt_ms": 42.0,
+        "missed": 0,
+        "state": "up",
+        "reason": "",
+    }
+    return json.dumps({**fields, **changes}) + "\n"
+
+
+@pytest.fixture
+def log(folder: Path) -> Path:
+    """Make a log of nine heartbeats in three files."""
+    path = folder / "state" / "heartbeat.jsonl"
+    path.parent.mkdir()
+    for name, numbers in (("", (7, 8, 9)), (".1", (4, 5, 6)), (".2", (1, 2, 3))):
+        path.with_name(path.name + name).write_text("".join(map(beat, numbers)))
+    return path
+
+
+@pytest.mark.parametrize("limit", [1, 3, 5, 9, 20])
+def test_the_newest_come_from_as_many_files_as_needed(
+    operator: Operator, log: Path, limit: int
+) -> None:
+    """Just after a rotation the newest file is nearly empty."""
+    done = operator.run("heartbeats", "--json", "--limit", str(limit))
+    assert log.exists()
+    assert [found["number"] for found in done.objects] == list(range(1, 10))[-limit:]
+
+
+def test_one_line_and_damage(operator: Operator, log: Path) -> None:
+    """A half-written line must not hide the others; another line's heartbeats are not wanted."""
+    with log.open("a") as file:
+        file.write('{"half\n[]\n' + beat(10, line="north") + beat(11))
+    done = operator.run("heartbeats", "bravo", "--json", "--limit", "2")
+    assert [found["number"] for found in done.objects] == [9, 11]
+    assert operator.run("heartbeats", "south").code == 5
+
+
+def test_the_table_fits_and_is_safe(operator: Operator, log: Path) -> None:
+    """The log quotes what the peer caused; notes of the log itself are shown by their event."""
+    with log.open("a") as file:
+        file.write(beat(10, reason="\x1b[2J\u202e" * 20, missed=None, rtt_ms=None))
+        file.write('{"timestamp":"2026-11-23T15:30:00Z","event":"log_lines_dropped"}\n')
+    done = operator.run("heartbeats")
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert "\x1b" not in done.out
+    assert "2026-11-23T15:30:00Z  bravo       up        42 ms    0" in done.out
+    assert "log_lines_dropped" in done.out
+
+
+def test_following_over_a_rotation(operator: Operator, log: Path) -> None:
+    """Every heartbeat once: none lost with the renamed file, none of them twice."""
+    process = operator.start("heartbeats", "--follow", "--json", "--limit", "2")
+    assert process.stdout is not None
+    out = process.stdout
+    numbers = [json.loads(out.readline())["number"] for _ in range(2)]
+    with log.open("a") as file:
+        file.write(beat(10)[:20])
+        file.flush()
+        time.sleep(0.3)
+        file.write(beat(10)[20:])
+        log.rename(log.with_name("heartbeat.jsonl.1"))
+        file.write(beat(11))
+    log.write_text(beat(12))
+    numbers += [json.loads(out.readline())["number"] for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    process.communicate()
+    assert numbers == [8, 9, 10, 11, 12]
+
+
+def test_following_waits_for_a_log(operator: Operator, folder: Path) -> None:
+    """Started before the daemon, it must wait and not give up."""
+    process = operator.start("heartbeats", "--follow", "--json")
+    time.sleep(0.4)
+    (folder / "state").mkdir()
+    (folder / "state" / "heartbeat.jsonl").write_text(beat(1))
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["number"] == 1
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130

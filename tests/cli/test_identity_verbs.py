@@ -1,0 +1,161 @@
+"""init, card and peer: real keys, real files, and nothing ever overwritten."""
+
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+from cli.station_operator import Operator
+
+from hotline.daemon.config import load
+from hotline.identity import pair_code, read_card, read_secret_keys
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Operator:
+    """Give an operator in an empty folder."""
+    return Operator(tmp_path)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Give every file in a folder with its content."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_init_makes_a_station(empty: Operator) -> None:
+    """Three files that fit together, the key for its owner only."""
+    done = empty.run("init", "alpha", "--dir", "new/place", "--listen", "127.0.0.1")
+    assert done.code == 0, done.err
+    folder = empty.folder / "new" / "place"
+    assert set(files(folder)) == {"hotline.toml", "alpha.key", "alpha.card"}
+    assert stat.S_IMODE((folder / "alpha.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) & 0o077 == 0
+    config = load(folder / "hotline.toml")
+    assert (config.name, str(config.listen[0])) == ("alpha", "127.0.0.1:1963")
+    card = read_card(config.card)
+    assert read_secret_keys(config.key).public().ed25519 == card.ed25519
+    assert card.id.hex()[:8] in done.out
+
+
+@pytest.mark.parametrize("existing", ["hotline.toml", "alpha.key", "alpha.card"])
+def test_init_overwrites_nothing(empty: Operator, existing: str) -> None:
+    """An overwritten key is a station that no peer knows any more."""
+    (empty.folder / existing).write_text("precious")
+    done = empty.run("init", "alpha")
+    assert (done.code, files(empty.folder)) == (5, {existing: b"precious"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [("init Alpha", 2), ("init alpha --listen nowhere:x", 2), ("init -- -x", 2), ("init ..", 2)],
+)
+def test_init_refuses_what_is_no_name_or_address(
+    empty: Operator, arguments: str, code: int
+) -> None:
+    """A refusal leaves nothing behind."""
+    assert (empty.run(*arguments.split()).code, files(empty.folder)) == (code, {})
+
+
+def test_init_after_a_given_configuration(empty: Operator) -> None:
+    """Where everything lies is the file's word; only the key and the card are made."""
+    text = '[station]\nname="alpha"\nkey="keys/a.key"\ncard="pub/a.card"\nstate="s"\n'
+    (empty.folder / "x.toml").write_text(text)
+    assert empty.run("--config", "x.toml", "init", "other").code == 2
+    assert empty.run("--config", "x.toml", "init", "alpha", "--listen", "h:1").code == 2
+    done = empty.run("--config", "x.toml", "init", "alpha")
+    assert done.code == 0, done.err
+    assert set(files(empty.folder)) == {"x.toml", "keys/a.key", "pub/a.card"}
+    assert (empty.folder / "x.toml").read_text() == text
+    assert stat.S_IMODE((empty.folder / "keys").stat().st_mode) == 0o700
+    assert empty.run("--config", "x.toml", "init", "alpha").code == 5
+
+
+def test_card(operator: Operator) -> None:
+    """The armoured text is what the peer needs; the words are for people."""
+    folder = operator.folder
+    assert operator.run("card").out == (folder / "alpha.card").read_text()
+    shown = operator.run("card", "peer/bravo.card").out
+    assert "bravo" in shown
+    assert "verifies  yes" in shown
+    card = read_card(folder / "peer" / "bravo.card")
+    (found,) = operator.run("card", "peer/bravo.card", "--json").objects
+    assert (found["name"], found["id"], found["verifies"]) == ("bravo", card.id.hex(), True)
+    (own,) = operator.run("card", "--json").objects
+    assert own["name"] == "alpha"
+
+
+def test_a_damaged_card_is_refused(operator: Operator) -> None:
+    """A card that does not verify could be anybody's."""
+    path = operator.folder / "peer" / "bravo.card"
+    text = path.read_text()
+    path.write_text(text[:2000] + ("A" if text[2000] != "A" else "B") + text[2001:])
+    before = files(operator.folder)
+    assert operator.run("card", "peer/bravo.card").code == 2
+    assert operator.run("peer", "add", "peer/bravo.card", "--name", "x").code == 2
+    assert files(operator.folder) == before
+
+
+def test_peer_add_pins_the_card(operator: Operator) -> None:
+    """The fixture added bravo: the table reads, the comment stands, the words are the pair code."""
+    folder = operator.folder
+    text = (folder / "hotline.toml").read_text()
+    (table,) = tomllib.loads(text)["line"]
+    assert table == {"name": "bravo", "card": "bravo.card", "addresses": ["192.0.2.1:1963"]}
+    assert "# The station bravo, id " in text
+    assert (folder / "bravo.card").read_bytes() == (folder / "peer" / "bravo.card").read_bytes()
+    words = pair_code(read_card(folder / "alpha.card").id, read_card(folder / "bravo.card").id)
+    shown = operator.run("peer", "verify", "bravo")
+    assert tuple(w for w in shown.out.split() if w in words) == words
+    assert operator.run("peer", "verify", "bravo", "--json").objects[0]["words"] == list(words)
+    assert operator.run("peer", "verify", "nobody").code == 5
+    (listed,) = operator.run("peer", "list", "--json").objects
+    assert (listed["line"], listed["addresses"]) == ("bravo", ["192.0.2.1:1963"])
+    assert "192.0.2.1:1963" in operator.run("peer", "list").out
+
+
+def test_peer_add_refuses_what_would_confuse(operator: Operator) -> None:
+    """Two lines to one station, or to oneself, would each claim the other's session."""
+    assert operator.run("init", "charlie", "--dir", "c").code == 0
+    before = files(operator.folder)
+    for arguments in (
+        "peer/bravo.card",
+        "peer/bravo.card --name other",
+        "alpha.card --name self",
+        "c/charlie.card --name bravo",
+        "c/charlie.card --name alpha",
+    ):
+        done = operator.run("peer", "add", *arguments.split())
+        assert done.code == 5, arguments
+    assert operator.run("peer", "add", "c/charlie.card", "--name", "No").code == 2
+    assert operator.run("peer", "add", "c/charlie.card", "--address", "h:p").code == 2
+    assert files(operator.folder) == before
+    done = operator.run(
+        "peer", "add", "c/charlie.card", "--name", "north", "--address", "[::1]:7", "--address", "h"
+    )
+    assert done.code == 0, done.err
+    assert "same words to each other" in done.out
+    assert "SIGHUP" in done.out
+    north = load(operator.folder / "hotline.toml").lines[1]
+    assert (north.name, [str(a) for a in north.addresses]) == ("north", ["[::1]:7", "h:1963"])
+    assert not list(operator.folder.glob(".hotline*"))
+
+
+def test_peer_add_leaves_a_configuration_it_cannot_extend(operator: Operator) -> None:
+    """Lines written as an inline array cannot be appended to; the file must stay as it was."""
+    path = operator.folder / "hotline.toml"
+    path.write_text("line = []\n" + path.read_text().split("# The station bravo")[0])
+    before = files(operator.folder)
+    done = operator.run("peer", "add", "peer/bravo.card")
+    assert (done.code, files(operator.folder)) == (2, before)
+    assert "by hand" in done.err
+
+
+def test_peer_add_keeps_the_file_s_mode(operator: Operator) -> None:
+    """An operator who closed the file to others did so for a reason."""
+    path = operator.folder / "hotline.toml"
+    path.chmod(0o600)
+    path.write_text(path.read_text().rstrip("\n"))
+    assert operator.run("init", "charlie", "--dir", "c").code == 0
+    assert operator.run("peer", "add", "c/charlie.card").code == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [line.name for line in load(path).lines] == ["bravo", "charlie"]

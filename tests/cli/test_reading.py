@@ -1,0 +1,267 @@
+"""inbox, outbox, show, ack, cancel, status, retry, watch: what operators and programs read."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from cli.fake_daemon import Connection, FakeDaemon, Gone, Params, line, message
+from cli.station_operator import Operator
+
+from hotline.cli import rendering
+from hotline.cli.columns import fill, fit, pad, width, wrap
+
+HOSTILE = "\x1b[2J\x9b31m\u202eevil\u2028\u200b\r\n日本" * 20
+CONTRACT = (
+    "id line direction number precedence subject body composed_at sent_at delivered_at received_at"
+    " acknowledged_at acknowledged_by decision state attempts author note ack_by expires_at"
+).split()
+RAW = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
+COLOUR = re.compile(r"\x1b\[(?:[0-9;]*m|K)")
+
+
+def hostile_message(**changes: Any) -> Params:
+    """Give a message all of whose free text is hostile."""
+    names = ("subject", "body", "author", "note", "acknowledged_by", "id", "line")
+    return message(**{**dict.fromkeys(names, HOSTILE), "acknowledged_at": HOSTILE, **changes})
+
+
+def pages(rows: int) -> Any:
+    """Give a handler that pages through rows messages as the daemon does, at most 7 at a time."""
+
+    def page(params: Params, _connection: Connection) -> Params:
+        most = min(params["limit"], 7)
+        if "after" in params:
+            found = [row for row in range(1, rows + 1) if row > params["after"]]
+            return {
+                "messages": [message(row=row, id=f"m{row}") for row in found[:most]],
+                "more": len(found) > most,
+            }
+        found = [row for row in range(1, rows + 1) if row < params.get("before", rows + 1)]
+        return {
+            "messages": [message(row=row, id=f"m{row}") for row in found[-most:]],
+            "more": len(found) > most,
+        }
+
+    return page
+
+
+def test_json_has_the_fields_of_the_contract(operator: Operator, daemon: FakeDaemon) -> None:
+    """Programs hang on these names; a missing one breaks them silently."""
+    daemon.answers("inbox", {"messages": [message()], "more": False})
+    (found,) = operator.run("inbox", "--json").objects
+    assert set(found) == set(CONTRACT) == set(rendering.FIELDS)
+    assert found["body"] == "Twenty miles north.\nNot hostile."
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("3", [28, 29, 30]), ("20", range(11, 31))])
+def test_the_newest_come_last(
+    operator: Operator, daemon: FakeDaemon, limit: str, expected: range
+) -> None:
+    """Short pages must neither repeat nor leave out a message, and the newest stands at the end."""
+    daemon.on("inbox", pages(30))
+    done = operator.run("inbox", "bravo", "--open", "--limit", limit, "--json")
+    assert [found["id"] for found in done.objects] == [f"m{row}" for row in expected]
+    first = daemon.params("inbox")[0]
+    assert (first["line"], first["open"]) == ("bravo", True)
+
+
+def test_all_pages_are_read(operator: Operator, daemon: FakeDaemon) -> None:
+    """--all that stops at a page's end would hide the newest messages."""
+    daemon.on("outbox", pages(30))
+    done = operator.run("outbox", "--all", "--json")
+    assert [found["id"] for found in done.objects] == [f"m{row}" for row in range(1, 31)]
+
+
+def test_older_messages_are_hinted_at(operator: Operator, daemon: FakeDaemon) -> None:
+    """A list cut short without a word looks like the whole."""
+    daemon.on("inbox", pages(30))
+    assert "--all" in operator.run("inbox").err
+    assert operator.run("inbox", "--limit", "30").err == ""
+
+
+def test_an_empty_page_that_promises_more_ends(operator: Operator, daemon: FakeDaemon) -> None:
+    """A faulty answer must not make the command ask for ever."""
+    daemon.answers("inbox", {"messages": [], "more": True})
+    assert operator.run("inbox", "--all").code == 0
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        message(),
+        hostile_message(),
+        message(id="x" * 64, line="l" * 32, subject="航" * 100),
+        message(subject="", body="\n" + "w" * 2**20),
+    ],
+    ids=["plain", "hostile", "long", "endless"],
+)
+def test_tables_fit_and_are_safe(operator: Operator, daemon: FakeDaemon, found: Params) -> None:
+    """A row that wraps, or moves the cursor, can make one message look like another."""
+    daemon.answers("inbox", {"messages": [found, message()], "more": False})
+    done = operator.run("inbox")
+    assert done.code == 0
+    assert not RAW.search(done.out)
+    assert max(map(width, done.out.splitlines())) <= 80
+    assert "231531ZNOV26" in done.out
+    # An id that does not fit its column stands whole below it.
+    assert found["id"] != "x" * 64 or "x" * 64 in done.out
+
+
+def test_a_wider_terminal_is_used(operator: Operator, daemon: FakeDaemon) -> None:
+    """On a wide screen nothing needs to be cut."""
+    daemon.answers("inbox", {"messages": [message(subject="s" * 130)], "more": False})
+    assert "s" * 130 in operator.on_terminal("inbox", columns=160).out
+    assert "s" * 130 not in operator.on_terminal("inbox", columns=80).out
+
+
+def test_colour_is_for_terminals_that_want_it(operator: Operator, daemon: FakeDaemon) -> None:
+    """FLASH stands out; a pipe, NO_COLOR and a dumb terminal get plain text."""
+    daemon.answers("inbox", {"messages": [message()], "more": False})
+    assert "\x1b[1;37;41mFLASH" in operator.on_terminal("inbox").out
+    assert "\x1b[1;37;41mFLASH" in operator.on_terminal("inbox", NO_COLOR="").out
+    assert "\x1b" not in operator.on_terminal("inbox", NO_COLOR="1").out
+    assert "\x1b" not in operator.on_terminal("inbox", TERM="dumb").out
+    assert "\x1b" not in operator.run("inbox").out
+
+
+def test_show_tells_everything(operator: Operator, daemon: FakeDaemon) -> None:
+    """Both times, who answered what, and a body that cannot pass for Hotline's own words."""
+    answered = message(
+        state="acknowledged",
+        acknowledged_at="2026-11-23T16:00:00.000000Z",
+        acknowledged_by="op1",
+        decision="wilco",
+        note="moving",
+    )
+    daemon.answers("show", {"messages": [answered, message(direction="out")]})
+    done = operator.run("show", "m1", "--line", "bravo")
+    assert daemon.params("show") == [{"id": "m1", "line": "bravo"}]
+    assert "231531ZNOV26  2026-11-23T15:31:00.000000Z" in done.out
+    assert "wilco, by op1" in done.out
+    assert "FLASH from bravo: acknowledged" in done.out
+    assert "FLASH to bravo: delivered" in done.out
+    assert "  | Twenty miles north.\n  | Not hostile.\n" in done.out
+    assert len(operator.run("show", "m1", "--json").objects) == 2
+
+
+def test_hostile_text_is_never_raw(operator: Operator, daemon: FakeDaemon) -> None:
+    """show, ack, cancel, watch and JSON: no way out for an escape sequence."""
+    daemon.answers("show", {"messages": [hostile_message()]})
+    daemon.answers("ack", {"message": hostile_message()})
+    daemon.answers("cancel", {"message": hostile_message(direction="out")})
+    daemon.answers("retry", {"lines": [HOSTILE]})
+    for verb in ("show x", "show x --json", "ack x", "ack x --json", "cancel x", "retry"):
+        done = operator.run(*verb.split())
+        assert done.code == 0
+        assert not RAW.search(done.out), verb
+    assert operator.run("show", "x", "--json").objects[0]["body"] == HOSTILE
+    shown = operator.on_terminal("show", "x", columns=40).out
+    assert not RAW.search(COLOUR.sub("", shown).replace("\r\n", "\n"))
+
+
+def test_a_body_cannot_reach_the_left_edge(operator: Operator, daemon: FakeDaemon) -> None:
+    """Padded to the terminal's width, a body's next words would stand where Hotline's do."""
+    daemon.answers("show", {"messages": [message(body=" " * 76 + "hotline: all is well")]})
+    shown = operator.on_terminal("show", "x").out
+    assert not any(row.startswith("hotline") for row in shown.splitlines())
+
+
+def test_ack_and_cancel(operator: Operator, daemon: FakeDaemon) -> None:
+    """The decision that was typed is the one that is signed."""
+    daemon.answers("ack", {"message": message(acknowledged_by="op1", decision="cannot")})
+    daemon.answers("cancel", {"message": message(direction="out", state="cancelled")})
+    done = operator.run("ack", "m1", "--decision", "cannot", "--note", "no fuel")
+    assert daemon.params("ack") == [{"id": "m1", "decision": "cannot", "note": "no fuel"}]
+    assert done.out.endswith("from bravo: cannot, by op1\n")
+    operator.run("ack", "m1", "--line", "bravo")
+    assert daemon.params("ack")[1] == {
+        "id": "m1",
+        "line": "bravo",
+        "decision": "read",
+        "note": "",
+    }
+    assert operator.run("ack", "m1", "--note", "n" * 1025).code == 2
+    assert operator.run("cancel", "m1", "--json").objects[0]["state"] == "cancelled"
+
+
+def test_status(operator: Operator, daemon: FakeDaemon) -> None:
+    """Why a line is not up, when it is tried next, and who watches: the operator's whole picture."""
+    down = line(
+        name="north",
+        state="down",
+        reason="nothing heard",
+        detail=HOSTILE,
+        rtt_ms=None,
+        clock_offset_ms=None,
+        last_heard_s=None,
+        attended=None,
+        session_age_s=None,
+        next_attempt_s=12.0,
+        attempts=7,
+    )
+    status = {"station": "alpha", "station_id": "c4c7", "lines": [line(), down]}
+    daemon.answers("status", status)
+    done = operator.run("status")
+    assert "line bravo: up since 231530ZNOV26" in done.out
+    assert (
+        "heard 400 ms ago, round trip 42 ms, their clock -3 ms ahead, operator on watch" in done.out
+    )
+    assert "queued 0, in flight 1, unacknowledged 2, unread here 3" in done.out
+    assert "session with 192.0.2.1:1963, 1m 01s old" in done.out
+    assert "nothing heard" in done.out
+    assert "next attempt in 12 s, 7 so far; now: hotline retry north" in done.out
+    assert not RAW.search(done.out)
+    assert max(map(width, done.out.splitlines())) <= 80
+    assert operator.run("status", "--json").objects == [json.loads(json.dumps(status))]
+
+
+def events(_params: Params, connection: Connection) -> Params:
+    """Answer a watch, tell one event of each kind, and go away."""
+    at = "2026-11-23T15:30:00.000000Z"
+    connection.put({"id": 1, "result": {}})
+    for event in (
+        {"event": "message", "message": message(body=HOSTILE)},
+        {"event": "state", "state": "degraded", "reason": "peer stalled", "detail": ""},
+        {"event": "delivered", "id": "m2"},
+        {"event": "acknowledged", "id": "m2", "acknowledged_by": "op2", "decision": "wilco"},
+    ):
+        connection.notify("event", {"at": at, "line": "bravo", **event})
+    raise Gone
+
+
+def test_watch(operator: Operator, daemon: FakeDaemon) -> None:
+    """Everything that happens is told; and when the daemon goes, so does the watch, with 3."""
+    daemon.on("watch", events)
+    done = operator.run("watch", "bravo")
+    assert daemon.params("watch") == [{"line": "bravo"}]
+    assert done.code == 3
+    assert not RAW.search(done.out)
+    assert "231530ZNOV26  bravo  FLASH  01jdq3w8k7x9v2m4n6p8r0s2t4" in done.out
+    assert "231530ZNOV26  bravo  line is degraded: peer stalled" in done.out
+    assert "231530ZNOV26  bravo  delivered m2" in done.out
+    assert "231530ZNOV26  bravo  acknowledged m2 by op2: wilco" in done.out
+    done = operator.run("watch", "--json")
+    assert [found["event"] for found in done.objects] == [
+        "message",
+        "state",
+        "delivered",
+        "acknowledged",
+    ]
+
+
+def test_a_flash_rings(operator: Operator, daemon: FakeDaemon) -> None:
+    """The operator may look away from the screen; a bell in a pipe would only be dirt."""
+    daemon.on("watch", events)
+    assert operator.on_terminal("watch").out.count("\a") == 1
+    assert "\a" not in operator.run("watch").out
+
+
+def test_columns_are_counted_as_a_terminal_does() -> None:
+    """A wide character counted once breaks every table that it stands in."""
+    assert (width("abc"), width("日本"), width("e\u0301")) == (3, 4, 1)
+    assert fit("日本語", 5) == "日本…"
+    assert pad("日", 4) == "日  "
+    assert wrap("日本語x", 4) == ["日本", "語x"]
+    assert wrap("", 4) == [""]
+    assert fill("to be or 日本語日本語 not", 7) == ["to be", "or", "日本語", "日本語", "not"]
