@@ -160,18 +160,17 @@ class Station:
         """Start the daemon, shown, and wait until it answers its operator."""
         print(f"$ {shlex.join(self.command('run'))} &", flush=True)
         self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self._state / "stderr.log").open("wb") as log:
-            # A session of its own, so that Ctrl-C reaches the demo alone, which then stops both.
-            with uninterrupted():
-                self._daemon = subprocess.Popen(
-                    [HOTLINE, *self.command("run")[1:]],
-                    cwd=self._folder,
-                    env=environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+        # A session of its own, so that Ctrl-C reaches the demo alone, which then stops both.
+        with (self._state / "stderr.log").open("wb") as log, uninterrupted():
+            self._daemon = subprocess.Popen(
+                [HOTLINE, *self.command("run")[1:]],
+                cwd=self._folder,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         wait_for(f"the daemon of {self.name} answers", self._answers)
 
     def _answers(self) -> bool | None:

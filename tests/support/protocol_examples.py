@@ -1,0 +1,157 @@
+"""The worked examples of docs/protocol.md: whatever in the protocol has one value for one input.
+
+``python tests/support/protocol_examples.py`` prints the block that stands in the document. Two things
+have no fixed value and are left out: ML-DSA signatures, which are hedged, and a whole handshake, whose
+ML-KEM ciphertext is drawn by the library.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from hashlib import sha512
+from typing import Final
+
+from hotline.identity import Card, SecretKeys, pair_code
+from hotline.line.pairing import Pairing
+from hotline.model import Decision, Position, Precedence
+from hotline.noise.cipher import AES_GCM
+from hotline.noise.cipherstate import CipherState
+from hotline.wire import entries, frames, handshake, heads
+from hotline.wire.records import RecordWriter
+
+Example = tuple[str, bytes | str]
+
+CREATED_NS: Final = 1_795_443_000_000_000_000
+NOW_NS: Final = 1_795_447_800_000_000_000
+LINE_SECRET: Final = bytes([0xAA]) * 32
+COLUMNS: Final = 64
+
+
+def station(name: str, first_seed: int) -> tuple[SecretKeys, Card]:
+    """Give a station whose three seeds are 32 equal bytes each, counting up from first_seed."""
+    keys = SecretKeys.from_seeds(*(bytes([first_seed + n]) * 32 for n in range(3)))
+    return keys, Card.make(name, keys, CREATED_NS)
+
+
+ALPHA_KEYS, ALPHA = station("alpha", 1)
+BRAVO_KEYS, BRAVO = station("bravo", 4)
+PAIRING: Final = Pairing(ALPHA_KEYS, ALPHA, BRAVO)
+
+MESSAGE: Final = entries.Message(
+    "m1", Precedence.FLASH, NOW_NS, None, "kowalski", "Air", "Aircraft off course"
+)
+PART: Final = entries.Part("m2", Precedence.ROUTINE, 0, 10_000, b"\xa8chunk")
+ACKNOWLEDGEMENT: Final = entries.Acknowledgement(
+    "ack.1.wilco", "m1", 1, Decision.WILCO, NOW_NS, "petrov", "tracking"
+)
+TEST: Final = entries.Test("t1", NOW_NS, "kowalski")
+
+
+def identities() -> Iterator[Example]:
+    for keys, card in ((ALPHA_KEYS, ALPHA), (BRAVO_KEYS, BRAVO)):
+        public = keys.public()
+        yield f"{card.name}: x25519 key", public.x25519
+        yield f"{card.name}: ed25519 key", public.ed25519
+        yield f"{card.name}: SHA-512 of the mldsa87 key", sha512(public.mldsa87).digest()
+        yield f"{card.name}: first 23 bytes of the signed part", card.signed_part[:23]
+        yield f"{card.name}: last 9 bytes of the signed part", card.signed_part[-9:]
+        yield f"{card.name}: bytes in the signed part", str(len(card.signed_part))
+        yield f"{card.name}: station id", card.id
+        yield (
+            f"{card.name}: ed25519 signature in the card",
+            keys.sign_ed25519(b"hotline/1 card" + card.signed_part),
+        )
+    yield "pair code", " ".join(pair_code(ALPHA.id, BRAVO.id))
+
+
+def secrets() -> Iterator[Example]:
+    for name, secret in (("no line secret", b""), ("line secret aa...aa", LINE_SECRET)):
+        psk = handshake.derive_psk(secret, ALPHA.id, BRAVO.id)
+        yield f"psk, {name}", psk
+        yield f"mac key, alpha calls, {name}", handshake.derive_mac_key(psk, ALPHA.id, BRAVO.id)
+    calling = PAIRING.calling_mac_key
+    yield (
+        "mac of 4080 zero bytes, alpha calls, no line secret",
+        handshake.seal_first(bytes(handshake.FIRST_MESSAGE_BYTES), calling)[-16:],
+    )
+
+
+def logs() -> Iterator[Example]:
+    yield "head_0 of alpha's log for bravo", PAIRING.own_zero
+    yield "head_0 of bravo's log for alpha", PAIRING.peer_zero
+    data = [entries.encode(entry) for entry in (MESSAGE, PART, TEST)]
+    for name, encoded in zip(("message", "part", "test"), data, strict=True):
+        yield f"{name} entry", encoded
+    yield "acknowledgement entry", entries.encode(ACKNOWLEDGEMENT)
+    chain = heads.chain(PAIRING.own_zero, data)
+    for number, head in enumerate(chain, start=1):
+        yield f"head_{number} of alpha's log: message, part, test", head
+    end = Position(3, chain[-1])
+    yield "alpha's signature over head_3", PAIRING.sign_head(end)
+    receipt = heads.receipt_message(PAIRING.own_zero, end.number, end.head, NOW_NS)
+    yield "bravo's receipt over head_3", BRAVO_KEYS.sign_ed25519(receipt)
+
+
+def messages() -> Iterator[Example]:
+    data = entries.encode(TEST)
+    head = heads.next_head(PAIRING.own_zero, data)
+    one, none = Position(1, head), Position(0, PAIRING.peer_zero)
+    receipt = heads.receipt_message(PAIRING.own_zero, 1, head, NOW_NS)
+    examples: list[tuple[str, frames.Frame]] = [
+        (
+            "hello: alpha has written one entry and has nothing of bravo's",
+            frames.Hello(1, one.head, 0, none.head, 0, 5000, True),
+        ),
+        (
+            "entries: the test entry as alpha's entry 1",
+            frames.Entries(1, (data,), PAIRING.sign_head(one)),
+        ),
+        (
+            "receipt: bravo's over it",
+            frames.ReceiptFrame(1, head, NOW_NS, BRAVO_KEYS.sign_ed25519(receipt)),
+        ),
+        (
+            "heartbeat: alpha's seventh, echoing bravo's sixth after 1.5 s",
+            frames.Heartbeat(
+                *(7, NOW_NS, 6, 1_500_000, 5000, 1, one.head, 0, none.head, 1, True, False)
+            ),
+        ),
+        ("close", frames.Close("stopped", "the station stops")),
+    ]
+    for name, frame in examples:
+        frame_type, body = frames.encode(frame)
+        yield f"frame, {name}", bytes([frame_type]) + len(body).to_bytes(3, "big") + body
+
+
+def records() -> Iterator[Example]:
+    state = CipherState(AES_GCM)
+    state.initialize_key(bytes(range(32)))
+    writer = RecordWriter(state)
+    for number in range(1025):
+        writer.push(*frames.encode(frames.Close("stopped", "")))
+        unit = writer.pull(4096)
+        if number in (0, 1, 1023, 1024):
+            yield f"record {number}: first and last 16 bytes", unit[:16] + unit[-16:]
+
+
+SECTIONS: Final = (identities, secrets, logs, messages, records)
+
+
+def rendered() -> str:
+    """Give the block of the document: a name a line, and its value indented below it."""
+    lines = []
+    for section in SECTIONS:
+        for name, value in section():
+            lines.append(name)
+            if isinstance(value, bytes):
+                digits = value.hex()
+                pieces = [digits[at : at + COLUMNS] for at in range(0, len(digits), COLUMNS)]
+            else:
+                pieces = textwrap.wrap(value, COLUMNS)
+            lines += [f"    {piece}" for piece in pieces]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(rendered(), end="")
