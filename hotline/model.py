@@ -102,8 +102,7 @@ class LineRecord:
     """One line's durable numbers: one row, replaced whole in a transaction.
 
     Counts are of messages (not parts, acknowledgements or tests); they make status cost the same
-    however long the logs are. ``receipt`` is the peer's newest over our log; ``receipted`` is how
-    far we have signed for the peer's log.
+    however long the logs are. ``receipt`` is the peer's newest over our log.
     """
 
     line: int

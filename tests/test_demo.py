@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from support.processes import processes_in
+from support.leftovers import processes_in
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 120

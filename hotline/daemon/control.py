@@ -144,19 +144,35 @@ class _Client:
             await self._send(jsonrpc.failure(None, error))
             return
         await self._calls.acquire()
-        self._nursery.start_soon(self._answer, call)
+        if call.method == "send":
+            # Messages are queued in the order in which they were asked for, however many requests
+            # are under way.
+            await self._nursery.start(self._answer, call)
+        else:
+            self._nursery.start_soon(self._answer, call)
 
-    async def _answer(self, call: Call) -> None:
+    async def _answer(
+        self, call: Call, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        started = False
+
+        def submitted() -> None:
+            nonlocal started
+            if not started:
+                started = True
+                task_status.started()
+
         try:
             try:
                 answer = jsonrpc.result(
-                    call.identifier, await self._requests.serve(call.method, call.params)
+                    call.identifier, await self._requests.serve(call, submitted)
                 )
             except HotlineError as error:
                 answer = jsonrpc.failure(call.identifier, error)
             if call.identifier is not None:
                 await self._send(answer)
         finally:
+            submitted()
             self._calls.release()
 
     async def _notify(self, method: str, params: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from hotline import limits
 from hotline.daemon import views
 from hotline.daemon.clock import moment
-from hotline.daemon.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, CallError, describe
+from hotline.daemon.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, Call, CallError, describe
 from hotline.errors import HotlineError, RefusedError
 from hotline.line import accepting
 from hotline.model import Acknowledged, Decision, Precedence, Side, State
@@ -84,16 +84,21 @@ class Requests:
         self._notify = notify
         self._spawn = spawn
 
-    async def serve(self, method: str, values: dict[str, Any]) -> Any:
-        """Give the result of a request; raises HotlineError."""
-        handler = self._METHODS.get(method)
+    async def serve(self, call: Call, submitted: Callable[[], None]) -> Any:
+        """Give the result of a request; raises HotlineError.
+
+        A send calls ``submitted`` once its place in the order of messages is fixed.
+        """
+        if call.method == "send":
+            return await self._send(Params(call.params), submitted)
+        handler = self._METHODS.get(call.method)
         if handler is None:
-            raise CallError(METHOD_NOT_FOUND, f"there is no method {method!r}")
-        return await handler(self, Params(values))
+            raise CallError(METHOD_NOT_FOUND, f"there is no method {call.method!r}")
+        return await handler(self, Params(call.params))
 
     # --- messages ---
 
-    async def _send(self, params: Params) -> dict[str, Any]:
+    async def _send(self, params: Params, submitted: Callable[[], None]) -> dict[str, Any]:
         runner = self._station.runner(params.take("line", str, needed=True))
         messages = params.take("messages", list, needed=True)
         params.end()
@@ -112,7 +117,10 @@ class Requests:
         answers: list[accepting.Accepted | RefusedError] = []
         if outgoing:
             _, answers = await runner.request(
-                lambda tx: accepting.accept(tx, number, outgoing, bounds), record_of, fetch=True
+                lambda tx: accepting.accept(tx, number, outgoing, bounds),
+                record_of,
+                fetch=True,
+                submitted=submitted,
             )
         rest = iter(answers)
         results = []
@@ -306,8 +314,7 @@ class Requests:
             self._station.watches.close(watch)
         raise RefusedError("too-slow", "this watch did not keep up with what happens")
 
-    _METHODS: ClassVar = {
-        "send": _send,
+    _METHODS: ClassVar[dict[str, Callable[[Requests, Params], Awaitable[Any]]]] = {
         "inbox": _inbox,
         "outbox": _outbox,
         "show": _show,

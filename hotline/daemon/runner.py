@@ -94,12 +94,18 @@ class Runner:
         return Commit(commit.work, done, commit.after)
 
     async def request(
-        self, work: Callable[[Any], T], then: Callable[[T, Moment], list[Effect]], *, fetch: bool
+        self,
+        work: Callable[[Any], T],
+        then: Callable[[T, Moment], list[Effect]],
+        *,
+        fetch: bool,
+        submitted: Callable[[], None] | None = None,
     ) -> T:
         """Make an operator's request durable and give its result; raises the HotlineError it met.
 
         With fetch, the line looks into its queue in the same transaction: a message that can be
-        sent at once is sealed by the very fsync that accepts it.
+        sent at once is sealed by the very fsync that accepts it. ``submitted`` is called once the
+        request has its place in the order of commits.
         """
         finished = trio.Event()
         outcomes: list[Any] = []
@@ -113,6 +119,8 @@ class Runner:
         if fetch:
             effects += self.line.queued(moment())
         self.perform(effects)
+        if submitted is not None:
+            submitted()
         await finished.wait()
         if isinstance(outcomes[0], Exception):
             raise outcomes[0]

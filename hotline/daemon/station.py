@@ -95,7 +95,7 @@ class Station:
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
         self._uniform = random.SystemRandom().random
-        self._writer = Writer(store, lambda _commit, _effects: None, self._store_failed)
+        self._writer = Writer(store, self._store_failed)
 
     # --- life ---
 

@@ -20,7 +20,7 @@ from hotline.errors import HotlineError, StoreError, StoreFullError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hotline.line.effects import Commit, Effect
+    from hotline.line.effects import Commit
     from hotline.store.interface import Store
 
 _BATCH_COMMITS: Final = 512
@@ -33,12 +33,10 @@ class Writer:
     def __init__(
         self,
         store: Store,
-        perform: Callable[[Commit, list[Effect]], None],
         failed: Callable[[StoreError], None],
     ) -> None:
-        """Report to perform what a commit's outcome leads to, and to failed that the store is lost."""
+        """Write to store, and tell failed, once, that it is lost."""
         self._store = store
-        self._perform = perform
         self._failed = failed
         self._queue: queue.SimpleQueue[Sequence[Commit] | None] = queue.SimpleQueue()
         self._token = trio.lowlevel.current_trio_token()
@@ -88,10 +86,16 @@ class Writer:
             outcomes = [error] * len(batch)
         except StoreError as error:
             # Never again: a failed fsync may have lost what a second one would claim to have.
+            outcomes = self._lose(error, batch)
+        except Exception as error:  # noqa: BLE001 - a fault of ours in a work: as untrustworthy
+            outcomes = self._lose(StoreError(f"a fault in this program: {error!r}"), batch)
+        self._call(self._deliver, batch, outcomes)
+
+    def _lose(self, error: StoreError, batch: list[Commit]) -> list[StoreError]:
+        if not self._lost:
             self._lost = True
             self._call(self._failed, error)
-            outcomes = [error] * len(batch)
-        self._call(self._deliver, batch, outcomes)
+        return [error] * len(batch)
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         # The loop may be gone: then the daemon is stopping, and nobody waits for the outcome.
@@ -100,7 +104,7 @@ class Writer:
 
     def _deliver(self, batch: list[Commit], outcomes: list[Any]) -> None:
         for commit, outcome in zip(batch, outcomes, strict=True):
-            self._perform(commit, commit.done(outcome, moment()))
+            commit.done(outcome, moment())
 
 
 def _after(commit: Commit, outcome: Any) -> Any:

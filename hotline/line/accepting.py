@@ -129,7 +129,7 @@ def accept(
             continue
         known[message.id] = message.digest
         fresh.append(message)
-        count += 1
+        count += message.kind is Kind.MESSAGE
         size_bytes += len(message.content)
         answers.append(Accepted(message.id, repeated=False))
     if fresh:

@@ -260,8 +260,8 @@ class Line:
             receipted=record.receipt.number if record.receipt else 0,
             interval_ms=int(self.vitals.heartbeat_s * 1000),
             accepting=self._receiving.accepting,
+            choice=link.choice,
         )
-        link.hello_sent = True
         self._push(link, hello)
 
     def _frame(self, link: Link, frame: frames.Frame, moment: Moment) -> None:
@@ -317,7 +317,11 @@ class Line:
         )
 
     def _adopt(self, link: Link, hello: frames.Hello, moment: Moment) -> None:
-        """Both logs agree: this session carries the line from now on."""
+        """Both logs agree: this session carries the line from now on, unless a later choice does."""
+        link.choice = max(link.choice, hello.choice)
+        if self.links.is_outdated(link, moment.now):
+            self._close(link, "superseded", "another session was chosen", moment)
+            return
         self.links.adopt(link, moment.now)
         self.vitals.session_agreed(moment, hello.interval_ms)
         self._receiving.new_session()

@@ -7,7 +7,9 @@ station id), so that both cannot decide differently:
 - made at nearly the same time by different stations: the arbiter's own stays;
 - otherwise the newer stays, for whoever made it believed the older one dead, or due for renewal.
 
-The arbiter says no by closing the new session instead of saying hello on it.
+The arbiter says no by closing the new session instead of saying hello on it. Where it says yes twice
+in a row, the number of the choice in its hello tells which yes is the later one: the two hellos come
+over two connections, and may arrive in either order.
 """
 
 from __future__ import annotations
@@ -47,9 +49,9 @@ class Link:
     session: Session | None = None
     opened_at: float | None = None
     floor: Floor = field(default_factory=lambda: Floor(0, 0))
-    hello_sent: bool = False
     hello_taken: bool = False
     agreed: bool = False
+    choice: int = 0
     early: list[Frame] = field(default_factory=list)
     """What came between the peer's hello and our agreement to it."""
     early_bytes: int = 0
@@ -67,6 +69,8 @@ class Links:
         self._backoff = backoff
         self._arbiter = arbiter
         self._next_conn = 1
+        self._chosen: Link | None = None
+        self._choices = 0
         self._next_address = 0
 
     @property
@@ -78,12 +82,8 @@ class Links:
     def dialling(self) -> Link | None:
         """The connection that we are making now, up to its agreement."""
         return next(
-            (link for link in self.by_conn.values() if link.dialled and not self._settled(link)),
-            None,
+            (link for link in self.by_conn.values() if link.dialled and not link.agreed), None
         )
-
-    def _settled(self, link: Link) -> bool:
-        return link is self.current or link.opened_at is not None
 
     # --- dialling ---
 
@@ -152,16 +152,37 @@ class Links:
         """Note that both attestations verified; tells whether to say hello (False: turn it away)."""
         link.opened_at = now
         link.deadline = now + HANDSHAKE_TIMEOUT_S
-        return not (self._arbiter and self._older_stays(link, now))
+        if not self._arbiter:
+            return True
+        if self._older_stays(link, now):
+            return False
+        self._choices += 1
+        link.choice = self._choices
+        self._chosen = link
+        return True
 
     def _older_stays(self, link: Link, now: float) -> bool:
-        older = self.current
+        older = self._chosen
         return (
             older is not None
+            and older.conn in self.by_conn
             and older.opened_at is not None
             and older.dialled
             and not link.dialled
             and now - older.opened_at < SIMULTANEOUS_S
+        )
+
+    def is_outdated(self, link: Link, now: float) -> bool:
+        """Tell whether the arbiter chose another session after this one, already agreed here.
+
+        Only for sessions made at nearly the same time: an arbiter that was restarted counts anew.
+        """
+        current = self.current
+        return (
+            current is not None
+            and current.opened_at is not None
+            and link.choice < current.choice
+            and now - current.opened_at < SIMULTANEOUS_S
         )
 
     def adopt(self, link: Link, now: float) -> None:

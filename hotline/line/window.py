@@ -93,6 +93,8 @@ class Window:
             self._size = max(_RECORD_OF_ENTRIES, min(self._size, carried))
             self._probing = True
         else:
+            # A first receipt that takes this long may mean a slow link: do not double into it.
+            self._probing = self._probing or delay > WINDOW_TARGET_S
             growth = released // _PROBE_SHARE if self._probing else released
             self._size = min(IN_FLIGHT_BYTES, self._size + growth)
 

@@ -148,7 +148,7 @@ class Reader(Protocol):
         """
 
     def show(self, identifier: str) -> list[MessageView]:
-        """Give every message with this id: of any line, in either direction."""
+        """Give every message or line test with this id: of any line, in either direction."""
 
 
 class Store(Protocol):

@@ -168,7 +168,7 @@ class _Row:
                 f"{self._database.filename}: message {self._id} of line {self._name}: {error}"
             ) from error
         if isinstance(entry, Test):
-            return self._told(entry.time_ns, entry.operator, "")
+            return self._told(entry.time_ns, entry.operator, "line test")
         if isinstance(entry, Acknowledgement):
             return self._told(entry.time_ns, entry.operator, entry.note)
         return entry

@@ -26,7 +26,7 @@ _OPEN: Final = f"{_SHOWN} AND acknowledged_ns IS NULL AND content IS NULL"
 
 _SHOW: Final = """
 SELECT row FROM line CROSS JOIN message USING (line)
-WHERE side IN (0, 1) AND id = ? AND kind = 1 ORDER BY row
+WHERE side IN (0, 1) AND id = ? AND kind IN (1, 4) ORDER BY row
 """
 
 

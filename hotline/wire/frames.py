@@ -16,6 +16,7 @@ from hotline.limits import (
     ENTRY_BYTES,
     FRAME_BYTES,
     HASH_BYTES,
+    HEARTBEAT_MAX_S,
     MLDSA_SIGNATURE_BYTES,
     REASON_BYTES,
 )
@@ -23,6 +24,10 @@ from hotline.model import Position
 from hotline.strict import Field, Shape, blob, flag, run, sint, text, uint
 
 _U32: Final = 2**32 - 1
+
+_INTERVAL_MAX_MS: Final = int(HEARTBEAT_MAX_S * 1000)
+"""A peer that could name any interval could have itself called up for ever."""
+
 NUMBER_MAX: Final = 2**40 - 1
 """Entry numbers: a thousand a second for thirty years, with room to pack a line beside them."""
 
@@ -44,7 +49,10 @@ class Attest:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Where both logs stand, as the sender has them: where to go on, and whether they agree."""
+    """Where both logs stand, as the sender has them: where to go on, and whether they agree.
+
+    ``choice`` orders the sessions that the arbiter has said hello on; the other station says 0.
+    """
 
     TYPE: ClassVar[int] = 2
     SHAPE: ClassVar[Shape] = Shape(
@@ -54,8 +62,9 @@ class Hello:
         _number("peer number"),
         blob("peer head", HASH_BYTES),
         _number("receipted"),
-        uint("interval_ms", _U32, low=1),
+        uint("interval_ms", _INTERVAL_MAX_MS, low=1),
         flag("accepting"),
+        uint("choice", _U32),
         max_bytes=FRAME_BYTES,
     )
     own_number: int
@@ -65,6 +74,7 @@ class Hello:
     receipted: int
     interval_ms: int
     accepting: bool
+    choice: int
 
     @property
     def own(self) -> Position:
@@ -138,7 +148,7 @@ class Heartbeat:
         sint("time_ns"),
         uint("echo", _U32),
         uint("held_us"),
-        uint("interval_ms", _U32, low=1),
+        uint("interval_ms", _INTERVAL_MAX_MS, low=1),
         _number("own number"),
         blob("own head", HASH_BYTES),
         _number("peer number"),

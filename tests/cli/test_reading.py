@@ -205,7 +205,7 @@ def test_status(operator: Operator, daemon: FakeDaemon) -> None:
     done = operator.run("status")
     assert "line bravo: up since 231530ZNOV26" in done.out
     assert (
-        "heard 400 ms ago, round trip 42 ms, their clock -3 ms ahead, operator on watch" in done.out
+        "heard 400 ms ago, round trip 42 ms, their clock 3 ms behind, operator on watch" in done.out
     )
     assert "queued 0, in flight 1, unacknowledged 2, unread here 3" in done.out
     assert "session with 192.0.2.1:1963, 1m 01s old" in done.out

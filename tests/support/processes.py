@@ -78,7 +78,7 @@ class Running:
         """Tell whether it still runs."""
         return self.process.poll() is None
 
-    def signal(self, number: signal.Signals) -> None:
+    def tell(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self.process.send_signal(number)
 
@@ -90,7 +90,7 @@ class Running:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, and give its exit code."""
-        self.signal(number)
+        self.tell(number)
         return self.wait()
 
     def kill(self) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-import struct
 import threading
 from collections.abc import Callable
 from typing import Final
 
 _SMALL_BUFFER_BYTES: Final = 2048
 _CHUNK_BYTES: Final = 64 * 1024
-_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 Alter = Callable[[bytes], bytes]
 
@@ -60,14 +58,12 @@ class Proxy:
         """Pass everything on again."""
         self._flowing.set()
 
-    def cut(self, *, reset: bool = False) -> int:
+    def cut(self) -> int:
         """End every connection on both sides; gives how many there were."""
         with self._lock:
             pairs, self._pairs = self._pairs, []
         for pair in pairs:
             for sock in pair:
-                if reset:
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
         return len(pairs)

@@ -65,9 +65,8 @@ def _line(line: Line) -> Iterator[str]:
     state = word(line, "state")
     since = time_of(line, "since", exact=True)
     yield f"line {word(line, 'name')}: {paint(state, state)} since {since}"
-    for name in ("reason", "detail"):
-        if line.get(name):
-            yield from (f"  {row}" for row in fill(word(line, name), display_columns() - 2))
+    why = f"{word(line, 'detail')} [{word(line, 'reason')}]"
+    yield from (f"  {row}" for row in fill(why, display_columns() - 2))
     yield "  " + ", ".join(_contact(line))
     yield (
         f"  queued {word(line, 'queued')}, in flight {word(line, 'in_flight')},"
@@ -88,7 +87,8 @@ def _contact(line: Line) -> Iterator[str]:
     if line.get("rtt_ms") is not None:
         yield f"round trip {duration(float(line['rtt_ms']) / 1000)}"
     if line.get("clock_offset_ms") is not None:
-        yield f"their clock {duration(float(line['clock_offset_ms']) / 1000)} ahead"
+        offset_s = float(line["clock_offset_ms"]) / 1000
+        yield f"their clock {duration(abs(offset_s))} {'behind' if offset_s < 0 else 'ahead'}"
     attended = line.get("attended")
     if attended is not None:
         yield "operator on watch" if attended else "nobody on watch"
