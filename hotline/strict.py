@@ -94,13 +94,15 @@ def _refuse_ext(code: int, _data: bytes) -> Any:
 class Shape:
     """A fixed array of fields: the only structure that Hotline encodes or decodes."""
 
-    __slots__ = ("_fields", "_max_bytes", "name")
+    __slots__ = ("_fields", "_max_bytes", "_max_count", "name")
 
     def __init__(self, name: str, *fields: Field, max_bytes: int) -> None:
         """Name the shape, list its fields, and bound its encoding in bytes."""
         self.name = name
         self._fields = fields
         self._max_bytes = max_bytes
+        # An array that claims more is refused before room is made for it, at any depth.
+        self._max_count = max(len(fields), *(f.high for f in fields if f.item is not None), 0)
 
     def pack(self, *values: Any) -> bytes:
         """Encode values; raise DecodeError if our own values break the shape."""
@@ -123,7 +125,7 @@ class Shape:
                 ext_hook=_refuse_ext,
                 max_str_len=self._max_bytes,
                 max_bin_len=self._max_bytes,
-                max_array_len=self._max_bytes,
+                max_array_len=self._max_count,
                 max_map_len=0,
                 max_ext_len=0,
             )

@@ -196,7 +196,8 @@ class Line:
                 if not was_open and link.session.is_open:
                     was_open = True
                     self._opened(link, moment)
-                self._frame(link, frame, moment)
+                if link.conn in self.links.by_conn:  # not turned away just now
+                    self._frame(link, frame, moment)
                 if link.conn not in self.links.by_conn:
                     break
             if not was_open and link.session.is_open:

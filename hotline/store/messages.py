@@ -168,13 +168,13 @@ class _Row:
                 f"{self._database.filename}: message {self._id} of line {self._name}: {error}"
             ) from error
         if isinstance(entry, Test):
-            return self._told(entry.time_ns, entry.operator, "line test")
+            return self._told(entry.time_ns, entry.operator, subject="line test")
         if isinstance(entry, Acknowledgement):
-            return self._told(entry.time_ns, entry.operator, entry.note)
+            return self._told(entry.time_ns, entry.operator, body=entry.note)
         return entry
 
-    def _told(self, time_ns: int, operator: str, body: str) -> Message:
-        return Message(self._id, self._precedence, time_ns, None, operator, "", body)
+    def _told(self, time_ns: int, operator: str, *, subject: str = "", body: str = "") -> Message:
+        return Message(self._id, self._precedence, time_ns, None, operator, subject, body)
 
     def _entry(self) -> Message | Acknowledgement | Test:
         if self._number is None:

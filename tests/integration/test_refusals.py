@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -108,11 +109,14 @@ class SmallDisk:
         found = os.statvfs(self.folder)
         return found.f_bavail * found.f_frsize
 
-    def fill(self, leave_bytes: int) -> None:
-        """Take up all but a rest."""
-        size = self._ballast.stat().st_size if self._ballast.exists() else 0
-        with self._ballast.open("ab") as file:
-            os.posix_fallocate(file.fileno(), 0, size + self.free_bytes - leave_bytes)
+    def fill(self, leave_bytes: int = 0) -> None:
+        """Take up all but a rest; to the last page if there shall be none."""
+        with self._ballast.open("wb", buffering=0) as file:
+            os.posix_fallocate(file.fileno(), 0, self.free_bytes - max(leave_bytes, MIB))
+            file.seek(0, os.SEEK_END)
+            with contextlib.suppress(OSError):
+                while not leave_bytes:
+                    file.write(bytes(4096))
 
     def make_room(self) -> None:
         """Give it back."""
@@ -167,7 +171,7 @@ def test_a_receiver_without_disk_says_so_and_loses_nothing(
 ) -> None:
     """A full disk over there must not look like a broken line, nor like a delivery."""
     alpha, bravo, (_, disk) = pair_on_small_disks
-    disk.fill(leave_bytes=0)
+    disk.fill()
     ids = [f"big-{number}" for number in range(12)]
     for identifier in ids:
         alpha.send("bravo", message(identifier, identifier + "x" * 500_000))

@@ -592,7 +592,8 @@ class StoreConformance:
         acts.enqueue(store, line, test, outgoing("a"))
         acts.seal(store, line)
         assert ids(store.read(lambda r: r.page(Side.OWN))) == ["a"]
-        assert store.read(lambda r: r.show("t1")) == []
+        [shown] = store.read(lambda r: r.show("t1"))
+        assert (shown.kind, shown.subject, shown.body) == (Kind.TEST, "line test", "")
         view = acts.find(store, line, Side.OWN, "t1")
         assert (view.kind, view.state, view.author) == (Kind.TEST, State.SENT, "watch")
         assert (view.composed_ns, view.number) == (77, 1)

@@ -100,8 +100,8 @@ def messages() -> Iterator[Example]:
     receipt = heads.receipt_message(PAIRING.own_zero, 1, head, NOW_NS)
     examples: list[tuple[str, frames.Frame]] = [
         (
-            "hello: alpha has written one entry and has nothing of bravo's",
-            frames.Hello(1, one.head, 0, none.head, 0, 5000, True),
+            "hello: alpha, not the arbiter, has written one entry and has nothing of bravo's",
+            frames.Hello(1, one.head, 0, none.head, 0, 5000, True, 0),
         ),
         (
             "entries: the test entry as alpha's entry 1",

@@ -1,0 +1,114 @@
+"""What status says of a line that does not work, and why."""
+
+from __future__ import annotations
+
+import signal
+
+from support.stations import Stations, message
+from support.stations_proxy import Proxy
+
+
+def test_a_dead_peer_is_reported_with_reason_and_next_attempt(stations: Stations) -> None:
+    """Whoever looks must see that the line is down, why, since when, and what happens next."""
+    alpha, bravo = stations.running_pair()
+    assert alpha.hotline("status", "--check").code == 0
+    bravo.kill()
+    down = alpha.when("bravo", state="down", reason="refused")
+    assert "not running" in down["detail"]
+    assert down["rtt_ms"] is None or down["last_heard_s"] > 0
+    assert down["session_age_s"] is None
+    checked = alpha.hotline("status", "--check", "bravo")
+    assert checked.code == 6
+    assert "refused" in checked.err
+    assert alpha.when("bravo", attempts=3)["state"] == "down"
+    reasons = [line["reason"] for line in alpha.logged("line_state")]
+    assert reasons[-2:] == ["truncated", "refused"] or reasons[-2:] == ["session-lost", "refused"]
+
+
+def test_retry_dials_at_once(stations: Stations) -> None:
+    """An operator who knows that the peer is back must not have to wait for a timer."""
+    alpha, bravo = stations.pair()
+    bravo.lines["alpha"]["addresses"] = []
+    bravo.write()
+    alpha.start()
+
+    def far_off() -> bool:
+        waits_s = alpha.status("bravo")["next_attempt_s"]
+        return waits_s is not None and waits_s > 4
+
+    from support.processes import until
+
+    until("the next attempt is seconds away", far_off)
+    bravo.start()
+    before = alpha.status("bravo")["attempts"]
+    assert alpha.hotline("retry", "bravo").code == 0
+    status = alpha.up("bravo")
+    assert status["session_age_s"] < 3
+    assert before > 0
+    assert status["attempts"] == 0, "contact starts the count anew"
+    assert status["next_attempt_s"] is None
+
+
+def test_a_stalled_daemon_is_told_from_a_dead_network(stations: Stations) -> None:
+    """Silence of a hung program and of a cut cable call for different people."""
+    alpha, bravo = stations.running_pair()
+    bravo.running.tell(signal.SIGSTOP)
+    alpha.when("bravo", state="degraded", reason="peer-stalled")
+    alpha.when("bravo", state="down")
+    first = next(line for line in alpha.logged("line_state") if line["state"] == "down"
+                 and line["was"] == "degraded")
+    assert first["reason"] == "peer-stalled"
+    assert "stalled" in first["detail"]
+    alpha.send("bravo", message("meanwhile"))
+    bravo.running.tell(signal.SIGCONT)
+    alpha.call("retry")
+    alpha.up("bravo")
+    bravo.up("alpha")
+    alpha.settled("bravo")
+    assert [one["id"] for one in bravo.box("inbox")] == ["meanwhile"]
+
+
+def test_a_network_that_takes_nothing_is_named(stations: Stations) -> None:
+    """Where the other host's kernel no longer acknowledges, the daemon there is not to blame."""
+    alpha, bravo = stations.make("alpha"), stations.make("bravo")
+    with Proxy(bravo.port, small_buffers=True) as proxy:
+        alpha.pin(bravo, proxy.address)
+        bravo.pin(alpha)
+        bravo.lines["alpha"]["addresses"] = []
+        bravo.write()
+        alpha.start()
+        bravo.start()
+        alpha.call("retry")
+        alpha.up("bravo")
+        proxy.stall()
+        alpha.when("bravo", state="degraded", reason="network-silent")
+        alpha.await_logged("session_silent", reason="network-silent")
+        # From bravo's side the same break looks the same, or like a hung peer if nothing waits.
+        bravo.await_logged("session_silent")
+        bravo.when("alpha", state="down")
+        proxy.cut()
+        proxy.flow()
+        alpha.call("retry")
+        alpha.up("bravo")
+
+
+def test_a_middlebox_that_swallows_everything_is_not_blamed_on_the_network(
+    stations: Stations,
+) -> None:
+    """Where somebody acknowledges what is never passed on, the reason claims no more than is seen.
+
+    The bytes are taken and nothing comes back: from here that is a peer that has stalled.
+    """
+    alpha, bravo = stations.make("alpha"), stations.make("bravo")
+    with Proxy(bravo.port) as proxy:
+        alpha.pin(bravo, proxy.address)
+        bravo.pin(alpha, proxy.address)
+        bravo.lines["alpha"]["addresses"] = []
+        bravo.write()
+        bravo.start()
+        alpha.start()
+        alpha.up("bravo")
+        proxy.stall()
+        assert alpha.await_logged("session_silent")["reason"] == "peer-stalled"
+        assert alpha.status("bravo")["state"] == "down"
+        assert alpha.hotline("status", "--check").code == 6

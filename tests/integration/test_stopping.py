@@ -1,0 +1,170 @@
+"""Signals: an orderly end says goodbye and loses nothing; SIGHUP takes up what has changed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from support.processes import Running, until
+from support.stations import Station, Stations, message, start
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_daemon_stops_quickly_under_load_and_says_goodbye(
+    stations: Stations, tmp_path: Path, number: signal.Signals
+) -> None:
+    """A slow end is killed by its supervisor; an end without a word looks like an attack."""
+    alpha, bravo = stations.running_pair()
+    senders = []
+    for station, line in ((alpha, "bravo"), (bravo, "alpha")):
+        path = tmp_path / f"{station.name}.ndjson"
+        lines = (json.dumps(message(f"{station.name}-{n}", "x" * 200)) for n in range(20_000))
+        path.write_text("\n".join(lines))
+        senders.append(Running("--config", station.path, "send", line, "--batch", path, "--json"))
+    until("both are under load", lambda: all(s.call("inbox", limit=1)["messages"] for s in stations.all))
+    began = time.monotonic()
+    assert alpha.stop(number) == 0
+    assert time.monotonic() - began < 2
+    bravo.await_logged("line_state", line="alpha", reason="peer-stopped")
+    assert bravo.logged("session_closed", code="stopped")
+    assert not bravo.logged("session_cut")
+    for sender in senders:
+        sender.process.communicate(timeout=30)
+    alpha.start()
+    alpha.up("bravo")
+    for station, line, peer in ((alpha, "bravo", bravo), (bravo, "alpha", alpha)):
+        station.settled(line)
+        kept = [one["id"] for one in station.box("outbox")]
+        assert [one["id"] for one in peer.box("inbox")] == kept
+        assert kept, "nothing was under way"
+
+
+def test_a_stopped_peer_is_told_from_a_lost_one(stations: Stations) -> None:
+    """An operator who reads "session lost" for an orderly stop raises an alarm for nothing."""
+    alpha, bravo = stations.make("alpha"), stations.make("bravo")
+    alpha.pin(bravo)
+    bravo.pin(alpha)
+    bravo.lines["alpha"]["addresses"] = []  # bravo only listens, so nothing later covers the reason
+    bravo.write()
+    start(alpha, bravo)
+    alpha.stop()
+    status = bravo.when("alpha", state="down", reason="peer-stopped")
+    assert status["attended"] is None
+    alpha.start()
+    alpha.up("bravo")
+    alpha.kill()
+    bravo.when("alpha", state="down", reason="truncated")
+
+
+def test_a_stop_with_a_stalled_peer_takes_no_longer(stations: Stations) -> None:
+    """A peer that reads nothing must not be able to keep this daemon from ending."""
+    alpha, bravo = stations.running_pair(heartbeat_s=10)
+    bravo.running.tell(signal.SIGSTOP)
+    alpha.send("bravo", *(message(f"stalled-{n}", "x" * 100_000) for n in range(30)))
+    began = time.monotonic()
+    assert alpha.stop() == 0
+    assert time.monotonic() - began < 2
+
+
+def test_hangup_takes_up_a_new_line_and_another_address(stations: Stations) -> None:
+    """A line that needs a restart of all others to be added is added too late."""
+    alpha, bravo, charlie = (stations.make(name) for name in ("alpha", "bravo", "charlie"))
+    alpha.pin(bravo)
+    bravo.pin(alpha)
+    bravo.lines["alpha"]["addresses"] = []
+    bravo.write()
+    start(alpha, bravo)
+    age = alpha.status("bravo")["session_age_s"]
+    charlie.pin(alpha)
+    charlie.start()
+    alpha.pin(charlie)
+    alpha.running.tell(signal.SIGHUP)
+    until("the line is there", lambda: len(alpha.call("status")["lines"]) == 2)
+    alpha.up("charlie")
+    assert alpha.hotline("send", "charlie", "x", "--wait", "delivered").code == 0
+    assert alpha.status("bravo")["session_age_s"] > age, "what stood was left alone"
+
+    bravo.stop()
+    bravo.port = stations.free_port()
+    bravo.write()
+    bravo.start()
+    alpha.pin(bravo)
+    alpha.running.tell(signal.SIGHUP)
+    assert alpha.up("bravo")["address"] == bravo.address
+
+    del alpha.lines["charlie"]
+    alpha.write()
+    alpha.running.tell(signal.SIGHUP)
+    charlie.when("alpha", state="down")
+    until("the line is gone", lambda: len(alpha.call("status")["lines"]) == 1)
+    assert alpha.hotline("send", "charlie", "x").code == 5
+    assert charlie.logged("session_closed", code="stopped")
+
+
+@pytest.mark.parametrize("fault", ["not TOML [", '[[line]]\nname = "x"\ncard = "no-such.card"\n'])
+def test_hangup_with_a_broken_configuration_changes_nothing(
+    stations: Stations, fault: str
+) -> None:
+    """A slip of the hand in a file must not take down a line that works."""
+    alpha, bravo = stations.running_pair()
+    age = alpha.status("bravo")["session_age_s"]
+    with alpha.path.open("a") as file:
+        file.write(f"\n{fault}")
+    alpha.running.tell(signal.SIGHUP)
+    logged = alpha.await_logged("config_not_reloaded", level="error")
+    assert logged["why"]
+    alpha.send("bravo", message("still"))
+    alpha.settled("bravo")
+    assert alpha.status("bravo")["session_age_s"] > age
+    assert [line["name"] for line in alpha.call("status")["lines"]] == ["bravo"]
+    alpha.write()
+    assert alpha.hotline("status", "--check").code == 0
+    assert alpha.stop() == 0
+    assert bravo.box("inbox")[0]["id"] == "still"
+
+
+def test_the_control_socket_is_gone_after_an_orderly_stop(pair_alone: Station) -> None:
+    """A socket that nobody answers makes every program that watches it guess."""
+    assert pair_alone.config.control_path.is_socket()
+    assert pair_alone.stop() == 0
+    assert not pair_alone.config.control_path.exists()
+
+
+@pytest.fixture
+def pair_alone(stations: Stations) -> Station:
+    """Give a running station without a line."""
+    station = stations.make("alpha")
+    station.start()
+    return station
+
+
+def test_two_daemons_started_at_once_agree_on_one_session(stations: Stations) -> None:
+    """Both dial at the same moment: they must not replace each other's sessions for ever."""
+    alpha, bravo = stations.pair()
+    barrier = threading.Barrier(2)
+
+    def launch(station: Station) -> None:
+        barrier.wait()
+        station.launch()
+
+    threads = [threading.Thread(target=launch, args=(one,)) for one in (alpha, bravo)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    start_all = ((alpha, "bravo"), (bravo, "alpha"))
+    for station, _ in start_all:
+        until("it answers", station._answers)  # noqa: SLF001
+    for station, line in start_all:
+        station.up(line)
+    for number in range(3):
+        identifier = f"agreed-{number}"
+        for station, line in start_all:
+            done = station.hotline("send", line, "x", "--id", identifier, "--wait", "delivered")
+            assert done.code == 0
+    for station, _ in start_all:
+        assert len(station.logged("session_agreed")) <= 2
