@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hotline.errors import HotlineError, RefusedError
+from hotline.errors import HotlineError, RefusedError, StoreError, StoreInUseError
 
 DONE: Final = 0
 FAULT: Final = 1
@@ -39,6 +39,10 @@ def of(error: HotlineError) -> int:
         return UNREACHABLE
     if isinstance(error, TimedOutError):
         return TIMED_OUT
+    if isinstance(error, StoreInUseError):
+        return REFUSED
+    if isinstance(error, StoreError):
+        return FAULT
     if isinstance(error, RefusedError) and error.code != "bad-request":
         return REFUSED
     return USAGE

@@ -39,10 +39,22 @@ def main(config: StationConfig) -> int:
         log = logs.setup(config)
         try:
             return trio.run(_main, config, identity, store, log)
+        except BaseExceptionGroup as group:
+            raise _first_cause(group, log) from None
         finally:
             log.close()
     finally:
         store.close()
+
+
+def _first_cause(group: BaseExceptionGroup[BaseException], log: Logs) -> BaseException:
+    """Give what ended the daemon: tasks run side by side, so trio tells of it in groups."""
+    cause: BaseException = group
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    if not isinstance(cause, HotlineError):
+        log.daemon.critical("daemon_failed", exc_info=cause)
+    return cause
 
 
 async def _main(config: StationConfig, identity: Identity, store: Store, log: Logs) -> int:
@@ -72,7 +84,7 @@ async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs) -> Non
             )
         except OSError as error:
             raise ConfigError(
-                f"cannot listen on {address}: {error.strerror}",
+                f"cannot listen on {address}: {error.strerror or error}",
                 hint="another program may use it; see station.listen in the configuration",
             ) from None
         nursery.start_soon(partial(trio.serve_listeners, station.call, listeners))

@@ -191,17 +191,11 @@ class Line:
         if link is None or link.session is None:
             return self._flush(moment)
         try:
-            was_open, opened_before = link.session.is_open, link.session.records_opened
+            opened_before = link.session.records_opened
             for frame in link.session.receive(data):
-                if not was_open and link.session.is_open:
-                    was_open = True
-                    self._opened(link, moment)
-                if link.conn in self.links.by_conn:  # not turned away just now
-                    self._frame(link, frame, moment)
+                self._frame(link, frame, moment)
                 if link.conn not in self.links.by_conn:
-                    break
-            if not was_open and link.session.is_open:
-                self._opened(link, moment)
+                    break  # let go, or turned away, by what this frame said
             if link is self.links.current and link.session.records_opened > opened_before:
                 self.vitals.heard_at = moment.now
         except RemoteError as error:
@@ -266,7 +260,9 @@ class Line:
         self._push(link, hello)
 
     def _frame(self, link: Link, frame: frames.Frame, moment: Moment) -> None:
-        if isinstance(frame, frames.Close):
+        if isinstance(frame, frames.Attest):
+            self._opened(link, moment)
+        elif isinstance(frame, frames.Close):
             self._peer_closed(link, frame, moment)
         elif isinstance(frame, frames.Hello):
             self._take_hello(link, frame, moment)

@@ -97,15 +97,14 @@ class Session:
     def receive(self, data: bytes) -> Iterator[frames.Frame]:
         """Give the frames that data completes; raises RemoteError, and then the session is over.
 
-        The generator must be used up, or abandoned together with the session.
+        The first is the peer's Attest, verified: from then on the session is open. The generator
+        must be used up, or abandoned together with the session.
         """
         if self._reader is None:
             data = self._receive_unit(data)
         if self._reader is not None and data:
             for frame_type, body in self._reader.feed(data):
-                frame = self._admit(frames.decode(frame_type, body))
-                if frame is not None:
-                    yield frame
+                yield self._admit(frames.decode(frame_type, body))
 
     def push(self, frame: frames.Frame) -> None:
         """Queue a frame for the peer; only while open."""
@@ -156,7 +155,7 @@ class Session:
         )
         self._writer.push(*frames.encode(frames.Attest(signature)))
 
-    def _admit(self, frame: frames.Frame) -> frames.Frame | None:
+    def _admit(self, frame: frames.Frame) -> frames.Frame:
         """Hold frames to the stage that the session is in."""
         if self.stage is Stage.ATTEST:
             if not isinstance(frame, frames.Attest):
@@ -167,7 +166,7 @@ class Session:
                 handshake_hash=self._noise.get_handshake_hash(),
             )
             self.stage = Stage.OPEN
-            return None
+            return frame
         if self.stage is Stage.CLOSED:
             raise ProtocolError(f"{type(frame).__name__} came after close")
         if isinstance(frame, frames.Attest):

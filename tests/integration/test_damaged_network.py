@@ -13,9 +13,7 @@ from support.stations_proxy import Proxy
 def behind(stations: Stations, proxy_of: Station) -> Station:
     """Make alpha, the only one who dials."""
     alpha = stations.make("alpha")
-    proxy_of.pin(alpha)
-    proxy_of.lines["alpha"]["addresses"] = []
-    proxy_of.write()
+    proxy_of.pin(alpha, calls=False)
     return alpha
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from support.processes import until
 from support.stations import Stations, message
 from support.stations_proxy import Proxy
 
@@ -28,15 +29,12 @@ def test_a_dead_peer_is_reported_with_reason_and_next_attempt(stations: Stations
 def test_retry_dials_at_once(stations: Stations) -> None:
     """An operator who knows that the peer is back must not have to wait for a timer."""
     alpha, bravo = stations.pair()
-    bravo.lines["alpha"]["addresses"] = []
-    bravo.write()
+    bravo.pin(alpha, calls=False)
     alpha.start()
 
     def far_off() -> bool:
         waits_s = alpha.status("bravo")["next_attempt_s"]
         return waits_s is not None and waits_s > 4
-
-    from support.processes import until
 
     until("the next attempt is seconds away", far_off)
     bravo.start()
@@ -73,9 +71,7 @@ def test_a_network_that_takes_nothing_is_named(stations: Stations) -> None:
     alpha, bravo = stations.make("alpha"), stations.make("bravo")
     with Proxy(bravo.port, small_buffers=True) as proxy:
         alpha.pin(bravo, proxy.address)
-        bravo.pin(alpha)
-        bravo.lines["alpha"]["addresses"] = []
-        bravo.write()
+        bravo.pin(alpha, calls=False)
         alpha.start()
         bravo.start()
         alpha.call("retry")
@@ -102,9 +98,7 @@ def test_a_middlebox_that_swallows_everything_is_not_blamed_on_the_network(
     alpha, bravo = stations.make("alpha"), stations.make("bravo")
     with Proxy(bravo.port) as proxy:
         alpha.pin(bravo, proxy.address)
-        bravo.pin(alpha, proxy.address)
-        bravo.lines["alpha"]["addresses"] = []
-        bravo.write()
+        bravo.pin(alpha, calls=False)
         bravo.start()
         alpha.start()
         alpha.up("bravo")

@@ -65,7 +65,7 @@ def test_a_second_daemon_on_one_store_is_refused(stations: Stations) -> None:
     alpha, bravo = stations.running_pair()
     second = hotline("--config", alpha.path, "run")
     assert second.code != 0
-    assert str(alpha.config.store_path) in second.err
+    assert str(alpha.state / "store.db") in second.err
     assert "daemon" in second.err
     assert alpha.hotline("status", "--check").code == 0, "the first one goes on"
     assert bravo.status("alpha")["state"] == "up"
@@ -76,7 +76,7 @@ def test_what_a_killed_daemon_left_is_no_obstacle(stations: Stations) -> None:
     alpha, bravo = stations.running_pair()
     alpha.send("bravo", message("before"))
     alpha.kill()
-    assert alpha.config.control_path.is_socket()
+    assert alpha.socket.is_socket()
     unreachable = alpha.hotline("send", "bravo", "x")
     assert unreachable.code == 3
     alpha.start()
@@ -92,7 +92,7 @@ class SmallDisk:
     """A file system of its own under a station's state, which a test can fill."""
 
     def __init__(self, station: Station, size_bytes: int) -> None:
-        self.folder = station.folder / "state"
+        self.folder = station.state
         self.folder.mkdir(mode=0o700)
         subprocess.run(
             ["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=700", "tmpfs", self.folder],

@@ -22,7 +22,7 @@ def test_a_daemon_stops_quickly_under_load_and_says_goodbye(
     senders = []
     for station, line in ((alpha, "bravo"), (bravo, "alpha")):
         path = tmp_path / f"{station.name}.ndjson"
-        lines = (json.dumps(message(f"{station.name}-{n}", "x" * 200)) for n in range(20_000))
+        lines = (json.dumps(message(f"{station.name}-{n}", "x" * 200)) for n in range(5_000))
         path.write_text("\n".join(lines))
         senders.append(Running("--config", station.path, "send", line, "--batch", path, "--json"))
     until("both are under load", lambda: all(s.call("inbox", limit=1)["messages"] for s in stations.all))
@@ -47,9 +47,7 @@ def test_a_stopped_peer_is_told_from_a_lost_one(stations: Stations) -> None:
     """An operator who reads "session lost" for an orderly stop raises an alarm for nothing."""
     alpha, bravo = stations.make("alpha"), stations.make("bravo")
     alpha.pin(bravo)
-    bravo.pin(alpha)
-    bravo.lines["alpha"]["addresses"] = []  # bravo only listens, so nothing later covers the reason
-    bravo.write()
+    bravo.pin(alpha, calls=False)  # bravo only listens, so nothing later covers the reason
     start(alpha, bravo)
     alpha.stop()
     status = bravo.when("alpha", state="down", reason="peer-stopped")
@@ -74,9 +72,7 @@ def test_hangup_takes_up_a_new_line_and_another_address(stations: Stations) -> N
     """A line that needs a restart of all others to be added is added too late."""
     alpha, bravo, charlie = (stations.make(name) for name in ("alpha", "bravo", "charlie"))
     alpha.pin(bravo)
-    bravo.pin(alpha)
-    bravo.lines["alpha"]["addresses"] = []
-    bravo.write()
+    bravo.pin(alpha, calls=False)
     start(alpha, bravo)
     age = alpha.status("bravo")["session_age_s"]
     charlie.pin(alpha)
@@ -105,7 +101,15 @@ def test_hangup_takes_up_a_new_line_and_another_address(stations: Stations) -> N
     assert charlie.logged("session_closed", code="stopped")
 
 
-@pytest.mark.parametrize("fault", ["not TOML [", '[[line]]\nname = "x"\ncard = "no-such.card"\n'])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "not TOML [",
+        '[[line]]\nname = "x"\ncard = "no-such.card"\n',
+        '[[line]]\nname = "x"\ncard = "bravo.card"\n',
+        '[[line]]\nname = "x"\ncard = "alpha.card"\n',
+    ],
+)
 def test_hangup_with_a_broken_configuration_changes_nothing(
     stations: Stations, fault: str
 ) -> None:
@@ -129,9 +133,63 @@ def test_hangup_with_a_broken_configuration_changes_nothing(
 
 def test_the_control_socket_is_gone_after_an_orderly_stop(pair_alone: Station) -> None:
     """A socket that nobody answers makes every program that watches it guess."""
-    assert pair_alone.config.control_path.is_socket()
+    assert pair_alone.socket.is_socket()
     assert pair_alone.stop() == 0
-    assert not pair_alone.config.control_path.exists()
+    assert not pair_alone.socket.exists()
+
+
+def test_hangup_takes_up_all_of_a_configuration_or_nothing(stations: Stations) -> None:
+    """Half a new configuration is one that nobody has written: it may drop the line that matters."""
+    alpha, bravo = stations.running_pair()
+    charlie = stations.make("charlie")
+    before = alpha.lines.pop("bravo")
+    alpha.pin(charlie)
+    alpha.lines["delta"] = {"name": "delta", "card": "no-such.card"}
+    alpha.write()
+    alpha.running.tell(signal.SIGHUP)
+    alpha.await_logged("config_not_reloaded")
+    alpha.send("bravo", message("still"))
+    alpha.settled("bravo")
+    assert [line["name"] for line in alpha.call("status")["lines"]] == ["bravo"]
+    del alpha.lines["delta"]
+    alpha.lines["bravo"] = before
+    alpha.write()
+    alpha.running.tell(signal.SIGHUP)
+    alpha.await_logged("config_reloaded")
+    charlie.pin(alpha)
+    start(charlie)
+    alpha.up("charlie")
+    assert alpha.status("bravo")["state"] == "up"
+    assert len(bravo.logged("session_agreed")) == 1
+
+
+def test_lines_can_be_added_under_load(stations: Stations, tmp_path: Path) -> None:
+    """The new line is written by the same store that is busy: neither may trip over the other."""
+    alpha, bravo = stations.running_pair()
+    path = tmp_path / "batch.ndjson"
+    path.write_text("\n".join(json.dumps(message(f"load-{n}")) for n in range(10_000)))
+    sender = Running("--config", alpha.path, "send", "bravo", "--batch", path, "--wait", "delivered")
+    for name in ("charlie", "delta", "echo", "foxtrot"):
+        until("it is under load", lambda: alpha.status("bravo")["queued"] > 200)
+        alpha.pin(stations.make(name))
+        alpha.running.tell(signal.SIGHUP)
+        alpha.await_logged("config_reloaded", lines=list(alpha.lines))
+    assert sender.wait() == 0
+    assert alpha.hotline("status", "--check", "bravo").code == 0
+    assert len(bravo.box("inbox")) == 10_000
+
+
+@pytest.mark.parametrize("card", ["bravo.card", "alpha.card"])
+def test_a_card_stands_for_one_line_only(stations: Stations, card: str) -> None:
+    """Two lines to one peer would write one log twice; a line to oneself would write both."""
+    alpha, _ = stations.pair()
+    alpha.lines["other"] = {"name": "other", "card": card}
+    alpha.write()
+    alpha.launch()
+    assert alpha.running.wait() == 2
+    said = alpha.stderr.read_text()
+    assert "other" in said
+    assert "card" in said
 
 
 @pytest.fixture
@@ -158,7 +216,7 @@ def test_two_daemons_started_at_once_agree_on_one_session(stations: Stations) ->
         thread.join()
     start_all = ((alpha, "bravo"), (bravo, "alpha"))
     for station, _ in start_all:
-        until("it answers", station._answers)  # noqa: SLF001
+        station.ready()
     for station, line in start_all:
         station.up(line)
     for number in range(3):

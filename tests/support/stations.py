@@ -18,8 +18,6 @@ from typing import Any, Final
 
 from support.processes import LONG_S, Done, Running, hotline, until
 
-from hotline.daemon.config import StationConfig, load
-
 Message = dict[str, Any]
 
 BEAT_S: Final = 0.25
@@ -108,22 +106,27 @@ class Station:
         return self.folder / "hotline.toml"
 
     @property
-    def config(self) -> StationConfig:
-        """The configuration as it stands in the file."""
-        return load(self.path)
+    def state(self) -> Path:
+        """The state folder: store, logs and control socket."""
+        return self.folder / "state"
+
+    @property
+    def socket(self) -> Path:
+        """The control socket."""
+        return self.state / "control.sock"
 
     @property
     def address(self) -> str:
         """Where this station listens."""
         return f"127.0.0.1:{self.port}"
 
-    def pin(self, peer: Station, *addresses: str, **settings: Any) -> None:
-        """Add or replace the line to peer: at its own address if none is given."""
+    def pin(self, peer: Station, *addresses: str, calls: bool = True, **settings: Any) -> None:
+        """Add or replace the line to peer: at its own address if none is given, if we call at all."""
         shutil.copyfile(peer.card, self.folder / f"{peer.name}.card")
         self.lines[peer.name] = {
             "name": peer.name,
             "card": f"{peer.name}.card",
-            "addresses": list(addresses) or [peer.address],
+            "addresses": (list(addresses) or [peer.address]) if calls else [],
             "heartbeat_s": BEAT_S,
             **settings,
         }
@@ -151,16 +154,18 @@ class Station:
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
         self.launch()
-        until(f"{self.name} answers", self._answers)
+        self.ready()
 
-    def launch(self) -> Running:
+    def launch(self) -> None:
         """Start the daemon without waiting."""
         self.daemon = Running("--config", self.path, "run", stderr=self.stderr)
-        return self.daemon
+
+    def ready(self) -> None:
+        """Wait until a daemon that was launched answers."""
+        until(f"{self.name} answers", self._answers)
 
     def _answers(self) -> bool:
-        assert self.daemon is not None
-        assert self.daemon.alive, f"the daemon of {self.name} ended: {self.stderr.read_text()}"
+        assert self.running.alive, f"the daemon of {self.name} ended: {self.stderr.read_text()}"
         with contextlib.suppress(OSError, EOFError):
             return bool(self.call("status"))
         return False
@@ -198,7 +203,7 @@ class Station:
 
     def client(self) -> Client:
         """Connect to the control socket."""
-        return Client(self.folder / "state" / "control.sock")
+        return Client(self.socket)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Ask the daemon over a connection of its own."""
@@ -255,7 +260,7 @@ class Station:
         """Give the lines of the daemon's log that have this event and these fields."""
         return [
             line
-            for line in log_lines(self.config.daemon_log)
+            for line in log_lines(self.state / "daemon.jsonl")
             if line["event"] == event and fields.items() <= line.items()
         ]
 
@@ -265,10 +270,9 @@ class Station:
 
     def show_logs(self) -> None:
         """Print the end of what the daemon wrote, for whoever looks into a failure."""
-        for path in (self.stderr,):
-            if path.exists():
-                print(f"--- {self.name}: {path.name}")
-                print("\n".join(path.read_text(errors="replace").splitlines()[-_SHOWN_LINES:]))
+        if self.stderr.exists():
+            print(f"--- what {self.name} said last:")
+            print("\n".join(self.stderr.read_text(errors="replace").splitlines()[-_SHOWN_LINES:]))
 
 
 class Stations:
@@ -330,7 +334,7 @@ def start(*stations: Station) -> None:
     for station in stations:
         station.launch()
     for station in stations:
-        until(f"{station.name} answers", station._answers)  # noqa: SLF001
+        station.ready()
     for station in stations:
         for line in station.lines:
             station.up(line)
