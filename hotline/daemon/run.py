@@ -95,17 +95,18 @@ async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs) -> Non
 
 
 async def _obey(signals: AsyncIterator[int], station: Station, log: Logs) -> None:
-    """SIGTERM and SIGINT stop, a second one at once; SIGHUP reads the configuration anew."""
-    async for number in signals:
-        if number == signal.SIGHUP:
-            _reload(station, log)
-        else:
-            station.stop_asked.set()
+    """SIGTERM and SIGINT stop; SIGHUP reads the configuration anew."""
+    async with trio.open_nursery() as nursery:
+        async for number in signals:
+            if number == signal.SIGHUP:
+                nursery.start_soon(_reload, station, log)
+            else:
+                station.stop_asked.set()
 
 
-def _reload(station: Station, log: Logs) -> None:
+async def _reload(station: Station, log: Logs) -> None:
     try:
-        station.reload(configuration.load(station.config.path))
+        await station.reload(configuration.load(station.config.path))
     except HotlineError as error:
         fields: dict[str, Any] = {"why": str(error), "hint": error.hint}
         log.daemon.error("config_not_reloaded", **fields)

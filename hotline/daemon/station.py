@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -16,7 +17,7 @@ from hotline.daemon.listener import Hall, Listener
 from hotline.daemon.runner import Runner
 from hotline.daemon.watching import Watches
 from hotline.daemon.writer import Writer
-from hotline.errors import ConfigError, HotlineError, RefusedError, StoreError
+from hotline.errors import ConfigError, HotlineError, IdentityError, RefusedError, StoreError
 from hotline.identity import read_card, read_line_secret, read_secret_keys
 from hotline.line.accepting import QueueLimits
 from hotline.line.door import Door
@@ -29,13 +30,14 @@ from hotline.noise.kem import MLKEM1024
 from hotline.text import utc_microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from hotline.daemon.config import LineConfig, StationConfig
     from hotline.daemon.connection import Connection
     from hotline.daemon.logs import Logs
     from hotline.identity import Card, SecretKeys
     from hotline.line.effects import Report
+    from hotline.model import LineRecord
     from hotline.store.interface import Reader, Store
 
 T = TypeVar("T")
@@ -94,6 +96,7 @@ class Station:
         self._runners: dict[str, Runner] = {}
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
+        self._reloading = trio.Lock()
         self._uniform = random.SystemRandom().random
         self._writer = Writer(store, self._store_failed)
 
@@ -105,8 +108,9 @@ class Station:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                pairings = self._pair(self.config.lines)
                 for line in self.config.lines:
-                    self._add(line)
+                    await self._add(line, pairings[line.name])
                 await serve(nursery)
                 self._log("daemon_started", version=__version__, lines=self.line_names())
                 await self.stop_asked.wait()
@@ -131,8 +135,31 @@ class Station:
 
     # --- lines ---
 
-    def _add(self, config: LineConfig) -> None:
-        runner = self._make(config)
+    def _pair(self, lines: Sequence[LineConfig]) -> dict[str, Pairing]:
+        """Read the cards and secrets of lines, by name; raises HotlineError before anything is done."""
+        pairings: dict[str, Pairing] = {}
+        names: dict[bytes, str] = {}
+        for line in lines:
+            secret = read_line_secret(line.secret) if line.secret is not None else b""
+            try:
+                pairing = Pairing(
+                    self._identity.keys, self._identity.card, read_card(line.card), secret
+                )
+            except IdentityError as error:
+                raise ConfigError(f"line {line.name}: {error}", hint=error.hint) from None
+            # One log would be written by two lines, each sure to be the only one.
+            other = names.setdefault(pairing.peer.id, line.name)
+            if other != line.name:
+                raise ConfigError(
+                    f"the lines {other} and {line.name} have the same card, {pairing.peer.name}'s",
+                    hint="a line is the pairing with one peer: remove one of the two",
+                )
+            pairings[line.name] = pairing
+        return pairings
+
+    async def _add(self, config: LineConfig, pairing: Pairing) -> None:
+        record = await self._writer.run(partial(self._record, config.name, pairing.peer.id))
+        runner = self._make(config, pairing, record)
         self._runners[config.name] = runner
         self._door.add(runner.line)
         scope = self._scopes[config.name] = trio.CancelScope()
@@ -144,13 +171,13 @@ class Station:
         if self._nursery is not None:
             self._nursery.start_soon(keep)
 
-    def _make(self, config: LineConfig) -> Runner:
-        secret = read_line_secret(config.secret) if config.secret is not None else b""
-        pairing = Pairing(self._identity.keys, self._identity.card, read_card(config.card), secret)
-        number = self._store.add_line(config.name, pairing.peer.id)
-        record = self._store.read(
+    def _record(self, name: str, peer_id: bytes) -> LineRecord:
+        number = self._store.add_line(name, peer_id)
+        return self._store.read(
             lambda reader: next(one for one in reader.lines() if one.line == number)
         )
+
+    def _make(self, config: LineConfig, pairing: Pairing, record: LineRecord) -> Runner:
         connections: dict[int, Connection] = {}
 
         def kernel_took_all(conn: int) -> bool | None:
@@ -159,35 +186,46 @@ class Station:
 
         world = World(system_ephemerals(MLKEM1024), self._uniform, kernel_took_all)
         line = Line(pairing, record, world, _addresses(config), config.heartbeat_s)
+        line.attended = bool(len(self.watches))
         return Runner(line, connections, self._writer, self._reported)
 
-    def reload(self, config: StationConfig) -> None:
-        """Take lines, addresses and heartbeats anew; the rest needs a restart."""
-        known = {line.name: line for line in self.config.lines}
-        wanted = {line.name: line for line in config.lines}
-        for name in known.keys() - wanted.keys():
-            self._remove(name)
-        for name in known.keys() & wanted.keys():
-            line = wanted[name]
-            self._runners[name].perform(
-                self._runners[name].line.reconfigure(_addresses(line), line.heartbeat_s, moment())
-            )
-        for name in wanted.keys() - known.keys():
-            self._add(wanted[name])
-        self.config = replace(self.config, lines=config.lines)
-        self._log("config_reloaded", lines=self.line_names())
+    async def reload(self, config: StationConfig) -> None:
+        """Take lines, addresses and heartbeats anew; the rest needs a restart.
 
-    def _remove(self, name: str) -> None:
-        self._door.remove(name)
-        runner, scope = self._runners.pop(name), self._scopes.pop(name)
+        Raises HotlineError, and changes nothing, if a card or secret cannot be used.
+        """
+        async with self._reloading:
+            pairings = self._pair(config.lines)
+            # Another card or secret under the same name is another line.
+            kept = {
+                name
+                for name, runner in self._runners.items()
+                if name in pairings and runner.line.pairing.psk == pairings[name].psk
+            }
+            self.config = replace(self.config, lines=config.lines)
+            # One line must have ended before another may work on its log, under a new name.
+            await self._remove(self._runners.keys() - kept)
+            for line in config.lines:
+                if line.name in kept:
+                    runner = self._runners[line.name]
+                    runner.perform(
+                        runner.line.reconfigure(_addresses(line), line.heartbeat_s, moment())
+                    )
+                else:
+                    await self._add(line, pairings[line.name])
+            self._log("config_reloaded", lines=self.line_names())
 
-        async def end() -> None:
-            with trio.move_on_after(_STOP_S):
-                await runner.stop()
+    async def _remove(self, names: Collection[str]) -> None:
+        runners = []
+        for name in names:
+            self._door.remove(name)
+            runners.append((self._runners.pop(name), self._scopes.pop(name)))
+        with trio.move_on_after(_STOP_S):
+            async with trio.open_nursery() as nursery:
+                for runner, _ in runners:
+                    nursery.start_soon(runner.stop)
+        for _, scope in runners:
             scope.cancel()
-
-        if self._nursery is not None:
-            self._nursery.start_soon(end)
 
     # --- for callers ---
 
@@ -208,7 +246,7 @@ class Station:
 
     def line_names(self) -> list[str]:
         """Give the names of all lines, in the order of the configuration."""
-        return [line.name for line in self.config.lines]
+        return [line.name for line in self.config.lines if line.name in self._runners]
 
     def runner(self, name: str) -> Runner:
         """Give a line's runner; raises RefusedError if there is no such line."""

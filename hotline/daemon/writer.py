@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import trio
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from hotline.line.effects import Commit
     from hotline.store.interface import Store
+
+T = TypeVar("T")
 
 _BATCH_COMMITS: Final = 512
 """Commits in one transaction: bounds how long the first of them waits for the last."""
@@ -38,14 +40,33 @@ class Writer:
         """Write to store, and tell failed, once, that it is lost."""
         self._store = store
         self._failed = failed
-        self._queue: queue.SimpleQueue[Sequence[Commit] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[Commit] | Callable[[], None]] = queue.SimpleQueue()
         self._token = trio.lowlevel.current_trio_token()
         self._thread = threading.Thread(target=self._run, name="hotline-store", daemon=True)
         self._lost = False
+        self._closing = False
 
     def start(self) -> None:
         """Begin to write."""
         self._thread.start()
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Run function on the store's thread, after all that was submitted, and give its result."""
+        finished = trio.Event()
+        results: list[T | Exception] = []
+
+        def job() -> None:
+            try:
+                results.append(function())
+            except Exception as error:  # noqa: BLE001 - it is raised again where it was asked for
+                results.append(error)
+            self._call(finished.set)
+
+        self._queue.put(job)
+        await finished.wait()
+        if isinstance(results[0], Exception):
+            raise results[0]
+        return results[0]
 
     def submit(self, commits: Sequence[Commit]) -> None:
         """Make commits durable, in this order, in one transaction if possible."""
@@ -54,15 +75,17 @@ class Writer:
 
     async def close(self) -> None:
         """Finish what was submitted and stop; the store may be closed afterwards."""
-        self._queue.put(None)
+        self._queue.put(self._close)
         await trio.to_thread.run_sync(self._thread.join)
 
+    def _close(self) -> None:
+        self._closing = True
+
     def _run(self) -> None:
-        closing = False
-        while not closing:
+        while not self._closing:
             batch: list[Commit] = []
             item = self._queue.get()
-            while item is not None:
+            while not callable(item):
                 batch += item
                 if len(batch) >= _BATCH_COMMITS:
                     break
@@ -70,9 +93,10 @@ class Writer:
                     item = self._queue.get_nowait()
                 except queue.Empty:
                     break
-            closing = item is None
             if batch:
                 self._write(batch)
+            if callable(item):
+                item()
 
     def _write(self, batch: list[Commit]) -> None:
         outcomes: list[Any]

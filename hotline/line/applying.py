@@ -176,7 +176,7 @@ class _Reading:
 
     def _take_acknowledgement(self, number: int, entry: entries.Acknowledgement) -> None:
         view = self._tx.find(self._line, Side.OWN, entry.message_id)
-        if view is None or view.number != entry.number:
+        if view is None or view.number != entry.number or view.kind is not Kind.MESSAGE:
             raise _broke_rules(
                 number, f"it acknowledges entry {entry.number}, which is no such message"
             )

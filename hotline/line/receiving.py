@@ -35,6 +35,7 @@ class Receiving:
         self._held_bytes = 0
         self._dropped = False
         self.accept_again_at: float | None = None
+        self._has_room = False
 
     @property
     def accepting(self) -> bool:
@@ -68,11 +69,24 @@ class Receiving:
         self._apply_more(moment)
 
     def accept_again(self, moment: Moment) -> bool:
-        """Try anew once the pause after a full disk is over; tells whether it is over just now."""
+        """Try the disk once the pause after a full one is over; tells whether it has room just now.
+
+        The peer is told only then: a line that is called up at each try would not be honest.
+        """
         if self.accept_again_at is None or moment.now < self.accept_again_at:
             return False
-        self.accept_again_at = None
-        return True
+        if self._has_room:
+            self.accept_again_at = None
+            return True
+        self.accept_again_at = moment.now + _REFUSAL_PAUSE_S
+        line = self._context.line
+        self._context.commit(lambda tx: tx.put_line(tx.line(line)), self._tried)
+        return False
+
+    def _tried(self, outcome: Any, moment: Moment) -> None:
+        if not isinstance(outcome, HotlineError):
+            self._has_room = True
+            self.accept_again_at = moment.now
 
     def _apply_more(self, moment: Moment) -> None:
         """Hand all runs that wait to the disk at once; one batch is under way at a time."""
@@ -118,6 +132,7 @@ class Receiving:
             self._context.fault(error, moment)
             return
         self.accept_again_at = moment.now + _REFUSAL_PAUSE_S
+        self._has_room = False
         self._context.report("store_full", level="error", why=str(error))
 
     def sign_receipt(self, position: Position, wall_ns: int) -> ReceiptFrame:

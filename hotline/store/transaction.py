@@ -84,9 +84,9 @@ _UNQUEUE: Final = f"""
 DELETE FROM queue WHERE key = (SELECT {QUEUE_KEY_SQL} FROM message WHERE row = ?)
 """  # noqa: S608 - constants only
 
-_SEAL_PART: Final = f"""
-UPDATE queue SET sealed_bytes = ? WHERE key = (SELECT {QUEUE_KEY_SQL} FROM message WHERE row = ?)
-"""  # noqa: S608 - constants only
+_SEAL_PART: Final = """
+UPDATE message SET queueing = 1, sealed_bytes = ? WHERE row = ? AND line = ? AND queueing < 2
+"""
 
 _WITHDRAW: Final = f"""
 UPDATE message SET queueing = ?, content = (
@@ -144,7 +144,7 @@ class SqliteTransaction:
             ],
         )
         self._database.executemany(
-            "INSERT INTO queue VALUES (?, 0, ?)",
+            "INSERT INTO queue VALUES (?, ?)",
             [(queue_key(line, m.precedence, row), m.content) for row, m in numbered],
         )
 
@@ -177,11 +177,7 @@ class SqliteTransaction:
 
     def seal_part(self, line: int, row: int, number: int, sealed_bytes: int) -> None:
         """Say that entry number carries row's content up to sealed_bytes."""
-        self._change(
-            "UPDATE message SET queueing = 1 WHERE row = ? AND line = ? AND queueing < 2",
-            [(row, line)],
-        )
-        self._change(_SEAL_PART, [(sealed_bytes, row)])
+        self._change(_SEAL_PART, [(sealed_bytes, row, line)])
         self._database.execute("INSERT INTO part VALUES (?, ?)", (row, number))
 
     # --- the logs ---

@@ -18,7 +18,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -376,10 +376,12 @@ class Station:
             wall_ns,
         )
 
+        self.world.asked[self.name].setdefault(identifier, body)
+
         def accepted(outcome: Any) -> Any:
             [answer] = outcome[1]
             if isinstance(answer, accepting.Accepted) and not answer.repeated:
-                self.world.said(self, identifier, body)
+                self.world.said(self, identifier)
             return answer
 
         return self.ask(
@@ -461,21 +463,19 @@ class Station:
         return [dict(r.fields) for at, r in self.reports if r.event == event and at >= since]
 
     def states(self, since: float = 0.0) -> list[tuple[float, str, str]]:
-        """Give when the line's state changed: seconds since ``since``, state, reason."""
+        """Give when the line's state changed after ``since``, in seconds from it: state, reason."""
         return [
             (round(at - since, 6), str(r.fields["state"]), str(r.fields["reason"]))
             for at, r in self.reports
-            if r.event == "line_state" and at >= since
+            if r.event == "line_state" and at > since
         ]
 
 
 @dataclass
 class _Said:
-    """One accepted message, as its author meant it, and the best state it was seen in."""
+    """One accepted message, and how far it was seen to have come."""
 
-    body: str
     rank: int = 0
-    states: list[State] = field(default_factory=list)
 
 
 class LineWorld:
@@ -501,6 +501,8 @@ class LineWorld:
         self._sequence = itertools.count()
         self._all_ends: list[End] = []
         self._said: dict[str, dict[str, _Said]] = {name: {} for name in NAMES}
+        self.asked: dict[str, dict[str, str]] = {name: {} for name in NAMES}
+        """What was asked for: it may arrive even if a crash took the answer."""
         self.stations = [Station(self, name, folder / f"{name}.db") for name in in_order()]
         self.arbiter, self.second = self.stations
         self.second.addresses = (self.arbiter.name,)
@@ -635,10 +637,10 @@ class LineWorld:
 
     # --- the checker ---
 
-    def said(self, station: Station, identifier: str, body: str) -> None:
+    def said(self, station: Station, identifier: str) -> None:
         """Note what was accepted: it may never be lost, doubled or changed from now on."""
         assert identifier not in self._said[station.name]
-        self._said[station.name][identifier] = _Said(body)
+        self._said[station.name][identifier] = _Said()
 
     def check(self) -> None:
         """What must hold after every step: nobody has signed for more than its disk has."""
@@ -657,8 +659,9 @@ class LineWorld:
             received = reader.page(Side.PEER)
             ids = [view.id for view in received]
             assert len(ids) == len(set(ids)), "a message was received twice"
-            assert set(ids) <= said.keys(), "a message was received that nobody accepted"
-            assert all(view.body == said[view.id].body for view in received), "a body was changed"
+            asked = self.asked[author.name]
+            assert set(ids) <= asked.keys(), "a message was received that nobody asked for"
+            assert all(view.body == asked[view.id] for view in received), "a body was changed"
             own = {view.id: view for view in author.page(Side.OWN)}
             assert own.keys() >= said.keys(), "an accepted message is gone"
             for identifier, one in said.items():

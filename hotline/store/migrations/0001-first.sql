@@ -73,6 +73,8 @@ CREATE INDEX resumption_reach ON resumption (line, upto, after);
 
 -- Messages, acknowledgements and tests of both directions. An incoming one always stands in the
 -- log: its queueing is SEALED (2). at_ns is when it was accepted (ours) or received (the peer's).
+-- sealed_bytes is how much of a long message stands in parts; it is not in queue, beside the
+-- content, for each part would have the whole content written again.
 -- content is kept here only of what expired or was cancelled: the log will never hold it.
 CREATE TABLE message (
     row INTEGER PRIMARY KEY,
@@ -82,6 +84,7 @@ CREATE TABLE message (
     precedence INTEGER NOT NULL,
     queueing INTEGER NOT NULL,
     number INTEGER,
+    sealed_bytes INTEGER NOT NULL DEFAULT 0,
     at_ns INTEGER NOT NULL,
     expires_ns INTEGER,
     id TEXT NOT NULL,
@@ -110,7 +113,6 @@ CREATE INDEX message_expiry ON message (line, expires_ns)
 -- order is the order of sealing, and its pages are used again, which no index over message gives.
 CREATE TABLE queue (
     key INTEGER PRIMARY KEY,
-    sealed_bytes INTEGER NOT NULL,
     content BLOB NOT NULL
 ) STRICT;
 

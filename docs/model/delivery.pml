@@ -1,0 +1,513 @@
+/*
+ * Delivery over one line, as hotline/line/ does it: docs/model/README.md maps each step to the code.
+ *
+ * Two stations, 0 and 1, each with its own log and its copy of the other's. What is durable survives a
+ * crash, what is volatile does not. A session is two streams; each may lose a suffix at any time. Every
+ * step is atomic, and consumes something that is bounded, so that no run is endless: what must happen
+ * in the end is therefore checked without any assumption of fairness between steps.
+ *
+ * A log is an octal number, one digit an entry, and so is its own head: two logs are equal up to an
+ * entry exactly if their heads there are.
+ */
+
+/* --- how much happens; docs/model/check sets these --- */
+
+#ifndef MESSAGES_0
+#define MESSAGES_0 2        /* messages that station 0 accepts */
+#endif
+#ifndef MESSAGES_1
+#define MESSAGES_1 0        /* and station 1; together they need one octal digit each */
+#endif
+#ifndef SESSIONS
+#define SESSIONS 2
+#endif
+#ifndef CRASHES
+#define CRASHES 1           /* of both stations together */
+#endif
+#ifndef REFUSALS
+#define REFUSALS 0          /* commits that a full store refuses, or seems to refuse */
+#endif
+/* HEALED: the last session is neither cut nor crashed into (otherwise each may be).
+   RESTORED=i: station i may once come back from a crash with an older copy of its store. */
+
+#ifdef HEALED
+#define MAY_FAIL(s) ((s) < SESSIONS)
+#else
+#define MAY_FAIL(s) true
+#endif
+
+#define ROOM 8              /* frames in a stream; a full one is an error of the model */
+#define MESSAGES(i) ((i) == 0 -> MESSAGES_0 : MESSAGES_1)
+#define PEER (1 - me)
+
+/* --- the state --- */
+
+/* frames: mnemonic, number and head of the writer's log, of its copy of the peer's, a receipt's number,
+   and whether it accepts. What a frame does not carry is 0. */
+mtype = { ATTEST, HELLO, ENTRY, RECEIPT, HEARTBEAT };
+
+typedef Durable {           /* model.LineRecord, and the rows of the store that belong to it */
+    byte queue;             /* bit m: message m is queued */
+    byte own;   short own_head;
+    byte peer;  short peer_head;
+    byte receipt;           /* the peer's newest over our log */
+    bool halted
+}
+
+typedef Volatile {          /* line.Line and its parts */
+    byte told_own;          /* Context.record: what commits are known to have done */
+    byte told_peer;
+    byte current;           /* the session that stands, or 0 */
+    byte cursor;            /* Sending._cursor */
+    bool peer_accepting;
+    mtype sealing;          /* an entry was sealed and the line has not been told: its era, or 0 */
+    byte next;              /* Receiving._next */
+    bool dropped;
+    byte applying;          /* the entry at the disk, or 0 */
+    short applying_head;
+    bool applied;           /* and it is durable */
+    bool refusing;          /* Receiving.accepting, negated */
+    bool refusal_told       /* a heartbeat said so */
+}
+
+mtype = { WANTED, UNWANTED };
+mtype = { NONE, BEGUN, OPEN, AGREED, ADOPTED, CLOSED };
+
+typedef Link {              /* links.Link */
+    mtype stage;
+    byte floor_receipt;     /* agreement.Floor */
+    byte floor_peer;
+    bool said_accepting     /* in our hello */
+}
+
+typedef Links { Link at[SESSIONS + 1] }
+
+Durable store[2];
+Volatile line[2];
+Links links[2];
+bool cut[SESSIONS + 1];
+chan stream[2 * SESSIONS] = [ROOM] of { mtype, byte, short, byte, short, byte, bool };
+
+byte accepted[2];           /* messages that operators were told are queued */
+byte crashes = CRASHES;
+byte refusals = REFUSALS;
+
+#define disk store[me]
+#define self line[me]
+#define link links[me].at[s]
+#define TO(i, s) stream[2 * (s) - 2 + (i)]      /* what station i will read of session s */
+
+#define OWN_HEAD(i, n) (store[i].own_head >> (3 * (store[i].own - (n))))
+#define PEER_HEAD(i, n) (store[i].peer_head >> (3 * (store[i].peer - (n))))
+
+/* what a step reads from a stream, and its scratch: written before it is read, so no part of the state */
+hidden mtype kind;
+hidden byte own_n, peer_n, receipted, seen, m, k, t;
+hidden short own_h, peer_h, h;
+hidden bool accepting;
+
+/* --- what must always hold --- */
+
+#ifdef RESTORED
+Durable backup;             /* an older copy of station RESTORED's store */
+bool backed_up, restored;
+bool provable               /* the peer held more than the copy when it was restored */
+#else
+byte most_own[2], most_peer[2], most_receipt[2];   /* as far as an operator has seen them */
+#endif
+
+inline each_once(log, length) {         /* no message twice; gives the set of them in seen */
+    seen = 0; k = 0; h = log;
+    do
+    :: k < length ->
+        m = h & 7; h = h >> 3; k++;
+        assert(!(seen & (1 << m)));
+        seen = seen | (1 << m)
+    :: else -> break
+    od
+}
+
+inline check_writer(i) {
+    each_once(store[1 - (i)].peer_head, store[1 - (i)].peer);
+#ifndef RESTORED
+    /* never lost: accepted is queued or sealed, and not both */
+    each_once(store[i].own_head, store[i].own);
+    assert((seen & store[i].queue) == 0);
+    assert((seen | store[i].queue) == (1 << (accepted[i] + 1)) - 2);
+    /* in order: the reader's copy is our log up to some entry */
+    assert(store[1 - (i)].peer <= store[i].own);
+    assert(store[1 - (i)].peer_head == OWN_HEAD(i, store[1 - (i)].peer));
+    /* a receipt means durable there */
+    assert(store[i].receipt <= store[1 - (i)].peer);
+    /* no state goes backwards */
+    assert(store[i].own >= most_own[i]); most_own[i] = store[i].own;
+    assert(store[i].receipt >= most_receipt[i]); most_receipt[i] = store[i].receipt;
+    assert(store[1 - (i)].peer >= most_peer[1 - (i)]); most_peer[1 - (i)] = store[1 - (i)].peer
+#endif
+}
+
+inline check() { check_writer(0); check_writer(1) }
+
+#define ALL_DELIVERED(i) (accepted[i] == MESSAGES(i) && store[i].queue == 0 \
+    && store[i].receipt == store[i].own)
+#define DELIVERED (ALL_DELIVERED(0) && ALL_DELIVERED(1))
+#define HALTED (store[0].halted || store[1].halted)
+#define FORKED(i) (store[i].own >= store[1 - (i)].peer \
+    && OWN_HEAD(i, store[1 - (i)].peer) != store[1 - (i)].peer_head \
+    || store[i].own < store[1 - (i)].peer)
+
+/* --- sessions --- */
+
+inline push(s, what, a, b, c, d, e, f) {
+    if
+    :: s != 0 && !cut[s] && links[PEER].at[s].stage != CLOSED ->
+        assert(len(TO(PEER, s)) < ROOM);
+        TO(PEER, s)!what, a, b, c, d, e, f
+    :: else
+    fi
+}
+
+inline drain(i, s) {
+    do
+    :: len(TO(i, s)) > 0 -> TO(i, s)?kind, own_n, own_h, peer_n, peer_h, receipted, accepting
+    :: else -> break
+    od
+}
+
+inline lose(s) {            /* line.Line._lose; what we have sent may still arrive */
+    if
+    :: link.stage != NONE || links[PEER].at[s].stage != NONE ->
+        cut[s] = true;
+        link.stage = CLOSED; link.floor_receipt = 0; link.floor_peer = 0; link.said_accepting = false;
+        drain(me, s);
+        if
+        :: links[PEER].at[s].stage == NONE -> drain(PEER, s)
+        :: else
+        fi;
+        if
+        :: self.current == s ->
+            self.current = 0; self.cursor = 0; self.peer_accepting = false;
+            self.next = 0; self.dropped = false;
+            unwanted()
+        :: else
+        fi
+    :: else
+    fi
+}
+
+inline unwanted() {         /* Sending.end: a new era */
+    if
+    :: self.sealing == WANTED -> self.sealing = UNWANTED
+    :: else
+    fi
+}
+
+inline lose_until(last) {
+    t = 1;
+    do
+    :: t <= last -> lose(t); t++
+    :: else -> break
+    od
+}
+
+inline halt() {             /* line.Line._halt */
+#ifndef RESTORED
+    assert(false);          /* nothing was restored: a false halt */
+#endif
+    disk.halted = true;
+    lose_until(SESSIONS)
+}
+
+inline broke(s) {           /* line.Line._broke: the peer broke a rule */
+#ifndef RESTORED
+    assert(false);          /* nothing was restored: a false alarm */
+#endif
+    lose(s)
+}
+
+inline say_hello(s) {       /* line.Line._hello */
+    link.said_accepting = !self.refusing;
+    push(s, HELLO, self.told_own, OWN_HEAD(me, self.told_own),
+        self.told_peer, PEER_HEAD(me, self.told_peer), disk.receipt, !self.refusing)
+}
+
+inline beat() {             /* line.Line._beat */
+    push(self.current, HEARTBEAT, self.told_own, OWN_HEAD(me, self.told_own),
+        self.told_peer, PEER_HEAD(me, self.told_peer), disk.receipt, !self.refusing)
+}
+
+inline sign_receipt(n, head) {          /* Receiving.sign_receipt */
+    push(self.current, RECEIPT, 0, 0, n, head, 0, false)
+}
+
+inline take_floor() {       /* agreement.floor_of */
+    link.floor_receipt = disk.receipt;
+    link.floor_peer = self.told_peer
+}
+
+/* agreement.examine: the numbers in the order of its checks */
+#define DISAGREES (peer_n > disk.own \
+    || receipted > disk.peer \
+    || OWN_HEAD(me, peer_n) != peer_h \
+    || peer_n < link.floor_receipt \
+    || own_n < link.floor_peer \
+    || (own_n <= disk.peer && PEER_HEAD(me, own_n) != own_h))
+
+/* agreement.same_heads */
+#define OTHER_HEADS ((peer_n == self.told_own && peer_h != OWN_HEAD(me, peer_n)) \
+    || (own_n == self.told_peer && own_h != PEER_HEAD(me, own_n)))
+
+#define NEXT_IS(what) (len(TO(me, s)) > 0 && TO(me, s)?[what])
+#define TAKE TO(me, s)?kind, own_n, own_h, peer_n, peer_h, receipted, accepting
+#define LOOK TO(me, s)?<kind, own_n, own_h, peer_n, peer_h, receipted, accepting>
+
+/* One end of one session. */
+proctype Session(byte me; byte s) {
+    do
+    /* Line.connected or Line.accepted: the floor, then the handshake and our attestation */
+    :: d_step { link.stage == NONE && !cut[s] && !disk.halted
+            && (s == 1 || links[me].at[s - 1].stage != NONE || cut[s - 1]) ->
+        link.stage = BEGUN;
+#ifndef BUG_FLOOR_LATE
+        take_floor();
+#endif
+        push(s, ATTEST, 0, 0, 0, 0, 0, false);
+#ifdef BUG_HELLO_BEFORE_ATTESTATION
+        say_hello(s)
+#endif
+    }
+
+    /* Line._opened: the peer's attestation verified */
+    :: d_step { link.stage == BEGUN && NEXT_IS(ATTEST) ->
+        TAKE;
+        link.stage = OPEN;
+#ifdef BUG_FLOOR_LATE
+        take_floor();
+#endif
+#ifndef BUG_HELLO_BEFORE_ATTESTATION
+        say_hello(s)
+#endif
+    }
+
+    /* Line._take_hello, and agreement.examine in its transaction */
+    :: d_step { link.stage == OPEN && NEXT_IS(HELLO) ->
+        LOOK;
+        if
+#ifndef BUG_NO_AGREEMENT
+        :: DISAGREES -> halt()
+#endif
+        :: else -> link.stage = AGREED
+        fi
+    }
+
+    /* Line._adopt; what came early has waited in the stream */
+    :: d_step { link.stage == AGREED ->
+        if
+        :: s < self.current -> lose(s)          /* Links.is_outdated */
+        :: else ->
+            lose_until(s - 1);                  /* what still comes by them is not listened to */
+            TAKE;
+            link.stage = ADOPTED;
+            self.current = s;
+            begin_receiving();
+            begin_sending(peer_n, accepting);
+#ifndef BUG_NO_RECEIPT_ON_RESUMING
+            if
+            :: receipted < self.told_peer -> sign_receipt(self.told_peer)
+            :: else
+            fi;
+#endif
+            self.refusal_told = self.refusing;
+            if
+            :: NEWS -> beat()
+            :: else
+            fi
+        fi
+    }
+
+    /* Receiving.take; while one entry is at the disk the next wait in the stream */
+    :: d_step { link.stage == ADOPTED && self.applying == 0 && NEXT_IS(ENTRY) ->
+        TAKE;
+        if
+        :: own_n > self.next && self.dropped    /* it comes again */
+        :: own_n > self.next && !self.dropped -> broke(s)
+        :: own_n <= self.next && self.refusing -> self.dropped = true
+        :: own_n <= self.next && !self.refusing ->
+            if
+            :: own_n == self.next -> self.next = own_n + 1
+            :: else
+            fi;
+            self.applying = own_n;
+            self.applying_head = own_h;
+#ifdef BUG_RECEIPT_BEFORE_COMMIT
+            push(self.current, RECEIPT, 0, 0, own_n, own_h, 0, false)
+#endif
+        fi
+    }
+
+    /* Sending.take_receipt, sealing.take_receipt and Sending._receipt_taken */
+    :: d_step { link.stage == ADOPTED && NEXT_IS(RECEIPT) ->
+        TAKE;
+        if
+        :: peer_n <= disk.receipt
+        :: peer_n > disk.own -> halt()
+        :: peer_n > disk.receipt && peer_n <= disk.own ->
+            if
+            :: OWN_HEAD(me, peer_n) != peer_h -> halt()
+            :: else -> disk.receipt = peer_n; check()
+            fi
+        fi
+    }
+    /* the same on a full disk: dropped, for the peer signs again at the next session */
+    :: d_step { link.stage == ADOPTED && NEXT_IS(RECEIPT) && refusals > 0 && RECEIPT_MAY_BE_DROPPED(s) ->
+        TAKE;
+        refusals--
+    }
+
+    /* Line._take_heartbeat */
+    :: d_step { link.stage == ADOPTED && NEXT_IS(HEARTBEAT) ->
+        TAKE;
+        if
+        :: OTHER_HEADS -> halt()
+        :: else ->
+            if
+            :: accepting && !self.peer_accepting -> begin_sending(peer_n, true)     /* Sending.resume */
+            :: !accepting -> self.peer_accepting = false
+            :: else
+            fi
+        fi
+    }
+
+    /* Line.ended: what was still on its way to us is lost */
+    :: d_step { cut[s] && link.stage != NONE && link.stage != CLOSED -> lose(s) }
+    od
+}
+
+/* The rest of a station: its operator, its own log, its disk. */
+proctype Station(byte me) {
+    do
+    /* accepting.accept */
+    :: d_step { accepted[me] < MESSAGES(me) ->
+        accepted[me]++;
+        disk.queue = disk.queue | (1 << ID(me, accepted[me]));
+        check()
+    }
+
+    /* sealing.next_run: whatever is most urgent gets the next number, and the commit is durable */
+    :: atomic { MAY_FETCH && self.cursor == disk.own && disk.queue ->
+        choose_queued();
+#ifdef BUG_SENT_BEFORE_COMMIT
+        push(self.current, ENTRY, disk.own + 1, disk.own_head * 8 + m, 0, 0, 0, false);
+        self.cursor++;
+        self.sealing = UNWANTED;
+        sealing_now = m
+    }
+    :: atomic { sealing_now ->
+        m = sealing_now; sealing_now = 0;
+#endif
+        d_step {
+            seal(m)
+        }
+    }
+    /* Sending._fetched: the line is told */
+    :: d_step { self.sealing != 0 && SEALED ->
+        if
+        :: self.sealing == WANTED ->
+            self.cursor = disk.own;
+            push(self.current, ENTRY, disk.own, disk.own_head, 0, 0, 0, false)
+        :: else
+        fi;
+        self.told_own = disk.own;
+        self.sealing = 0
+    }
+    /* or is told that it failed, though it is durable */
+    :: d_step { self.sealing != 0 && SEALED && refusals > 0 -> refusals--; self.sealing = 0 }
+
+    /* sealing.next_run: what is sealed already goes again */
+    :: d_step { MAY_FETCH && self.cursor < disk.own ->
+        self.cursor++;
+        self.told_own = disk.own;
+        push(self.current, ENTRY, self.cursor, OWN_HEAD(me, self.cursor), 0, 0, 0, false)
+    }
+
+    /* applying.apply: the commit is durable */
+    :: d_step { self.applying != 0 && !self.applied ->
+        if
+#ifndef BUG_NO_DUPLICATE_CHECK
+        :: self.applying <= disk.peer -> self.applied = true
+#endif
+        :: SUCCEEDS ->
+            apply();
+            self.applied = true
+        :: else -> self.applying = 0; self.applying_head = 0; broke(self.current)
+        fi
+    }
+    /* Receiving._applied: the line is told, and the receipt goes */
+    :: d_step { self.applied ->
+        applied();
+        sign_receipt(disk.peer);
+        self.told_peer = disk.peer
+    }
+    /* Receiving._not_applied: the store is full, or only said so after it had committed */
+    :: d_step { self.applying != 0 && refusals > 0 ->
+        refusals--;
+        applied();
+        self.refusing = true; self.refusal_told = false;
+        if
+        :: self.current != 0 -> self.dropped = true; self.next = self.told_peer + 1
+        :: else
+        fi
+    }
+    /* Line._beat while the store refuses */
+    :: d_step { self.refusing && !self.refusal_told && self.current != 0 ->
+        self.refusal_told = true;
+        beat()
+    }
+    /* Receiving.accept_again, and the heartbeat that says so */
+    :: d_step { self.refusing && (self.refusal_told || self.current == 0 || REFUSAL_MAY_BE_UNTOLD) ->
+        self.refusing = false; self.refusal_told = false;
+        beat()
+    }
+    od
+}
+
+/* What the world does: at any point, as often as it may. */
+proctype World() {
+    byte me;
+
+    do
+    :: d_step { cuttable(1) -> cut[1] = true }
+#if SESSIONS >= 2
+    :: d_step { cuttable(2) -> cut[2] = true }
+#endif
+#if SESSIONS >= 3
+    :: d_step { cuttable(3) -> cut[3] = true }
+#endif
+    :: atomic { crashes > 0 && (MAY_FAIL(SESSIONS) || LAST_NOT_BEGUN) ->
+        crashes--;
+        if
+        :: me = 0
+        :: me = 1
+        fi;
+        crash();
+        me = 0
+    }
+#ifdef RESTORED
+    :: d_step { !backed_up -> backed_up = true; copy_store(backup, store[RESTORED]) }
+#endif
+    od
+}
+
+init {
+    atomic {
+        s = 1;
+        do
+        :: s <= SESSIONS ->
+            links[0].at[s].stage = NONE; links[1].at[s].stage = NONE;
+            run Session(0, s); run Session(1, s);
+            s++
+        :: else -> break
+        od;
+        run Station(0); run Station(1); run World()
+    }
+}

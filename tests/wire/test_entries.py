@@ -1,0 +1,167 @@
+"""Entries: the bytes that are hashed, signed and kept for ever."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotline import limits
+from hotline.errors import DecodeError
+from hotline.model import Decision, Kind, Precedence
+from hotline.wire import entries
+from support.line_frames import all_entries
+
+MESSAGE = entries.Message("m1", Precedence.FLASH, 1, None, "lt kovac", "fire", "cease fire")
+PART = entries.Part("m1", Precedence.ROUTINE, 0, 9000, b"chunk")
+ANSWER = entries.Acknowledgement("ack.1", "m1", 1, Decision.WILCO, 5, "lt kovac", "at once")
+TEST = entries.Test("t1", 5, "lt kovac")
+SPECIMENS: list[entries.Entry] = [MESSAGE, PART, ANSWER, TEST]
+
+specimens = pytest.mark.parametrize("entry", SPECIMENS, ids=lambda one: type(one).__name__)
+
+
+def stock_encoding(entry: Any, kind: int | None = None) -> bytes:
+    """Encode as a peer would that has no bounds."""
+    values = [getattr(entry, name) for name in entry.__slots__]
+    plain = [int(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in values]
+    first = int(entry.KIND) if kind is None else kind
+    return bytes(msgpack.packb([first, *plain], use_bin_type=True))
+
+
+@given(all_entries)
+def test_every_entry_survives_its_encoding(entry: entries.Entry) -> None:
+    """An order that changes on the way is worse than one that is lost."""
+    data = entries.encode(entry)
+    again = entries.decode(data)
+    assert again == entry
+    assert type(again) is type(entry)
+    assert entries.encode(again) == data
+
+
+@given(all_entries, st.data())
+def test_a_changed_byte_is_another_entry_or_none(entry: entries.Entry, data: st.DataObject) -> None:
+    """One entry with two spellings has two hashes, and its author could choose between them."""
+    packed = bytearray(entries.encode(entry))
+    packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        other = entries.decode(bytes(packed))
+    except DecodeError:
+        return
+    assert other != entry
+
+
+@specimens
+def test_every_entry_is_refused_with_bytes_after_it(entry: entries.Entry) -> None:
+    """What follows an entry would be signed by its author and shown to nobody."""
+    with pytest.raises(DecodeError):
+        entries.decode(entries.encode(entry) + b"\x00")
+
+
+@specimens
+def test_every_entry_is_refused_cut_short(entry: entries.Entry) -> None:
+    """An order without its end must not be read as an order."""
+    data = entries.encode(entry)
+    for size in range(len(data)):
+        with pytest.raises(DecodeError):
+            entries.decode(data[:size])
+
+
+@given(st.binary(max_size=300))
+def test_junk_is_refused_as_such(data: bytes) -> None:
+    """Any other exception than DecodeError would end the daemon, not the session."""
+    with pytest.raises(DecodeError):
+        entries.decode(data)
+
+
+@pytest.mark.parametrize("kind", [0, 5, 6, 127])
+def test_an_unknown_kind_is_refused(kind: int) -> None:
+    """An entry that cannot be read cannot be receipted: the receipt would say it was."""
+    with pytest.raises(DecodeError, match="unknown"):
+        entries.decode(stock_encoding(MESSAGE, kind))
+
+
+@specimens
+def test_an_entry_of_one_kind_is_none_of_another(entry: entries.Entry) -> None:
+    """A test that reads as a message would trouble an operator, and the reverse hide one."""
+    for kind in set(Kind) - {entry.KIND}:
+        with pytest.raises(DecodeError):
+            entries.decode(stock_encoding(entry, int(kind)))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        replace(MESSAGE, precedence=4),
+        replace(MESSAGE, precedence=-1),
+        replace(MESSAGE, composed_ns=-1),
+        replace(MESSAGE, ack_by_ns=-1),
+        replace(MESSAGE, author="a" * (limits.OPERATOR_BYTES + 1)),
+        replace(MESSAGE, subject="s" * (limits.SUBJECT_BYTES + 1)),
+        replace(MESSAGE, body=b"bytes"),
+        replace(MESSAGE, body=None),
+        replace(MESSAGE, id=""),
+        replace(PART, offset=-1),
+        replace(PART, chunk=b""),
+        replace(PART, total_bytes=limits.ENTRY_BYTES),
+        replace(PART, total_bytes=limits.MESSAGE_ENCODED_BYTES + 1),
+        replace(ANSWER, number=0),
+        replace(ANSWER, decision=3),
+        replace(ANSWER, operator=""),
+        replace(ANSWER, note="n" * (limits.NOTE_BYTES + 1)),
+        replace(TEST, time_ns=-1),
+    ],
+)
+def test_values_out_of_bounds_are_refused(entry: Any) -> None:
+    """A bound that only the sender keeps is no bound against a hostile peer."""
+    with pytest.raises(DecodeError):
+        entries.encode(entry)
+    with pytest.raises(DecodeError):
+        entries.decode(stock_encoding(entry))
+
+
+@pytest.mark.parametrize(
+    "identifier", [" m1", "m 1", "m/1", "-m1", ".m1", "m1\n", "\u00e41", "m\x1b[2J", "i" * 65]
+)
+@pytest.mark.parametrize("entry", SPECIMENS, ids=lambda one: type(one).__name__)
+def test_a_peer_may_not_choose_a_strange_id(entry: Any, identifier: str) -> None:
+    """Ids reach file names, terminals and other programs' command lines."""
+    with pytest.raises(DecodeError):
+        entries.decode(stock_encoding(replace(entry, id=identifier)))
+
+
+def test_the_id_that_is_acknowledged_is_checked_too() -> None:
+    """It is shown beside our own message, and looked up in our store."""
+    with pytest.raises(DecodeError):
+        entries.decode(stock_encoding(replace(ANSWER, message_id="../m1")))
+
+
+def test_a_part_may_not_reach_over_the_end() -> None:
+    """The bytes after the end would be received, counted and never shown."""
+    fits = replace(PART, offset=9000 - len(PART.chunk))
+    assert entries.decode(entries.encode(fits)) == fits
+    with pytest.raises(DecodeError, match="end"):
+        entries.decode(entries.encode(replace(fits, offset=fits.offset + 1)))
+
+
+def test_a_long_message_is_no_entry_but_reads_from_its_parts() -> None:
+    """An entry over the bound would hold a FLASH up; its parts must still give it back."""
+    long = replace(MESSAGE, body="b" * limits.ENTRY_BYTES)
+    data = entries.encode(long)
+    with pytest.raises(DecodeError, match="over"):
+        entries.decode(data)
+    assert entries.decode_message(data) == long
+
+
+def test_an_entry_of_exactly_the_bound_is_taken() -> None:
+    """The sender cuts one byte above the bound: the reader must not refuse one byte earlier."""
+    spare = limits.ENTRY_BYTES - len(entries.encode(replace(MESSAGE, body="b" * 1000)))
+    fits = replace(MESSAGE, body="b" * (1000 + spare))
+    assert len(entries.encode(fits)) == limits.ENTRY_BYTES
+    assert entries.decode(entries.encode(fits)) == fits
+    with pytest.raises(DecodeError):
+        entries.decode(entries.encode(replace(fits, body=fits.body + "b")))
