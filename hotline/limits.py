@@ -120,6 +120,9 @@ SEAL_BYTES: Final = 256 * KIB
 WINDOW_TARGET_S: Final = 0.25
 """In-flight entries should be receipted within this of the line's best: more only queues in routers."""
 
+STORE_STALLED_S: Final = 3.0
+"""A commit that takes longer means a stuck disk: the peer is told that nothing is taken in."""
+
 NO_PROGRESS_S: Final = 10.0
 """Entries waiting this long with no receipt make a line degraded."""
 

@@ -71,7 +71,8 @@ typedef Volatile {          /* line.Line and its parts */
 }
 
 mtype = { WANTED, UNWANTED };
-mtype = { NONE, BEGUN, OPEN, AGREED, ADOPTED, CLOSED };
+mtype = { BEGUN, OPEN, AGREED, ADOPTED, CLOSED };
+#define NONE 0
 
 typedef Link {              /* links.Link */
     mtype stage;
@@ -104,7 +105,7 @@ byte refusals = REFUSALS;
 hidden mtype kind;
 hidden byte own_n, peer_n, receipted, seen, m, k, t;
 hidden short own_h, peer_h, h;
-hidden bool accepting;
+hidden byte accepting;
 
 /* --- what must always hold --- */
 
@@ -174,6 +175,13 @@ inline drain(i, s) {
     od
 }
 
+inline unwanted() {         /* Sending.end: a new era */
+    if
+    :: self.sealing == WANTED -> self.sealing = UNWANTED
+    :: else
+    fi
+}
+
 inline lose(s) {            /* line.Line._lose; what we have sent may still arrive */
     if
     :: link.stage != NONE || links[PEER].at[s].stage != NONE ->
@@ -191,13 +199,6 @@ inline lose(s) {            /* line.Line._lose; what we have sent may still arri
             unwanted()
         :: else
         fi
-    :: else
-    fi
-}
-
-inline unwanted() {         /* Sending.end: a new era */
-    if
-    :: self.sealing == WANTED -> self.sealing = UNWANTED
     :: else
     fi
 }
@@ -236,8 +237,8 @@ inline beat() {             /* line.Line._beat */
         self.told_peer, PEER_HEAD(me, self.told_peer), disk.receipt, !self.refusing)
 }
 
-inline sign_receipt(n, head) {          /* Receiving.sign_receipt */
-    push(self.current, RECEIPT, 0, 0, n, head, 0, false)
+inline sign_receipt(n) {    /* Receiving.sign_receipt */
+    push(self.current, RECEIPT, 0, 0, n, PEER_HEAD(me, n), 0, false)
 }
 
 inline take_floor() {       /* agreement.floor_of */
@@ -261,12 +262,101 @@ inline take_floor() {       /* agreement.floor_of */
 #define TAKE TO(me, s)?kind, own_n, own_h, peer_n, peer_h, receipted, accepting
 #define LOOK TO(me, s)?<kind, own_n, own_h, peer_n, peer_h, receipted, accepting>
 
+inline begin_receiving() {  /* Receiving.new_session */
+    self.next = 1 + (self.applying > self.told_peer -> self.applying : self.told_peer);
+    self.dropped = false
+}
+
+inline begin_sending(after, peer_accepts) {     /* Sending.begin */
+    unwanted();
+#ifdef BUG_RESUME_FROM_OWN_NUMBER
+    self.cursor = self.told_own;
+#else
+    self.cursor = after;
+#endif
+    self.peer_accepting = peer_accepts
+}
+
+/* Links, Receiving and Sending know more than a hello said: heartbeats matter only then */
+#ifdef RESTORED
+#define NEWS true
+#else
+#define NEWS (link.said_accepting == self.refusing)
+#endif
+
+#ifdef BUG_RECEIPT_DROPPED
+#define RECEIPT_MAY_BE_DROPPED(s) true
+#else
+#define RECEIPT_MAY_BE_DROPPED(s) MAY_FAIL(s)
+#endif
+
+#ifdef BUG_REFUSAL_UNTOLD
+#define REFUSAL_MAY_BE_UNTOLD true
+#else
+#define REFUSAL_MAY_BE_UNTOLD MAY_FAIL(self.current)
+#endif
+
+/* --- the log and the disk --- */
+
+#define MAY_FETCH (self.current != 0 && self.peer_accepting && self.sealing == 0)
+
+inline seal() {             /* message m gets the next number */
+#ifdef CLAIM_NEVER_TWO_HISTORIES
+    assert(store[PEER].peer <= disk.own);
+#endif
+    disk.own_head = disk.own_head * 8 + m;
+    disk.own++;
+    disk.queue = disk.queue & ~(1 << m)
+}
+
+inline unseal() {           /* the commit of the last entry never became durable */
+    disk.queue = disk.queue | (1 << (disk.own_head & 7));
+    disk.own_head = disk.own_head >> 3;
+    disk.own--
+}
+
+inline send_sealed() {
+    self.cursor = disk.own;
+    push(self.current, ENTRY, disk.own, disk.own_head, 0, 0, 0, false)
+}
+
+/* the next number, and the signature over the head fits what is held */
+#define FOLLOWS (self.applying == disk.peer + 1 && self.applying_head >> 3 == disk.peer_head)
+
+inline released() { self.applying = 0; self.applying_head = 0; self.applied = false }
+
+inline copy_store(to, from) {
+    to.queue = from.queue;
+    to.own = from.own;      to.own_head = from.own_head;
+    to.peer = from.peer;    to.peer_head = from.peer_head;
+    to.receipt = from.receipt;
+    to.halted = from.halted
+}
+
+inline crash() {
+#ifdef BUG_SENT_BEFORE_COMMIT
+    if
+    :: self.sealing != 0 -> unseal()
+    :: else
+    fi;
+#endif
+    self.sealing = 0;
+    lose_until(SESSIONS);
+    released();
+    self.refusing = false; self.refusal_told = false;
+    self.told_own = disk.own; self.told_peer = disk.peer;
+    check()
+}
+
+#define MAY_BEGIN(s) (!cut[s] && !disk.halted && \
+    (s == 1 || links[me].at[s - 1].stage != NONE || cut[s - 1]))
+
 /* One end of one session. */
 proctype Session(byte me; byte s) {
+end:
     do
     /* Line.connected or Line.accepted: the floor, then the handshake and our attestation */
-    :: d_step { link.stage == NONE && !cut[s] && !disk.halted
-            && (s == 1 || links[me].at[s - 1].stage != NONE || cut[s - 1]) ->
+    :: d_step { link.stage == NONE && MAY_BEGIN(s) ->
         link.stage = BEGUN;
 #ifndef BUG_FLOOR_LATE
         take_floor();
@@ -309,6 +399,9 @@ proctype Session(byte me; byte s) {
             TAKE;
             link.stage = ADOPTED;
             self.current = s;
+#ifdef RESTORED
+            assert(!(provable && me == RESTORED));  /* it says nothing more before an operator acts */
+#endif
             begin_receiving();
             begin_sending(peer_n, accepting);
 #ifndef BUG_NO_RECEIPT_ON_RESUMING
@@ -385,43 +478,43 @@ proctype Session(byte me; byte s) {
 
 /* The rest of a station: its operator, its own log, its disk. */
 proctype Station(byte me) {
+end:
     do
     /* accepting.accept */
     :: d_step { accepted[me] < MESSAGES(me) ->
         accepted[me]++;
-        disk.queue = disk.queue | (1 << ID(me, accepted[me]));
+        disk.queue = disk.queue | (1 << accepted[me]);
         check()
     }
 
     /* sealing.next_run: whatever is most urgent gets the next number, and the commit is durable */
     :: atomic { MAY_FETCH && self.cursor == disk.own && disk.queue ->
-        choose_queued();
-#ifdef BUG_SENT_BEFORE_COMMIT
-        push(self.current, ENTRY, disk.own + 1, disk.own_head * 8 + m, 0, 0, 0, false);
-        self.cursor++;
-        self.sealing = UNWANTED;
-        sealing_now = m
-    }
-    :: atomic { sealing_now ->
-        m = sealing_now; sealing_now = 0;
-#endif
+        if
+        :: disk.queue & 2 -> m = 1
+        :: disk.queue & 4 -> m = 2
+        :: disk.queue & 8 -> m = 3
+        fi;
         d_step {
-            seal(m)
+            seal();
+            self.sealing = WANTED;
+#ifdef BUG_SENT_BEFORE_COMMIT
+            send_sealed();
+            self.sealing = UNWANTED;
+#endif
+            check()
         }
     }
     /* Sending._fetched: the line is told */
-    :: d_step { self.sealing != 0 && SEALED ->
+    :: d_step { self.sealing != 0 ->
         if
-        :: self.sealing == WANTED ->
-            self.cursor = disk.own;
-            push(self.current, ENTRY, disk.own, disk.own_head, 0, 0, 0, false)
+        :: self.sealing == WANTED -> send_sealed()
         :: else
         fi;
         self.told_own = disk.own;
         self.sealing = 0
     }
     /* or is told that it failed, though it is durable */
-    :: d_step { self.sealing != 0 && SEALED && refusals > 0 -> refusals--; self.sealing = 0 }
+    :: d_step { self.sealing != 0 && refusals > 0 -> refusals--; self.sealing = 0 }
 
     /* sealing.next_run: what is sealed already goes again */
     :: d_step { MAY_FETCH && self.cursor < disk.own ->
@@ -436,22 +529,24 @@ proctype Station(byte me) {
 #ifndef BUG_NO_DUPLICATE_CHECK
         :: self.applying <= disk.peer -> self.applied = true
 #endif
-        :: SUCCEEDS ->
-            apply();
-            self.applied = true
-        :: else -> self.applying = 0; self.applying_head = 0; broke(self.current)
+        :: FOLLOWS ->
+            disk.peer++;
+            disk.peer_head = self.applying_head;
+            self.applied = true;
+            check()
+        :: else -> released(); broke(self.current)
         fi
     }
     /* Receiving._applied: the line is told, and the receipt goes */
     :: d_step { self.applied ->
-        applied();
-        sign_receipt(disk.peer);
-        self.told_peer = disk.peer
+        released();
+        self.told_peer = disk.peer;
+        sign_receipt(self.told_peer)
     }
     /* Receiving._not_applied: the store is full, or only said so after it had committed */
     :: d_step { self.applying != 0 && refusals > 0 ->
         refusals--;
-        applied();
+        released();
         self.refusing = true; self.refusal_told = false;
         if
         :: self.current != 0 -> self.dropped = true; self.next = self.told_peer + 1
@@ -471,43 +566,51 @@ proctype Station(byte me) {
     od
 }
 
-/* What the world does: at any point, as often as it may. */
-proctype World() {
-    byte me;
+#define BEGUN_BY_ANY(s) (links[0].at[s].stage != NONE || links[1].at[s].stage != NONE)
+#define CUTTABLE(s) (!cut[s] && BEGUN_BY_ANY(s) && MAY_FAIL(s))
 
+/* What the world does, at any point. */
+proctype World(byte me) {
+end:
     do
-    :: d_step { cuttable(1) -> cut[1] = true }
+    :: d_step { CUTTABLE(1) -> cut[1] = true }
 #if SESSIONS >= 2
-    :: d_step { cuttable(2) -> cut[2] = true }
+    :: d_step { CUTTABLE(2) -> cut[2] = true }
 #endif
 #if SESSIONS >= 3
-    :: d_step { cuttable(3) -> cut[3] = true }
+    :: d_step { CUTTABLE(3) -> cut[3] = true }
 #endif
-    :: atomic { crashes > 0 && (MAY_FAIL(SESSIONS) || LAST_NOT_BEGUN) ->
-        crashes--;
-        if
-        :: me = 0
-        :: me = 1
-        fi;
+    :: d_step { crashes > 0 && (MAY_FAIL(SESSIONS) || !BEGUN_BY_ANY(SESSIONS)) -> crashes--; me = 0; crash() }
+    :: d_step { crashes > 0 && (MAY_FAIL(SESSIONS) || !BEGUN_BY_ANY(SESSIONS)) -> crashes--; me = 1; crash(); me = 0 }
+#ifdef RESTORED
+    :: d_step { !backed_up -> backed_up = true; copy_store(backup, store[RESTORED]) }
+    :: d_step { backed_up && !restored && (MAY_FAIL(SESSIONS) || !BEGUN_BY_ANY(SESSIONS)) ->
+        restored = true;
+        me = RESTORED;
+        provable = line[PEER].told_peer > backup.own || store[PEER].receipt > backup.peer;
+        copy_store(disk, backup);
         crash();
         me = 0
     }
-#ifdef RESTORED
-    :: d_step { !backed_up -> backed_up = true; copy_store(backup, store[RESTORED]) }
 #endif
     od
 }
 
 init {
     atomic {
-        s = 1;
+        t = 1;
         do
-        :: s <= SESSIONS ->
-            links[0].at[s].stage = NONE; links[1].at[s].stage = NONE;
-            run Session(0, s); run Session(1, s);
-            s++
+        :: t <= SESSIONS -> run Session(0, t); run Session(1, t); t++
         :: else -> break
         od;
-        run Station(0); run Station(1); run World()
+        run Station(0); run Station(1); run World(0)
     }
 }
+
+#ifdef HEALED
+#ifdef RESTORED
+ltl in_the_end { <> (HALTED || DELIVERED && !FORKED(0) && !FORKED(1)) }
+#else
+ltl in_the_end { <> DELIVERED }
+#endif
+#endif

@@ -40,7 +40,8 @@ class Call:
 def parse(line: bytes) -> Call:
     """Give the request that a line spells; raises CallError."""
     try:
-        value = json.loads(line)
+        # Decoded here: given bytes, json guesses at UTF-16 and lets broken text pass.
+        value = json.loads(line.decode())
     except (ValueError, RecursionError):
         raise CallError(PARSE_ERROR, "the request is not JSON in UTF-8") from None
     if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from hotline import limits
@@ -25,11 +26,19 @@ if TYPE_CHECKING:
     Notify = Callable[[str, dict[str, Any]], Awaitable[None]]
     Spawn = Callable[..., None]
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ENDED: Final = {State.EXPIRED, State.CANCELLED}
 _REACHED: Final = {
     State.DELIVERED: {State.DELIVERED, State.ACKNOWLEDGED},
     State.ACKNOWLEDGED: {State.ACKNOWLEDGED},
 }
+
+
+def _storable(value: Any) -> bool:
+    """Tell whether a text or number can go to the store: JSON spells some that cannot."""
+    if isinstance(value, str):
+        return not _SURROGATE.search(value)
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 class Params:
@@ -48,6 +57,8 @@ class Params:
             return default
         if type(value) is not kind:
             raise CallError(INVALID_PARAMS, f"{name} is not of type {kind.__name__}")
+        if not _storable(value):
+            raise CallError(INVALID_PARAMS, f"{name} is not valid Unicode, or beyond 64 bits")
         return value
 
     def time(self, name: str) -> int | None:
@@ -276,6 +287,8 @@ class Requests:
         ids = params.take("ids", list, needed=True)
         wanted = params.word("state", State, "delivered")
         params.end()
+        for one in ids:
+            Params({"id": one}).take("id", str, needed=True)
         if wanted not in _REACHED or not 1 <= len(ids) <= limits.BATCH_MESSAGES:
             raise CallError(INVALID_PARAMS, "wait takes ids, and delivered or acknowledged")
         name = runner.line.record.name
@@ -285,7 +298,7 @@ class Requests:
             progress = self._station.watches.progress(name)
             before = len(states)
             while len(states) < len(ids):
-                view = await self._find(str(ids[len(states)]), name, Side.OWN)
+                view = await self._find(ids[len(states)], name, Side.OWN)
                 if view is None:
                     raise RefusedError("not-found", f"no message {ids[len(states)]!r} was sent")
                 if view.state not in ended:
@@ -308,8 +321,9 @@ class Requests:
     async def _pass_on(self, watch: Watch) -> None:
         """Notify of events until the client leaves, or does not keep up and is let go."""
         try:
-            async for event in watch.events:
-                await self._notify("event", event)
+            with watch.scope:
+                while True:
+                    await self._notify("event", await watch.take())
         finally:
             self._station.watches.close(watch)
         raise RefusedError("too-slow", "this watch did not keep up with what happens")

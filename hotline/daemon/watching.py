@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
+
+from hotline.limits import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _EVENTS_WAITING: Final = 4096
-"""Events a watching client may be behind before it is let go: it must not make the daemon grow."""
+_CHARACTERS_WAITING: Final = 16 * MIB
+"""What a watching client may be behind before it is let go: it must not make the daemon grow."""
 
 
 class Watch:
-    """One open watch: events come out of ``events``, which ends when the client is too slow."""
+    """One open watch; ``scope`` is cancelled when its client does not keep up."""
 
     def __init__(self, line: str | None) -> None:
         """Watch one line, or all."""
         self.line = line
-        self._send, self.events = trio.open_memory_channel[dict[str, Any]](_EVENTS_WAITING)
+        self.scope = trio.CancelScope()
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._waiting_characters = 0
+        self._told = trio.Event()
 
     def tell(self, event: dict[str, Any]) -> None:
         """Pass on an event, or end the watch if the client does not keep up."""
-        try:
-            self._send.send_nowait(event)
-        except (trio.WouldBlock, trio.BrokenResourceError):
-            self._send.close()
-        except trio.ClosedResourceError:
-            pass
+        self._waiting.append(event)
+        self._waiting_characters += _characters(event)
+        if len(self._waiting) > _EVENTS_WAITING or self._waiting_characters > _CHARACTERS_WAITING:
+            self._waiting.clear()
+            self._waiting_characters = 0
+            # Not only the next event: the client may hold up the one that is being sent.
+            self.scope.cancel()
+        self._told.set()
+
+    async def take(self) -> dict[str, Any]:
+        """Wait for the next event."""
+        while not self._waiting:
+            self._told = trio.Event()
+            await self._told.wait()
+        event = self._waiting.popleft()
+        self._waiting_characters -= _characters(event)
+        return event
+
+
+def _characters(event: dict[str, Any]) -> int:
+    message = event.get("message")
+    return len(message["body"]) if message is not None else 0
 
 
 class Watches:

@@ -105,7 +105,6 @@ class Writer:
                 raise StoreError("the store failed before")
             outcomes = list(self._store.transact([commit.work for commit in batch]))
             outcomes = [_after(*pair) for pair in zip(batch, outcomes, strict=True)]
-            self._store.checkpoint()
         except StoreFullError as error:
             outcomes = [error] * len(batch)
         except StoreError as error:
@@ -114,6 +113,17 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - a fault of ours in a work: as untrustworthy
             outcomes = self._lose(StoreError(f"a fault in this program: {error!r}"), batch)
         self._call(self._deliver, batch, outcomes)
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        # After the outcomes are on their way: what is durable stays so, whatever comes of this.
+        try:
+            if not self._lost:
+                self._store.checkpoint()
+        except StoreFullError:
+            return  # the write-ahead log holds it all; the next commit tries again
+        except StoreError as error:
+            self._lose(error, [])
 
     def _lose(self, error: StoreError, batch: list[Commit]) -> list[StoreError]:
         if not self._lost:

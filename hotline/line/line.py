@@ -243,9 +243,9 @@ class Line:
         self._context.report(
             "session_opened", conn=link.conn, dialled=link.dialled, address=link.address
         )
-        self._hello(link)
+        self._hello(link, moment)
 
-    def _hello(self, link: Link) -> None:
+    def _hello(self, link: Link, moment: Moment) -> None:
         record = self.record
         hello = frames.Hello(
             own_number=record.own.number,
@@ -254,7 +254,7 @@ class Line:
             peer_head=record.peer.head,
             receipted=record.receipt.number if record.receipt else 0,
             interval_ms=int(self.vitals.heartbeat_s * 1000),
-            accepting=self._receiving.accepting,
+            accepting=self._receiving.accepting(moment.now),
             choice=link.choice,
         )
         self._push(link, hello)
@@ -406,8 +406,9 @@ class Line:
         self._next_beat_at = moment.now + self.vitals.heartbeat_s
         number = None
         if self.links.current is not None and self.vitals.pulse is not None:
+            accepting = self._receiving.accepting(moment.now)
             beat = self.vitals.pulse.beat(
-                moment, self.record, accepting=self._receiving.accepting, attended=self.attended
+                moment, self.record, accepting=accepting, attended=self.attended
             )
             number = beat.number
             self._push(self.links.current, beat)

@@ -35,8 +35,8 @@ REASONS: Final = {
     "peer-stalled": "nothing heard for {silence_s:.0f} s though the peer's host takes what we send: "
     "its daemon is stalled",
     "one-way": "we hear the peer, but it has not heard us for {unproven_s:.0f} s",
-    "peer-not-accepting": "the peer's store takes nothing in: its disk is full or failing",
-    "not-accepting": "this station's store takes nothing in: its disk is full",
+    "peer-not-accepting": "the peer's store takes nothing in: its disk is full or stuck",
+    "not-accepting": "this station's store takes nothing in: its disk is full or stuck",
     "no-receipts": "entries have waited {waiting_s:.0f} s for a receipt while heartbeats go on: "
     "the peer's store is slow or stuck, or the link is",
     "starting": "not yet tried",

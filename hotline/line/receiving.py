@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import HotlineError, ProtocolError, StoreError
-from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES
+from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, STORE_STALLED_S
 from hotline.line import applying
 from hotline.wire.frames import Entries, ReceiptFrame
 
@@ -32,15 +32,18 @@ class Receiving:
         self._next = context.record.peer.number + 1
         self._waiting: list[Entries] = []
         self._applying: list[Entries] = []
+        self._applying_since = 0.0
         self._held_bytes = 0
         self._dropped = False
         self.accept_again_at: float | None = None
         self._has_room = False
 
-    @property
-    def accepting(self) -> bool:
-        """Tell whether the store takes entries in, as far as is known."""
-        return self.accept_again_at is None
+    def accepting(self, now: float) -> bool:
+        """Tell whether the store takes entries in: it has not refused, and is not stuck."""
+        return self.accept_again_at is None and not self._stalled(now)
+
+    def _stalled(self, now: float) -> bool:
+        return bool(self._applying) and now - self._applying_since >= STORE_STALLED_S
 
     def new_session(self) -> None:
         """Drop what waits: the peer starts again from the number that our hello gave."""
@@ -56,7 +59,7 @@ class Receiving:
             if self._dropped:
                 return  # it follows what we had to refuse; the peer will send all of it again
             raise ProtocolError(f"entries from {run.first} came where {self._next} was due")
-        if not self.accepting:
+        if self.accept_again_at is not None:
             self._dropped = True
             return
         self._held_bytes += run.size_bytes
@@ -93,6 +96,7 @@ class Receiving:
         if self._applying or not self._waiting:
             return
         self._applying, self._waiting = self._waiting, []
+        self._applying_since = moment.now
         context, batch = self._context, self._applying
         line, pairing, wall_ns = context.line, context.pairing, moment.wall_ns
         context.commit(

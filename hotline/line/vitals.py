@@ -106,7 +106,7 @@ class Vitals:
             interval_s=pulse.interval_s,
             peer_interval_s=pulse.peer_interval_s,
             kernel_took_all=self._kernel_took_all() if late else None,
-            accepting=self._receiving.accepting,
+            accepting=self._receiving.accepting(moment.now),
             peer_accepting=self._sending.peer_accepting,
             peer_attended=pulse.attended,
             waiting_since=self._sending.waiting_since,

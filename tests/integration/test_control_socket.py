@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.processes import until
-from support.stations import Client, Refused, Station, Stations, message
+from support.stations import Refused, Station, Stations, message
 
 Pair = tuple[Station, Station]
 
@@ -247,13 +247,29 @@ def test_half_a_connection_still_gets_its_answer(pair: Pair) -> None:
 def test_a_watch_that_is_not_read_is_let_go(stations: Stations) -> None:
     """A terminal that was stopped with Ctrl-S must neither fill the daemon nor count as on watch."""
     alpha, bravo = stations.running_pair(heartbeat_s=0.5)
-    watch: Client = bravo.client()
-    watch.call("watch")
-    alpha.when("bravo", attended=True)
-    for number in range(8):
-        alpha.send("bravo", *(message(f"flood-{number}-{n}", "x" * 500) for n in range(1000)))
-    alpha.settled("bravo")
-    alpha.when("bravo", attended=False)
-    assert bravo.call("status")["on_watch"] == 0
-    bravo.await_logged("control_client_dropped")
-    watch.close()
+    with bravo.client() as watch:
+        watch.call("watch")
+        alpha.when("bravo", attended=True)
+        for number in range(48):
+            alpha.send("bravo", message(f"flood-{number}", "x" * 500_000))
+        alpha.settled("bravo")
+        alpha.when("bravo", attended=False)
+        assert bravo.call("status")["on_watch"] == 0
+        assert "keep up" in bravo.await_logged("control_client_dropped")["why"]
+    assert len(bravo.box("inbox")) == 48
+
+
+def test_a_watch_tells_messages_in_the_order_of_the_log(pair: Pair) -> None:
+    """"Cancel my last" means another message if the two are shown the wrong way round."""
+    alpha, bravo = pair
+    ids = [f"order-{number}" for number in range(300)]
+    with bravo.client() as watch:
+        watch.call("watch", line="alpha")
+        for identifier in ids:
+            alpha.send("bravo", message(identifier))
+        seen: list[str] = []
+        while len(seen) < len(ids):
+            event = watch.take()["params"]
+            if event["event"] == "message":
+                seen.append(event["message"]["id"])
+    assert seen == ids

@@ -10,7 +10,7 @@ from typing import Any
 from support.processes import until
 from support.stations import Station, Stations, log_lines, message
 
-CODES = ("own-log-lost", "peer-log-lost", "fork")
+REASONS = ("own-log-lost", "peer-log-lost", "fork", "peer-halted")
 
 
 def keep_store(station: Station, into: Path) -> None:
@@ -38,24 +38,21 @@ def assert_stopped(*sides: tuple[Station, str, str]) -> None:
     Each is (station, line, code of its halt). Who finds out first says so to the other, which then
     is down for that reason, or halted by what it has found itself.
     """
-    halted = []
-    for station, line, code in sides:
-        status = until(
-            f"{station.name} stops",
-            lambda s=station, n=line: (found := s.status(n))["reason"] in (*CODES, "peer-halted")  # type: ignore[misc]
-            and found,
-        )
-        assert status["state"] in ("halted", "down")
-        assert "restored" in status["detail"]
+
+    def stopped() -> list[dict[str, Any]] | None:
+        found = [station.status(line) for station, line, _ in sides]
+        halted = any(one["state"] == "halted" for one in found)
+        return found if halted and all(one["reason"] in REASONS for one in found) else None
+
+    for status, (station, _, code) in zip(until("both stop", stopped), sides, strict=True):
         checked = station.hotline("status", "--check")
         assert checked.code == 6
-        assert status["reason"] in checked.err
+        assert "halted" in checked.err
+        assert "restored" in status["detail"]
         if status["state"] == "halted":
-            halted.append(station)
             assert status["reason"] == code
             assert status["next_attempt_s"] is None
             assert station.logged("line_halted", level="error", code=code)
-    assert halted
 
 
 def assert_nothing_more_is_signed(station: Station, line: str) -> None:
