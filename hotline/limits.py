@@ -114,9 +114,6 @@ RECEIVE_BYTES: Final = 64 * KIB
 SEND_BYTES: Final = 64 * KIB
 """Records handed to a socket at a time; what waits behind them can still be overtaken."""
 
-SEAL_BYTES: Final = 256 * KIB
-"""Entries sealed in one transaction."""
-
 WINDOW_TARGET_S: Final = 0.25
 """In-flight entries should be receipted within this of the line's best: more only queues in routers."""
 

@@ -103,8 +103,8 @@ byte refusals = REFUSALS;
 
 /* what a step reads from a stream, and its scratch: written before it is read, so no part of the state */
 hidden mtype kind;
-hidden byte own_n, peer_n, receipted, seen, m, k, t;
-hidden short own_h, peer_h, h;
+hidden byte own_n, peer_n, receipted, seen, message, entry, each;
+hidden short own_h, peer_h, rest;
 hidden byte accepting;
 
 /* --- what must always hold --- */
@@ -118,12 +118,12 @@ byte most_own[2], most_peer[2], most_receipt[2];   /* as far as an operator has 
 #endif
 
 inline each_once(log, length) {         /* no message twice; gives the set of them in seen */
-    seen = 0; k = 0; h = log;
+    seen = 0; entry = 0; rest = log;
     do
-    :: k < length ->
-        m = h & 7; h = h >> 3; k++;
-        assert(!(seen & (1 << m)));
-        seen = seen | (1 << m)
+    :: entry < length ->
+        message = rest & 7; rest = rest >> 3; entry++;
+        assert(!(seen & (1 << message)));
+        seen = seen | (1 << message)
     :: else -> break
     od
 }
@@ -204,9 +204,9 @@ inline lose(s) {            /* line.Line._lose; what we have sent may still arri
 }
 
 inline lose_until(last) {
-    t = 1;
+    each = 1;
     do
-    :: t <= last -> lose(t); t++
+    :: each <= last -> lose(each); each++
     :: else -> break
     od
 }
@@ -304,9 +304,9 @@ inline seal() {             /* message m gets the next number */
 #ifdef CLAIM_NEVER_TWO_HISTORIES
     assert(store[PEER].peer <= disk.own);
 #endif
-    disk.own_head = disk.own_head * 8 + m;
+    disk.own_head = disk.own_head * 8 + message;
     disk.own++;
-    disk.queue = disk.queue & ~(1 << m)
+    disk.queue = disk.queue & ~(1 << message)
 }
 
 inline unseal() {           /* the commit of the last entry never became durable */
@@ -490,9 +490,9 @@ end:
     /* sealing.next_run: whatever is most urgent gets the next number, and the commit is durable */
     :: atomic { MAY_FETCH && self.cursor == disk.own && disk.queue ->
         if
-        :: disk.queue & 2 -> m = 1
-        :: disk.queue & 4 -> m = 2
-        :: disk.queue & 8 -> m = 3
+        :: disk.queue & 2 -> message = 1
+        :: disk.queue & 4 -> message = 2
+        :: disk.queue & 8 -> message = 3
         fi;
         d_step {
             seal();
@@ -598,9 +598,9 @@ end:
 
 init {
     atomic {
-        t = 1;
+        each = 1;
         do
-        :: t <= SESSIONS -> run Session(0, t); run Session(1, t); t++
+        :: each <= SESSIONS -> run Session(0, each); run Session(1, each); each++
         :: else -> break
         od;
         run Station(0); run Station(1); run World(0)

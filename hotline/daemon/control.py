@@ -150,6 +150,8 @@ class _Client:
             await self._nursery.start(self._answer, call)
         else:
             self._nursery.start_soon(self._answer, call)
+        # Trio starts tasks in any order; a client's messages are to be queued in the client's.
+        await trio.lowlevel.checkpoint()
 
     async def _answer(
         self, call: Call, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED

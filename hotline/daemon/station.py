@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -44,6 +45,9 @@ T = TypeVar("T")
 
 _STOP_S: Final = 1.5
 """For close frames to leave on every line; the rest of the two seconds is the store's."""
+
+_NEWS_WAITING: Final = 4096
+"""Runs of messages not yet read from the store for those on watch; more is a disk that crawls."""
 
 _PROGRESS: Final = {"receipt_taken", "entries_applied", "message_expired"}
 """Reports after which the state of some message may have changed."""
@@ -97,6 +101,8 @@ class Station:
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
         self._reloading = trio.Lock()
+        self._news: deque[tuple[str, list[str]]] = deque()
+        self._news_came = trio.Event()
         self._uniform = random.SystemRandom().random
         self._writer = Writer(store, self._store_failed)
 
@@ -111,6 +117,7 @@ class Station:
                 pairings = self._pair(self.config.lines)
                 for line in self.config.lines:
                     await self._add(line, pairings[line.name])
+                nursery.start_soon(self._tell_news)
                 await serve(nursery)
                 self._log("daemon_started", version=__version__, lines=self.line_names())
                 await self.stop_asked.wait()
@@ -317,7 +324,7 @@ class Station:
             return
         if report.event == "entries_applied":
             if report.fields["ids"]:
-                self._nursery.start_soon(self._tell_messages, name, list(report.fields["ids"]))
+                self._tell_soon(name, list(report.fields["ids"]))
             for identifier in report.fields["acknowledged"]:
                 self._tell(name, "acknowledged", {"id": identifier})
         elif report.event == "receipt_taken" and report.fields["messages"]:
@@ -327,8 +334,22 @@ class Station:
                 {"number": report.fields["number"], "messages": report.fields["messages"]},
             )
 
+    def _tell_soon(self, name: str, ids: list[str]) -> None:
+        if len(self._news) < _NEWS_WAITING:
+            self._news.append((name, ids))
+            self._news_came.set()
+        else:
+            self.watches.let_go()
+
+    async def _tell_news(self) -> None:
+        """Show new messages to whoever is on watch, one after another: their order means something."""
+        while True:
+            await self._news_came.wait()
+            self._news_came = trio.Event()
+            while self._news:
+                await self._tell_messages(*self._news.popleft())
+
     async def _tell_messages(self, name: str, ids: list[str]) -> None:
-        """Show new messages to whoever is on watch."""
         for identifier in ids:
             try:
                 found = await self.read(lambda reader, one=identifier: reader.show(one))  # type: ignore[misc]

@@ -33,11 +33,14 @@ class Watch:
         self._waiting.append(event)
         self._waiting_characters += _characters(event)
         if len(self._waiting) > _EVENTS_WAITING or self._waiting_characters > _CHARACTERS_WAITING:
-            self._waiting.clear()
-            self._waiting_characters = 0
-            # Not only the next event: the client may hold up the one that is being sent.
-            self.scope.cancel()
+            self.let_go()
         self._told.set()
+
+    def let_go(self) -> None:
+        """End the watch, also while its client holds up the event that is being sent."""
+        self._waiting.clear()
+        self._waiting_characters = 0
+        self.scope.cancel()
 
     async def take(self) -> dict[str, Any]:
         """Wait for the next event."""
@@ -84,6 +87,11 @@ class Watches:
         for watch in self._open:
             if watch.line in (None, line):
                 watch.tell(event)
+
+    def let_go(self) -> None:
+        """End all watches: events were missed, and whoever looks on must not believe otherwise."""
+        for watch in self._open:
+            watch.let_go()
 
     def progress(self, line: str) -> trio.Event:
         """Give an event that is set when the state of any message of line may have changed."""

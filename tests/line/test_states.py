@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hotline.limits import HEARTBEAT_S, MISSED_DEGRADED, MISSED_DOWN, NO_PROGRESS_S
+from hotline.wire.frames import ReceiptFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,16 +160,38 @@ def test_entries_without_receipts_degrade_the_line(world: LineWorld) -> None:
     """Heartbeats that go on must not hide that nothing is being delivered."""
     settle(world)
     north, south = world.stations
-    stuck = south._commit
-    south._commit = lambda: None  # type: ignore[method-assign]
+    push = south.line._context.push
+    south.line._context.push = lambda frame: (
+        None if isinstance(frame, ReceiptFrame) else push(frame)
+    )
     north.send("m")
     began = world.now
     world.until(lambda: north.reason == "no-receipts", 30)
     assert world.now - began == pytest.approx(NO_PROGRESS_S, abs=SLACK_S)
-    assert north.state == "degraded"
-    south._commit = stuck  # type: ignore[method-assign]
-    south._commit()
+    assert state(north) == ("degraded", "no-receipts")
+    assert state(south) == ("up", "unattended")
+    south.line._context.push = push
+    south.send("n")
+    north.send("m2")
     world.until_up(1)
+    assert south.inbox() == ["m", "m2"]
+
+
+def test_a_stuck_disk_is_told_to_both_operators(world: LineWorld) -> None:
+    """A disk that hangs gives no error: only the waiting can tell, and both must hear of it."""
+    settle(world)
+    north, south = world.stations
+    commit = south._commit
+    south._commit = lambda: None  # type: ignore[method-assign]
+    north.send("m")
+    began = world.now
+    world.until(lambda: south.reason == "not-accepting", 30)
+    assert world.now - began == pytest.approx(NO_PROGRESS_S, abs=SLACK_S)
+    world.until(lambda: north.reason == "peer-not-accepting", HEARTBEAT_S + 1)
+    south._commit = commit  # type: ignore[method-assign]
+    south._commit()
+    world.until_up(HEARTBEAT_S + 1)
+    world.until(lambda: north.record.delivered == 1)
     assert south.inbox() == ["m"]
 
 
