@@ -120,6 +120,9 @@ WINDOW_TARGET_S: Final = 0.25
 STORE_STALLED_S: Final = 3.0
 """A commit that takes longer means a stuck disk: the peer is told that nothing is taken in."""
 
+CLOCK_DIFFERS_S: Final = 5.0
+"""Clocks that differ by more are shown as such; nothing else depends on them."""
+
 NO_PROGRESS_S: Final = 10.0
 """Entries waiting this long with no receipt make a line degraded."""
 

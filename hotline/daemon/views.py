@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hotline.limits import CLOCK_DIFFERS_S
 from hotline.model import Side, spelled
 from hotline.text import utc_microseconds
 
@@ -55,6 +56,9 @@ def line(subject: Line, moment: Moment) -> dict[str, Any]:
         "since": _time(vitals.since_ns),
         "rtt_ms": _milliseconds(pulse.rtt_s if pulse else None),
         "clock_offset_ms": _milliseconds(pulse.clock_offset_s if pulse else None),
+        "clock_differs": pulse is not None
+        and pulse.clock_offset_s is not None
+        and abs(pulse.clock_offset_s) > CLOCK_DIFFERS_S,
         "last_heard_s": _seconds(vitals.heard_at, moment.now),
         "attended": pulse.attended if pulse is not None and current is not None else None,
         "queued": record.queued,

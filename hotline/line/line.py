@@ -103,6 +103,7 @@ class Line:
         times: list[float | None] = [
             self._next_beat_at,
             self._receiving.accept_again_at,
+            self._receiving.stalls_at(moment.now),
             self._sending.next_expiry_at,
             self.vitals.next_change(moment),
         ]

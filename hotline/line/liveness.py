@@ -101,18 +101,18 @@ def assess(facts: Facts) -> Assessment:
         return Assessment(LineState.HALTED, facts.halt.code, facts.halt.text)
     if not facts.standing:
         return _because(LineState.DOWN, facts.trouble, facts)
-    silence_s = facts.now - facts.heard_at
+    # Sums of times, not differences: rounded as in next_change, so what is due then is seen then.
     degraded_s, down_s = silence_limits(facts.interval_s, facts.peer_interval_s)
-    if silence_s >= degraded_s:
-        state = LineState.DOWN if silence_s >= down_s else LineState.DEGRADED
-        return _because(state, _silent(facts), facts)
-    if facts.now - facts.proven_at >= down_s + facts.peer_interval_s:
+    if facts.now >= facts.heard_at + degraded_s:
+        down = facts.now >= facts.heard_at + down_s
+        return _because(LineState.DOWN if down else LineState.DEGRADED, _silent(facts), facts)
+    if facts.now >= facts.proven_at + down_s + facts.peer_interval_s:
         return _because(LineState.DEGRADED, "one-way", facts)
     if not facts.accepting:
         return _because(LineState.DEGRADED, "not-accepting", facts)
     if not facts.peer_accepting:
         return _because(LineState.DEGRADED, "peer-not-accepting", facts)
-    if facts.waiting_since is not None and facts.now - facts.waiting_since >= NO_PROGRESS_S:
+    if facts.waiting_since is not None and facts.now >= facts.waiting_since + NO_PROGRESS_S:
         return _because(LineState.DEGRADED, "no-receipts", facts)
     return _because(LineState.UP, "proven" if facts.peer_attended else "unattended", facts)
 

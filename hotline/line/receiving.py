@@ -43,7 +43,13 @@ class Receiving:
         return self.accept_again_at is None and not self._stalled(now)
 
     def _stalled(self, now: float) -> bool:
-        return bool(self._applying) and now - self._applying_since >= STORE_STALLED_S
+        return bool(self._applying) and now >= self._applying_since + STORE_STALLED_S
+
+    def stalls_at(self, now: float) -> float | None:
+        """Give when the store counts as stuck unless it answers; None if that is not to come."""
+        if not self._applying or self._stalled(now):
+            return None
+        return self._applying_since + STORE_STALLED_S
 
     def new_session(self) -> None:
         """Drop what waits: the peer starts again from the number that our hello gave."""

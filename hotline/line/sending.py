@@ -87,6 +87,8 @@ class Sending:
     def send_more(self, moment: Moment) -> None:
         """Fetch what may be sent now."""
         context = self._context
+        if not self._paused:
+            self._verify_receipt(moment)
         if not self._active or self._fetching or self._paused or not self.peer_accepting:
             return
         record = context.record
@@ -154,9 +156,7 @@ class Sending:
         self._taking_receipt = False
         context = self._context
         if isinstance(outcome, HotlineError):
-            # On a full disk nothing is lost: the peer's next receipt covers this one.
-            if not isinstance(outcome, StoreError):
-                context.fault(outcome, moment)
+            self._receipt_not_taken(receipt, outcome, moment)
             return
         messages = outcome.delivered - context.record.delivered
         context.record = outcome
@@ -164,6 +164,15 @@ class Sending:
         context.report("receipt_taken", number=receipt.number, messages=messages)
         self._verify_receipt(moment)
         self.send_more(moment)
+
+    def _receipt_not_taken(self, receipt: Receipt, error: HotlineError, moment: Moment) -> None:
+        if not isinstance(error, StoreError):
+            self._context.fault(error, moment)
+            return
+        # The disk is full: the next hint tries again, for the peer may have no other receipt to give.
+        if self._newest_receipt is None:
+            self._newest_receipt = receipt
+        self._paused = True
 
     def check_expiry(self, moment: Moment) -> None:
         """Take what has expired from the queue, now and then, even while the line is down."""

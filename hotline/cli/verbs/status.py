@@ -89,6 +89,8 @@ def _contact(line: Line) -> Iterator[str]:
     if line.get("clock_offset_ms") is not None:
         offset_s = float(line["clock_offset_ms"]) / 1000
         yield f"their clock {duration(abs(offset_s))} {'behind' if offset_s < 0 else 'ahead'}"
+    if line.get("clock_differs"):
+        yield paint("the clocks differ", "degraded")
     attended = line.get("attended")
     if attended is not None:
         yield "operator on watch" if attended else "nobody on watch"
