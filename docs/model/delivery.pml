@@ -147,7 +147,7 @@ inline check_writer(i) {
 #endif
 }
 
-inline check() { check_writer(0); check_writer(1) }
+inline check() { check_writer(0); check_writer(1); seen = 0 }
 
 #define DELIVERED (accepted[0] == MESSAGES_0 && accepted[1] == MESSAGES_1 \
     && store[0].queue == 0 && store[0].receipt == store[0].own \

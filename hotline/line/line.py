@@ -301,10 +301,11 @@ class Line:
         wall_ns = moment.wall_ns
 
         def examined(outcome: Any, then: Moment) -> None:
-            if link.conn not in self.links.by_conn:
-                return
             if isinstance(outcome, HaltError):
+                # Even if the connection is gone by now: the peer may have found it out first.
                 self._halt(outcome, then)
+            elif link.conn not in self.links.by_conn:
+                return
             elif isinstance(outcome, HotlineError):
                 self._close(link, "failed", "the store failed", then)
             else:

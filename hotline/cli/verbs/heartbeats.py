@@ -81,8 +81,6 @@ def _show(line: bytes, args: argparse.Namespace) -> None:
         print_json(beat)
         return
     rtt_ms = beat.get("rtt_ms")
-    # The log also tells of itself (lines dropped, rotation): the event's name says so.
-    remark = "reason" if beat.get("event") == "heartbeat" else "event"
     print(
         _row(
             (
@@ -91,10 +89,20 @@ def _show(line: bytes, args: argparse.Namespace) -> None:
                 word(beat, "state"),
                 duration(rtt_ms / 1000) if isinstance(rtt_ms, int | float) else "-",
                 word(beat, "missed"),
-                word(beat, remark),
+                _remark(beat),
             )
         ).rstrip()
     )
+
+
+def _remark(beat: dict[str, Any]) -> str:
+    """Say why the line stands so; a change says what it was, and the log's own notes their name."""
+    event = beat.get("event")
+    if event == "heartbeat":
+        return word(beat, "reason")
+    if event == "line_state":
+        return f"{word(beat, 'reason')} (was {word(beat, 'was')})"
+    return word(beat, "event")
 
 
 def _second(timestamp: str) -> str:

@@ -1,0 +1,210 @@
+"""Who is held at the door, for how long, and who has to yield."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import trio
+import trio.testing
+
+from hotline.daemon.listener import Hall, Listener
+from hotline.limits import HANDSHAKE_TIMEOUT_S, UNIT_BYTES
+
+Clock = trio.testing.MockClock
+Serve = Callable[[], Awaitable[None]]
+
+UNIT = bytes(range(256)) * 16
+
+
+# --- the hall -------------------------------------------------------------------------------------
+
+
+class Crowd:
+    """Callers in a hall; ``gone`` are those who had to yield, in order."""
+
+    def __init__(self, most: int, most_per_source: int) -> None:
+        self.hall = Hall(most, most_per_source)
+        self.tickets: dict[str, int] = {}
+        self._scopes: dict[str, trio.CancelScope] = {}
+
+    def come(self, *names: str) -> None:
+        """Let callers in; a name's first letter is where it comes from."""
+        for name in names:
+            self._scopes[name] = trio.CancelScope()
+            self.tickets[name] = self.hall.admit(name[0], self._scopes[name])
+
+    @property
+    def gone(self) -> set[str]:
+        return {name for name, scope in self._scopes.items() if scope.cancel_called}
+
+
+async def test_one_source_pushes_out_its_own_oldest_only() -> None:
+    """A single host that opens connections without end must not cost another its place."""
+    crowd = Crowd(most=100, most_per_source=3)
+    crowd.come("b1", "a1", "a2", "a3", "a4", "a5")
+    assert crowd.gone == {"a1", "a2"}
+    assert len(crowd.hall) == 4
+
+
+async def test_a_full_hall_takes_from_the_source_that_holds_most() -> None:
+    """Many hosts at once: who has the most yields, so one that calls once gets through."""
+    crowd = Crowd(most=5, most_per_source=4)
+    crowd.come("p1", "a1", "a2", "a3", "b1", "c1")
+    assert crowd.gone == {"a1"}
+    crowd.come("d1", "e1")
+    assert "p1" not in crowd.gone
+    assert len(crowd.hall) == 5
+
+
+async def test_a_place_that_was_left_is_free() -> None:
+    """Places that are counted for ever would close the door after a while."""
+    crowd = Crowd(most=2, most_per_source=1)
+    for turn in range(1000):
+        crowd.come(f"a{turn}")
+        crowd.hall.release(crowd.tickets[f"a{turn}"])
+        crowd.hall.release(crowd.tickets[f"a{turn}"])  # by eviction and by its own end
+    assert crowd.gone == set()
+    assert len(crowd.hall) == 0
+    crowd.come("a", "b")
+    assert crowd.gone == set()
+
+
+# --- the listener ---------------------------------------------------------------------------------
+
+
+class Call:
+    """One connection to a listener, in memory; ``client`` is the caller's end."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self.client, self._server = trio.testing.memory_stream_pair()
+        # What the listener asks of a socket: who is calling.
+        peer = SimpleNamespace(getpeername=lambda: ("192.0.2.7", 40000))
+        vars(self._server)["socket"] = peer
+        self.closed_at: float | None = None
+
+    @property
+    def stream(self) -> trio.SocketStream:
+        """The listener's end, in the place of a socket."""
+        return cast("trio.SocketStream", self._server)
+
+    async def hold(self) -> None:
+        """Be dealt with."""
+        await self._listener.hold(self.stream)
+        self.closed_at = trio.current_time()
+
+
+async def say_nothing(_: Call) -> None: ...
+
+
+async def say_a_byte(call: Call) -> None:
+    await call.client.send_all(b"\0")
+
+
+async def say_almost_a_unit(call: Call) -> None:
+    await call.client.send_all(UNIT[:-1])
+
+
+async def say_a_unit(call: Call) -> None:
+    await call.client.send_all(UNIT)
+
+
+async def say_more(call: Call) -> None:
+    await call.client.send_all(UNIT * 3)
+
+
+async def say_slowly(call: Call) -> None:
+    for start in range(0, UNIT_BYTES, 512):
+        await trio.sleep(1.1)
+        await call.client.send_all(UNIT[start : start + 512])
+
+
+async def hang_up(call: Call) -> None:
+    await call.client.send_all(b"x")
+    await call.client.send_eof()
+
+
+async def break_off(call: Call) -> None:
+    await call.client.send_all(b"x")
+    await call.client.aclose()
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        *(say_nothing, say_a_byte, say_almost_a_unit, say_a_unit),
+        *(say_more, say_slowly, hang_up, break_off),
+    ],
+)
+async def test_a_stranger_is_held_to_the_second_and_told_nothing(
+    autojump_clock: Clock, behave: Callable[[Call], Awaitable[None]]
+) -> None:
+    """Any other moment, or a single byte, tells a scanner how far its guess was right."""
+    del autojump_clock
+    hall = Hall()
+    call = Call(Listener(hall, lambda *_: None))
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(call.hold)
+        await behave(call)
+    assert call.closed_at is not None
+    assert call.closed_at - began == pytest.approx(HANDSHAKE_TIMEOUT_S, abs=1e-6)
+    assert len(hall) == 0
+    if behave is not break_off:
+        assert await call.client.receive_some() == b""
+
+
+async def test_the_peer_is_served_at_once_and_gives_its_place_back(autojump_clock: Clock) -> None:
+    """A genuine caller neither waits nor counts among the strangers, however long it stays."""
+    del autojump_clock
+    hall = Hall()
+    greeted: list[tuple[str, bytes]] = []
+    served: list[tuple[float, int, bytes]] = []
+
+    def greet(stream: trio.SocketStream, address: str, unit: bytes) -> Serve:
+        greeted.append((address, unit))
+
+        async def serve() -> None:
+            rest = await stream.receive_some(65536)
+            served.append((trio.current_time() - began, len(hall), bytes(rest)))
+            await trio.sleep(HANDSHAKE_TIMEOUT_S * 10)
+
+        return serve
+
+    call = Call(Listener(hall, greet))
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(call.hold)
+        await call.client.send_all(UNIT + b"what follows")
+    assert greeted == [("192.0.2.7:40000", UNIT)]
+    assert served == [(0.0, 0, b"what follows")]
+    assert call.closed_at == began + HANDSHAKE_TIMEOUT_S * 10
+
+
+async def test_who_has_to_yield_is_closed_at_once(autojump_clock: Clock) -> None:
+    """A place is only free when the connection that held it is gone."""
+    del autojump_clock
+    listener = Listener(Hall(most=1, most_per_source=1), lambda *_: None)
+    first, second = Call(listener), Call(listener)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(first.hold)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(second.hold)
+        await trio.testing.wait_all_tasks_blocked()
+        assert await first.client.receive_some() == b""
+        assert first.closed_at == trio.current_time()
+        assert second.closed_at is None
+    assert second.closed_at is not None
+
+
+@pytest.fixture(autouse=True)
+def no_real_waiting() -> Iterator[None]:
+    """See that none of these tests waits by the clock on the wall."""
+    import time
+
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < HANDSHAKE_TIMEOUT_S / 2

@@ -1,0 +1,102 @@
+"""Who is on watch, and what becomes of a watcher that does not keep up."""
+
+from __future__ import annotations
+
+import trio
+import trio.testing
+
+from hotline.daemon.watching import Watch, Watches
+
+MIB = 2**20
+
+
+def test_the_line_is_told_whenever_the_watch_changes() -> None:
+    """The peer is shown whether somebody is there: after the last has gone, nobody is."""
+    told: list[bool] = []
+    watches = Watches(told.append)
+    first, second = watches.open(None), watches.open("bravo")
+    watches.close(first)
+    assert told[-1]
+    watches.close(second)
+    watches.close(second)
+    assert not told[-1]
+    assert len(watches) == 0
+
+
+async def test_events_reach_those_who_watch_the_line_in_order() -> None:
+    """An operator who watches one line must not be shown another's, nor miss one of its own."""
+    watches = Watches(lambda _: None)
+    every, bravo = watches.open(None), watches.open("bravo")
+    for number in range(3):
+        watches.tell("bravo", {"n": number})
+        watches.tell("charlie", {"n": -number})
+    assert [(await bravo.take())["n"] for _ in range(3)] == [0, 1, 2]
+    assert [(await every.take())["n"] for _ in range(6)] == [0, 0, 1, -1, 2, -2]
+
+
+async def test_a_watcher_that_waits_is_woken_by_an_event() -> None:
+    """An event that wakes nobody is shown with the next one, which may come tomorrow."""
+    watch = Watch(None)
+    got: list[object] = []
+
+    async def look() -> None:
+        got.extend([await watch.take(), await watch.take()])
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look)
+        for number in range(2):
+            await trio.testing.wait_all_tasks_blocked()
+            watch.tell({"n": number})
+    assert got == [{"n": 0}, {"n": 1}]
+
+
+async def test_a_watcher_behind_by_too_many_events_is_let_go() -> None:
+    """A terminal that was stopped must not make the daemon grow, nor count as somebody on watch."""
+    watch = Watch(None)
+    for number in range(10_000):
+        watch.tell({"n": number})
+        if watch.scope.cancel_called:
+            break
+    assert 1000 < number < 10_000
+
+
+async def test_a_watcher_behind_by_too_much_text_is_let_go() -> None:
+    """Four thousand messages of a mebibyte each would be four gibibytes."""
+    watch = Watch(None)
+    for number in range(1000):
+        watch.tell({"message": {"body": "x" * MIB}})
+        if watch.scope.cancel_called:
+            break
+    assert 4 < number < 64
+
+
+async def test_a_watcher_that_keeps_up_is_never_let_go() -> None:
+    """What has been taken must not count against the watcher for ever."""
+    watch = Watch(None)
+    for _ in range(200):
+        watch.tell({"message": {"body": "x" * MIB}})
+        await watch.take()
+    assert not watch.scope.cancel_called
+
+
+async def test_letting_go_ends_even_a_watcher_that_is_held_up_in_the_middle() -> None:
+    """The client that does not read holds up the event that is being sent, not the next one."""
+    watches = Watches(lambda _: None)
+    watch = watches.open(None)
+    with trio.fail_after(5), watch.scope:
+        watches.let_go()
+        await trio.sleep_forever()
+    assert watch.scope.cancelled_caught
+
+
+async def test_progress_wakes_everyone_who_waits_once() -> None:
+    """A command that waits for "delivered" must look again each time, and must not spin."""
+    watches = Watches(lambda _: None)
+    first, same = watches.progress("bravo"), watches.progress("bravo")
+    other = watches.progress("charlie")
+    watches.progressed("bravo")
+    assert first.is_set()
+    assert same.is_set()
+    assert not other.is_set()
+    assert not watches.progress("bravo").is_set()
+    watches.progressed("nobody-waits")
