@@ -119,6 +119,8 @@ class LineRecord:
     acknowledged: int
     received: int
     acknowledged_here: int
+    recovering: bool
+    """Whether an operator lets this station take back from the peer what its own store has lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,18 @@ class Incoming:
     precedence: Precedence
     number: int
     received_ns: int
+    parts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """Something of ours found again in our own log, which the peer gave back."""
+
+    id: str
+    kind: Kind
+    precedence: Precedence
+    number: int
+    digest: bytes
     parts: tuple[int, ...] = ()
 
 

@@ -93,9 +93,7 @@ def test_junk_is_refused_as_such(data: bytes) -> None:
 
 
 @given(values, st.data())
-def test_a_changed_byte_is_another_value_or_none(
-    one: tuple[Any, ...], data: st.DataObject
-) -> None:
+def test_a_changed_byte_is_another_value_or_none(one: tuple[Any, ...], data: st.DataObject) -> None:
     """Two encodings that read as one value would let a signed text exist in two forms."""
     packed = bytearray(SHAPE.pack(*one))
     place = data.draw(st.integers(0, len(packed) - 1))

@@ -28,7 +28,8 @@
 #define REFUSALS 0          /* commits that a full store refuses, or seems to refuse */
 #endif
 /* HEALED: the last session is neither cut nor crashed into (otherwise each may be).
-   RESTORED=i: station i may once come back from a crash with an older copy of its store. */
+   RESTORED=i: station i may once come back from a crash with an older copy of its store.
+   BUG_...: a fault planted in the model, which the search must find. */
 
 #ifdef HEALED
 #define MAY_FAIL(s) ((s) < SESSIONS)
@@ -42,8 +43,8 @@
 
 /* --- the state --- */
 
-/* frames: mnemonic, number and head of the writer's log, of its copy of the peer's, a receipt's number,
-   and whether it accepts. What a frame does not carry is 0. */
+/* Frames carry: their kind; number and head of the sender's log; the same of its copy of the peer's;
+   the number of the receipt it holds; whether it accepts entries. What a frame has not got is 0. */
 mtype = { ATTEST, HELLO, ENTRY, RECEIPT, HEARTBEAT };
 
 typedef Durable {           /* model.LineRecord, and the rows of the store that belong to it */
@@ -66,8 +67,7 @@ typedef Volatile {          /* line.Line and its parts */
     byte applying;          /* the entry at the disk, or 0 */
     short applying_head;
     bool applied;           /* and it is durable */
-    bool refusing;          /* Receiving.accepting, negated */
-    bool refusal_told       /* a heartbeat said so */
+    bool refusing           /* Receiving.accept_again_at is set */
 }
 
 mtype = { WANTED, UNWANTED };
@@ -155,6 +155,11 @@ inline check() { check_writer(0); check_writer(1); seen = 0 }
 #define HALTED (store[0].halted || store[1].halted)
 #define SAME(i) (store[i].own == store[1 - (i)].peer && store[i].own_head == store[1 - (i)].peer_head)
 #define SETTLED (DELIVERED && SAME(0) && SAME(1))
+
+/* The last session broke on a signature that fits another history; the hello of a next one would halt:
+   the reader's copy is longer than our log, or has another head. */
+#define EVIDENT(i) (cut[SESSIONS] && (store[1 - (i)].peer > store[i].own \
+    || OWN_HEAD(i, store[1 - (i)].peer) != store[1 - (i)].peer_head))
 
 /* --- sessions --- */
 
@@ -283,25 +288,13 @@ inline begin_sending(after, peer_accepts) {     /* Sending.begin */
 #define NEWS (link.said_accepting == self.refusing)
 #endif
 
-#ifdef BUG_RECEIPT_DROPPED
-#define RECEIPT_MAY_BE_DROPPED(s) true
-#else
-#define RECEIPT_MAY_BE_DROPPED(s) MAY_FAIL(s)
-#endif
-
-#ifdef BUG_REFUSAL_UNTOLD
-#define REFUSAL_MAY_BE_UNTOLD true
-#else
-#define REFUSAL_MAY_BE_UNTOLD MAY_FAIL(self.current)
-#endif
-
 /* --- the log and the disk --- */
 
 #define MAY_FETCH (self.current != 0 && self.peer_accepting && self.sealing == 0)
 
 inline seal() {             /* message m gets the next number */
-#ifdef CLAIM_NEVER_TWO_HISTORIES
-    assert(store[PEER].peer <= disk.own);
+#ifdef CLAIM_NEVER_SIGNED_TWICE
+    assert(store[PEER].peer <= disk.own);   /* more than can be had: see README.md */
 #endif
     disk.own_head = disk.own_head * 8 + message;
     disk.own++;
@@ -349,7 +342,7 @@ inline crash() {
     self.sealing = 0;
     lose_until(SESSIONS);
     released();
-    self.refusing = false; self.refusal_told = false;
+    self.refusing = false;
     self.told_own = disk.own; self.told_peer = disk.peer;
     check()
 }
@@ -416,7 +409,6 @@ end:
             :: else
             fi;
 #endif
-            self.refusal_told = self.refusing;
             if
             :: NEWS -> beat()
             :: else
@@ -457,11 +449,9 @@ end:
             fi
         fi
     }
-    /* the same on a full disk: dropped, for the peer signs again at the next session */
-    :: d_step { link.stage == ADOPTED && NEXT_IS(RECEIPT) && refusals > 0 && RECEIPT_MAY_BE_DROPPED(s) ->
-        TAKE;
-        refusals--
-    }
+#ifdef BUG_RECEIPT_DROPPED  /* on a full disk, instead of being kept for another try */
+    :: d_step { link.stage == ADOPTED && NEXT_IS(RECEIPT) && refusals > 0 -> TAKE; refusals-- }
+#endif
 
     /* Line._take_heartbeat */
     :: d_step { link.stage == ADOPTED && NEXT_IS(HEARTBEAT) ->
@@ -551,22 +541,17 @@ end:
     :: d_step { self.applying != 0 && refusals > 0 ->
         refusals--;
         released();
-        self.refusing = true; self.refusal_told = false;
+        self.refusing = true;
         if
         :: self.current != 0 -> self.dropped = true; self.next = self.told_peer + 1
         :: else
-        fi
-    }
-    /* Line._beat while the store refuses */
-    :: d_step { self.refusing && !self.refusal_told && self.current != 0 ->
-        self.refusal_told = true;
+        fi;
+#ifndef BUG_REFUSAL_UNTOLD
         beat()
+#endif
     }
     /* Receiving.accept_again, and the heartbeat that says so */
-    :: d_step { self.refusing && (self.refusal_told || self.current == 0 || REFUSAL_MAY_BE_UNTOLD) ->
-        self.refusing = false; self.refusal_told = false;
-        beat()
-    }
+    :: d_step { self.refusing -> self.refusing = false; beat() }
     od
 }
 
@@ -613,7 +598,7 @@ init {
 
 #ifdef HEALED
 #ifdef RESTORED
-ltl in_the_end { <> (HALTED || SETTLED) }
+ltl in_the_end { <> (HALTED || SETTLED || EVIDENT(RESTORED)) }
 #else
 ltl in_the_end { <> SETTLED }
 #endif

@@ -130,6 +130,14 @@ def _identity(verbs: Any) -> None:
     )
     _peer(peer.add_subparsers(title="verbs", metavar="VERB", required=True))
 
+    line = _parser(
+        verbs,
+        "line",
+        "recover a line after its store was restored or lost",
+        "hotline line recover bravo",
+    )
+    _recovery(line.add_subparsers(title="verbs", metavar="VERB", required=True))
+
     _verb(
         verbs,
         "run",
@@ -138,6 +146,17 @@ def _identity(verbs: Any) -> None:
         """hotline run
         hotline --config /etc/hotline/hotline.toml run""",
     )
+
+
+def _recovery(verbs: Any) -> None:
+    recover = _verb(
+        verbs,
+        "recover",
+        "hotline.cli.verbs.recover",
+        "take back from the peer what this station's store has lost, and go on",
+        "hotline line recover bravo",
+    )
+    recover.add_argument("line", metavar="LINE")
 
 
 def _peer(verbs: Any) -> None:

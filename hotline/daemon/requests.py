@@ -10,7 +10,7 @@ from hotline.daemon import views
 from hotline.daemon.clock import moment
 from hotline.daemon.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, Call, CallError, describe
 from hotline.errors import HotlineError, RefusedError
-from hotline.line import accepting
+from hotline.line import accepting, taking_back
 from hotline.model import Acknowledged, Decision, Precedence, Side, State
 from hotline.text import parse_utc
 
@@ -282,6 +282,19 @@ class Requests:
             runner.perform(runner.line.retry(moment()))
         return {"lines": names}
 
+    async def _recover(self, params: Params) -> dict[str, Any]:
+        runner = self._station.runner(params.take("line", str, needed=True))
+        params.end()
+        number = runner.line.record.line
+        await runner.request(
+            lambda tx: taking_back.begin(tx, number),
+            runner.line.recorded,
+            fetch=False,
+        )
+        self._station.log_request("recovery_asked", runner.line.record.name, self._operator)
+        runner.perform(runner.line.retry(moment()))
+        return {"line": runner.line.record.name}
+
     async def _wait(self, params: Params) -> dict[str, Any]:
         runner = self._station.runner(params.take("line", str, needed=True))
         ids = params.take("ids", list, needed=True)
@@ -336,6 +349,7 @@ class Requests:
         "cancel": _cancel,
         "status": _status,
         "retry": _retry,
+        "recover": _recover,
         "wait": _wait,
         "watch": _watch,
     }

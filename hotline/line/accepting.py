@@ -76,16 +76,21 @@ def compose(draft: Draft, accepted_ns: int) -> Outgoing:
         raise RefusedError("too-large", f"the message cannot be sent: {error}") from None
     except UnicodeEncodeError:
         raise RefusedError("bad-request", "the message is not valid Unicode text") from None
-    asked = "\0".join((kind.name, str(int(draft.precedence)), draft.subject, draft.body))
     return Outgoing(
         id=draft.id,
         kind=kind,
         precedence=draft.precedence,
         content=content,
-        digest=sha256(asked.encode()).digest()[:16],
+        digest=digest(kind, draft.precedence, draft.subject, draft.body),
         accepted_ns=accepted_ns,
         expires_ns=draft.expires_ns,
     )
+
+
+def digest(kind: Kind, precedence: Precedence, subject: str = "", body: str = "") -> bytes:
+    """Give 16 bytes that tell a repeated request from another one under the same id."""
+    asked = "\0".join((kind.name, str(int(precedence)), subject, body))
+    return sha256(asked.encode()).digest()[:16]
 
 
 def _entry(draft: Draft, accepted_ns: int) -> entries.Entry:
@@ -120,9 +125,8 @@ def accept(
     fresh: list[Outgoing] = []
     count, size_bytes = record.queued, record.queued_bytes
     for message in messages:
-        digest = known.get(message.id)
-        if digest is not None:
-            answers.append(_repeated(message, digest))
+        if message.id in known:
+            answers.append(_repeated(message, known[message.id]))
             continue
         if count >= bounds.messages or size_bytes + len(message.content) > bounds.size_bytes:
             answers.append(_queue_full(record.name, count, size_bytes))
@@ -139,8 +143,8 @@ def accept(
     return record, answers
 
 
-def _repeated(message: Outgoing, digest: bytes) -> Accepted | RefusedError:
-    if digest == message.digest:
+def _repeated(message: Outgoing, known: bytes) -> Accepted | RefusedError:
+    if known == message.digest:
         return Accepted(message.id, repeated=True)
     return RefusedError(
         "id-in-use",
@@ -176,7 +180,7 @@ def acknowledge(
             f"message {identifier} was acknowledged as {spelled(view.decision)} before",
             hint="send a message to say what has changed",
         )
-    entry_id = f"{ACKNOWLEDGEMENT_PREFIX}{view.number}.{spelled(answer.decision)}"
+    entry_id = acknowledgement_id(view.number, answer.decision)
     content = entries.encode(
         entries.Acknowledgement(
             entry_id,
@@ -189,7 +193,12 @@ def acknowledge(
         )
     )
     outgoing = Outgoing(
-        entry_id, Kind.ACKNOWLEDGEMENT, view.precedence, content, bytes(16), answer.at_ns
+        entry_id,
+        Kind.ACKNOWLEDGEMENT,
+        view.precedence,
+        content,
+        digest(Kind.ACKNOWLEDGEMENT, view.precedence),
+        answer.at_ns,
     )
     tx.enqueue(line, [outgoing])
     tx.acknowledge(line, Side.PEER, identifier, answer)
@@ -201,6 +210,11 @@ def acknowledge(
     tx.put_line(record)
     found = tx.find(line, Side.PEER, identifier)
     return record, found if found is not None else view
+
+
+def acknowledgement_id(number: int, decision: Decision) -> str:
+    """Give the id of our answer to the message at number of the peer's log."""
+    return f"{ACKNOWLEDGEMENT_PREFIX}{number}.{spelled(decision)}"
 
 
 def supersedes(new: Decision, old: Decision) -> bool:

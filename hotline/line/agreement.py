@@ -8,16 +8,19 @@ held when we sent our attestation, which the peer had before it wrote its hello.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hotline.errors import HaltError
 from hotline.line.sealing import own_log_lost
 from hotline.model import Halt, LineRecord, Position, Side
+from hotline.wire.frames import Hello
 
 if TYPE_CHECKING:
     from hotline.line.pairing import Pairing
     from hotline.store.interface import Transaction
-    from hotline.wire.frames import Hello
+
+
+PEER_LOG_LOST: Final = "peer-log-lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,34 @@ def floor_of(record: LineRecord) -> Floor:
     return Floor(record.receipt.number if record.receipt else 0, record.peer.number)
 
 
+def hello_of(record: LineRecord, *, interval_s: float, accepting: bool, choice: int) -> Hello:
+    """Give the hello that tells where both logs stand here."""
+    return Hello(
+        own_number=record.own.number,
+        own_head=record.own.head,
+        peer_number=record.peer.number,
+        peer_head=record.peer.head,
+        receipted=record.receipt.number if record.receipt else 0,
+        interval_ms=int(interval_s * 1000),
+        accepting=accepting,
+        choice=choice,
+        recovering=record.recovering,
+    )
+
+
 def examine(
     tx: Transaction, line: int, pairing: Pairing, hello: Hello, floor: Floor, wall_ns: int
 ) -> LineRecord:
-    """Compare both logs with what the peer says of them; raises HaltError where they disagree."""
+    """Compare both logs with what the peer says of them; raises HaltError where they disagree.
+
+    Who recovers, by its operator's word, may have lost what it had; never may it differ.
+    """
     record = tx.line(line)
+    if record.halt is not None:
+        if not (hello.recovering and record.halt.code == PEER_LOG_LOST):
+            raise HaltError(record.halt.code, record.halt.text)
+        record = replace(record, halt=None)
+        tx.put_line(record)
     _check_own_log(tx, record, pairing, hello, floor)
     _check_peer_log(tx, record, pairing, hello, floor)
     if hello.peer_number < record.own.number:
@@ -48,9 +74,11 @@ def examine(
 def _check_own_log(
     tx: Transaction, record: LineRecord, pairing: Pairing, hello: Hello, floor: Floor
 ) -> None:
+    if record.recovering and hello.peer_number > record.own.number:
+        return  # what is returned has to follow our head, under our signature
     if hello.peer_number > record.own.number:
         raise own_log_lost(hello.peer_number, record.own.number)
-    if hello.receipted > record.peer.number:
+    if hello.receipted > record.peer.number and not record.recovering:
         raise HaltError(
             "own-log-lost",
             f"the peer holds our receipt up to entry {hello.receipted} of its log, but our copy ends "
@@ -59,9 +87,9 @@ def _check_own_log(
     held = _head(tx, record.line, Side.OWN, hello.peer_number, pairing.own_zero)
     if held != hello.peer_head:
         raise _fork(hello.peer_number, "our")
-    if hello.peer_number < floor.receipted:
+    if hello.peer_number < floor.receipted and not hello.recovering:
         raise HaltError(
-            "peer-log-lost",
+            PEER_LOG_LOST,
             f"the peer signed for our log up to entry {floor.receipted}, but now holds it up to "
             f"{hello.peer_number}: its store was restored, wiped or cloned",
         )
@@ -70,9 +98,9 @@ def _check_own_log(
 def _check_peer_log(
     tx: Transaction, record: LineRecord, pairing: Pairing, hello: Hello, floor: Floor
 ) -> None:
-    if hello.own_number < floor.peer_number:
+    if hello.own_number < floor.peer_number and not hello.recovering:
         raise HaltError(
-            "peer-log-lost",
+            PEER_LOG_LOST,
             f"the peer's log ends at entry {hello.own_number}, but we hold it up to "
             f"{floor.peer_number}: its store was restored, wiped or cloned",
         )

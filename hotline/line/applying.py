@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hotline.errors import DecodeError, HaltError, ProtocolError
 from hotline.limits import MESSAGE_ENCODED_BYTES, PARTIAL_MESSAGES
+from hotline.line import taking_back
 from hotline.line.accepting import supersedes
 from hotline.model import (
     Acknowledged,
@@ -70,10 +71,15 @@ def apply(
     tx.append(line, Side.PEER, log)
     tx.put_signature(line, Side.PEER, first, position.number, runs[-1].signature, wall_ns)
     reading.finish(log)
+    answered = 0
+    if record.recovering:
+        shown_again = [(message.id, message.number) for message in reading.messages]
+        answered = taking_back.restore_answers(tx, line, shown_again)
     record = replace(
         record,
         peer=position,
         received=reading.received,
+        acknowledged_here=record.acknowledged_here + answered,
         acknowledged=record.acknowledged + reading.first_acknowledgements,
     )
     tx.put_line(record)

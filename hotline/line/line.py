@@ -18,6 +18,7 @@ from hotline.line.effects import Dial, Effect, Hangup, Writable
 from hotline.line.links import Link, Links
 from hotline.line.liveness import LineState
 from hotline.line.receiving import Receiving
+from hotline.line.recovery import Recovery
 from hotline.line.sending import Sending
 from hotline.line.session import Session
 from hotline.line.vitals import Vitals
@@ -54,8 +55,14 @@ class Line:
         self._context.flush = self._flush
         self._sending = Sending(self._context)
         self._receiving = Receiving(self._context)
+        self._recovery = Recovery(self._context, self._sending, self._receiving)
         self.vitals = Vitals(
-            heartbeat_s, self._context, self._sending, self._receiving, self._kernel_took_all
+            heartbeat_s,
+            self._context,
+            self._sending,
+            self._receiving,
+            self._recovery,
+            self._kernel_took_all,
         )
         self._next_beat_at = 0.0
         self._stopping = False
@@ -236,8 +243,9 @@ class Line:
 
     def _opened(self, link: Link, moment: Moment) -> None:
         """Both attestations verified: should be called once per session, before any other frame."""
-        if self.record.halt is not None:
-            self._close(link, "halted", self.record.halt.text, moment)
+        halt = self.record.halt
+        if halt is not None and halt.code != agreement.PEER_LOG_LOST:  # that one may be recovering
+            self._close(link, "halted", halt.text, moment)
             return
         if not self.links.opened(link, moment.now):
             self._close(link, "superseded", "another session stands", moment)
@@ -245,17 +253,9 @@ class Line:
         self._context.report(
             "session_opened", conn=link.conn, dialled=link.dialled, address=link.address
         )
-        self._hello(link, moment)
-
-    def _hello(self, link: Link, moment: Moment) -> None:
-        record = self.record
-        hello = frames.Hello(
-            own_number=record.own.number,
-            own_head=record.own.head,
-            peer_number=record.peer.number,
-            peer_head=record.peer.head,
-            receipted=record.receipt.number if record.receipt else 0,
-            interval_ms=int(self.vitals.heartbeat_s * 1000),
+        hello = agreement.hello_of(
+            self.record,
+            interval_s=self.vitals.heartbeat_s,
             accepting=self._receiving.accepting(moment.now),
             choice=link.choice,
         )
@@ -273,17 +273,8 @@ class Line:
         elif link is self.links.current:
             self._frame_of_current(frame, moment)
         elif not link.agreed:
-            self._keep_early(link, frame)
+            link.keep_early(frame)
         # What still comes by a session that has been replaced comes again by the new one.
-
-    def _keep_early(self, link: Link, frame: frames.Frame) -> None:
-        """The peer has agreed to this session before our own store could answer."""
-        link.early_bytes += limits.UNIT_BYTES
-        if isinstance(frame, frames.Entries):
-            link.early_bytes += frame.size_bytes
-        if link.early_bytes > 2 * limits.IN_FLIGHT_BYTES:
-            raise ProtocolError("too much came before the session was agreed")
-        link.early.append(frame)
 
     def _frame_of_current(self, frame: frames.Frame, moment: Moment) -> None:
         if isinstance(frame, frames.Entries):
@@ -292,6 +283,10 @@ class Line:
             self._sending.take_receipt(frame, moment)
         elif isinstance(frame, frames.Heartbeat):
             self._take_heartbeat(frame, moment)
+        elif isinstance(frame, frames.Recover):
+            self._recovery.take_request(frame, moment)
+        elif isinstance(frame, frames.Returned):
+            self._recovery.take_returned(frame, moment)
 
     def _take_hello(self, link: Link, hello: frames.Hello, moment: Moment) -> None:
         if link.hello_taken:
@@ -325,7 +320,6 @@ class Line:
         self.links.adopt(link, moment.now)
         self.vitals.session_agreed(moment, hello.interval_ms)
         self._receiving.new_session()
-        self._sending.begin(hello.peer_number, moment.now, peer_accepting=hello.accepting)
         self._context.report(
             "session_agreed",
             conn=link.conn,
@@ -334,8 +328,7 @@ class Line:
             peer_number=hello.own_number,
             we_have=self.record.peer.number,
         )
-        if hello.receipted < self.record.peer.number:
-            self._push_current(self._receiving.sign_receipt(self.record.peer, moment.wall_ns))
+        self._recovery.session_agreed(hello, moment)
         self._beat(moment)
         early, link.early = link.early, []
         try:
@@ -494,6 +487,7 @@ class Line:
             self._context.effects.append(Writable(link.conn))
 
     def _flush(self, moment: Moment) -> list[Effect]:
+        self._recovery.check_finished()
         self.vitals.reassess(moment)
         effects, self._context.effects = self._context.effects, []
         return effects

@@ -17,15 +17,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hotline.errors import ProtocolError
 from hotline.limits import (
     DIAL_TIMEOUT_S,
     HANDSHAKE_TIMEOUT_S,
+    IN_FLIGHT_BYTES,
     RENEW_GRACE_S,
     RETIRE_S,
     SESSION_S,
     SIMULTANEOUS_S,
+    UNIT_BYTES,
 )
 from hotline.line.agreement import Floor
+from hotline.wire.frames import Entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +59,15 @@ class Link:
     early: list[Frame] = field(default_factory=list)
     """What came between the peer's hello and our agreement to it."""
     early_bytes: int = 0
+
+    def keep_early(self, frame: Frame) -> None:
+        """The peer has agreed to this session before our own store could answer."""
+        self.early_bytes += UNIT_BYTES
+        if isinstance(frame, Entries):
+            self.early_bytes += frame.size_bytes
+        if self.early_bytes > 2 * IN_FLIGHT_BYTES:
+            raise ProtocolError("too much came before the session was agreed")
+        self.early.append(frame)
 
 
 class Links:

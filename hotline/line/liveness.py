@@ -37,6 +37,8 @@ REASONS: Final = {
     "one-way": "we hear the peer, but it has not heard us for {unproven_s:.0f} s",
     "peer-not-accepting": "the peer's store takes nothing in: its disk is full or stuck",
     "not-accepting": "this station's store takes nothing in: its disk is full or stuck",
+    "recovering": "this station takes back from the peer what its own store has lost",
+    "peer-recovering": "the peer takes back from this station what its own store has lost",
     "no-receipts": "entries have waited {waiting_s:.0f} s for a receipt while heartbeats go on: "
     "the peer's store is slow or stuck, or the link is",
     "starting": "not yet tried",
@@ -78,6 +80,8 @@ class Facts:
     peer_attended: bool = True
     waiting_since: float | None = None
     """Since when our oldest entry in flight has waited for a receipt."""
+    recovery: str = ""
+    """A word of REASONS while either store is getting back what it has lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +112,23 @@ def assess(facts: Facts) -> Assessment:
         return _because(LineState.DOWN if down else LineState.DEGRADED, _silent(facts), facts)
     if facts.now >= facts.proven_at + down_s + facts.peer_interval_s:
         return _because(LineState.DEGRADED, "one-way", facts)
-    if not facts.accepting:
-        return _because(LineState.DEGRADED, "not-accepting", facts)
-    if not facts.peer_accepting:
-        return _because(LineState.DEGRADED, "peer-not-accepting", facts)
-    if facts.waiting_since is not None and facts.now >= facts.waiting_since + NO_PROGRESS_S:
-        return _because(LineState.DEGRADED, "no-receipts", facts)
+    blemish = _blemish(facts)
+    if blemish:
+        return _because(LineState.DEGRADED, blemish, facts)
     return _because(LineState.UP, "proven" if facts.peer_attended else "unattended", facts)
+
+
+def _blemish(facts: Facts) -> str:
+    """Give why a line whose heartbeats go both ways still does not deliver, or nothing."""
+    if facts.recovery:
+        return facts.recovery
+    if not facts.accepting:
+        return "not-accepting"
+    if not facts.peer_accepting:
+        return "peer-not-accepting"
+    if facts.waiting_since is not None and facts.now >= facts.waiting_since + NO_PROGRESS_S:
+        return "no-receipts"
+    return ""
 
 
 def _silent(facts: Facts) -> str:

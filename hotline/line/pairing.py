@@ -49,6 +49,11 @@ class Pairing:
         message = heads.head_message(self.peer_zero, position.number, position.head)
         self.peer.verify_ed25519(signature, message)
 
+    def verify_own_head(self, position: Position, signature: bytes) -> None:
+        """Raise ProtocolError unless this very station signed its log up to position."""
+        message = heads.head_message(self.own_zero, position.number, position.head)
+        self.own.verify_ed25519(signature, message)
+
     def sign_receipt(self, position: Position, time_ns: int) -> bytes:
         """Sign that our disk holds the peer's log up to position (64 bytes)."""
         message = heads.receipt_message(self.peer_zero, position.number, position.head, time_ns)

@@ -72,6 +72,9 @@ class Sending:
 
     def resume(self, after: int, moment: Moment) -> None:
         """The peer takes entries in again: what was in flight when it refused is gone there."""
+        self.peer_accepting = True
+        if not self._active:
+            return  # not begun yet in this session: a recovery comes first
         line, upto, wall_ns = self._context.line, self._context.record.own.number, moment.wall_ns
         self.begin(after, moment.now, peer_accepting=True)
         if after < upto:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hotline.line.context import Context
     from hotline.line.moment import Moment
     from hotline.line.receiving import Receiving
+    from hotline.line.recovery import Recovery
     from hotline.line.sending import Sending
 
 
@@ -25,6 +26,7 @@ class Vitals:
         context: Context,
         sending: Sending,
         receiving: Receiving,
+        recovery: Recovery,
         kernel_took_all: Callable[[], bool | None],
     ) -> None:
         """Begin down, for nothing has been tried; the other parts are only asked, never told."""
@@ -32,6 +34,7 @@ class Vitals:
         self._context = context
         self._sending = sending
         self._receiving = receiving
+        self._recovery = recovery
         self._kernel_took_all = kernel_took_all
         self.pulse: Pulse | None = None
         self.standing = False
@@ -110,6 +113,7 @@ class Vitals:
             peer_accepting=self._sending.peer_accepting,
             peer_attended=pulse.attended,
             waiting_since=self._sending.waiting_since,
+            recovery=self._recovery.reason,
         )
 
     def report_heartbeat(self, moment: Moment, number: int | None) -> None:

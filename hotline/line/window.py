@@ -31,6 +31,7 @@ class Window:
     __slots__ = (
         "_best_s",
         "_best_since",
+        "_cut_at",
         "_probing",
         "_recent_s",
         "_runs",
@@ -46,6 +47,7 @@ class Window:
         self._best_s = float("inf")
         self._recent_s = float("inf")
         self._best_since = now
+        self._cut_at = now
         self._probing = False
 
     @property
@@ -77,21 +79,24 @@ class Window:
     def receipted(self, number: int, now: float) -> None:
         """Learn from a receipt over all entries up to number."""
         released = 0
-        oldest = newest = now
+        sent_at = now
         while self._runs and self._runs[0][0] <= number:
             _, size_bytes, sent_at = self._runs.popleft()
-            oldest = min(oldest, sent_at)
-            newest = sent_at
             released += size_bytes
         if not released:
             return
+        in_flight_bytes = self.in_flight_bytes
         self.in_flight_bytes -= released
-        delay = now - newest
+        delay = now - sent_at
         self._remember(delay, now)
         if delay > self._best_s + WINDOW_TARGET_S:
-            carried = int(released / max(now - oldest, 1e-6) * WINDOW_TARGET_S)
-            self._size = max(_RECORD_OF_ENTRIES, min(self._size, carried))
             self._probing = True
+            # Once for all that was sent before: it cannot yet tell what the cut has done.
+            if sent_at >= self._cut_at:
+                # What is in flight took so long, so this is what the link carries without a queue.
+                carried = int(in_flight_bytes * self._best_s / delay)
+                self._size = max(_RECORD_OF_ENTRIES, min(self._size, carried))
+                self._cut_at = now
         else:
             # A first receipt that takes this long may mean a slow link: do not double into it.
             self._probing = self._probing or delay > WINDOW_TARGET_S

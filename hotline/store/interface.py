@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Queueing,
         Receipt,
         Side,
+        TakenBack,
     )
     from hotline.store.views import MessageView
 
@@ -96,11 +97,20 @@ class Transaction(Protocol):
     ) -> None:
         """Keep the writer's signature over the head at last; it came or was made at at_ns."""
 
+    def signature_from(self, line: int, side: Side, number: int) -> tuple[int, bytes] | None:
+        """Give the first signature kept over a head at or after number: where, and its 64 bytes."""
+
     def put_receipt(self, line: int, receipt: Receipt, at_ns: int) -> None:
         """Keep the peer's receipt over our log; it came at at_ns by our clock."""
 
     def put_resumption(self, line: int, after: int, upto: int, at_ns: int) -> None:
         """Note that our entries after..upto (after excluded) were put on the wire once more."""
+
+    def take_back(self, line: int, found: Sequence[TakenBack], at_ns: int) -> list[Queued]:
+        """Say that these of ours stand in our log; gives those that were still queued.
+
+        What was unknown here is sealed from the start (accepted at at_ns, for want of better).
+        """
 
     # --- the peer's messages ---
     def receive(self, line: int, messages: Sequence[Incoming]) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import apsw
 
 _COUNTS: Final = (
-    "queued, queued_bytes, sealed, delivered, acknowledged, received, acknowledged_here"
+    "queued, queued_bytes, sealed, delivered, acknowledged, received, acknowledged_here, recovering"
 )
 _COLUMNS: Final = (
     "line, name, peer_id, own_number, own_head, peer_number, peer_head,"
@@ -23,7 +23,7 @@ _COLUMNS: Final = (
 _ONE: Final = f"SELECT {_COLUMNS} FROM line WHERE line = ?"  # noqa: S608 - constants only
 _ALL: Final = f"SELECT {_COLUMNS} FROM line ORDER BY line"  # noqa: S608 - constants only
 _REPLACE: Final = f"""
-UPDATE line SET ({_COLUMNS.removeprefix("line, ")}) = ({", ".join("?" * 20)}) WHERE line = ?
+UPDATE line SET ({_COLUMNS.removeprefix("line, ")}) = ({", ".join("?" * 21)}) WHERE line = ?
 """  # noqa: S608 - constants only
 
 
@@ -66,6 +66,7 @@ def put(database: apsw.Connection, record: LineRecord) -> None:
             record.acknowledged,
             record.received,
             record.acknowledged_here,
+            record.recovering,
             record.line,
         ),
     )
@@ -93,6 +94,7 @@ def add(database: apsw.Connection, name: str, peer_id: bytes, station_id: bytes)
 def _record(row: tuple[Any, ...]) -> LineRecord:
     line, name, peer_id, own, own_head, peer, peer_head, *rest = row
     number, head, time_ns, signature, code, text, at_ns, *counts = rest
+    counts[-1] = bool(counts[-1])
     return LineRecord(
         line,
         name,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         LogEntry,
         Outgoing,
         Receipt,
+        TakenBack,
     )
     from hotline.store.views import MessageView
 
@@ -79,6 +80,20 @@ VALUES (?, ?, 1, ?, ?, 2, ?, ?, ?)
 _SEAL: Final = """
 UPDATE message SET queueing = 2, number = ? WHERE row = ? AND line = ? AND queueing < 2
 """
+
+# What the log holds was sent, whatever became of it here since the store was lost.
+_FOUND_SEALED: Final = """
+UPDATE message SET queueing = 2, number = ?, content = NULL WHERE row = ? AND number IS NULL
+"""
+
+_TAKE_BACK: Final = """
+INSERT INTO message (row, line, side, kind, precedence, queueing, number, at_ns, id, digest)
+VALUES (?, ?, 0, ?, ?, 2, ?, ?, ?, ?)
+"""
+
+_QUEUED_ROW: Final = f"""
+SELECT {_ROW} FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL} WHERE row = ?
+"""  # noqa: S608 - constants only
 
 _UNQUEUE: Final = f"""
 DELETE FROM queue WHERE key = (SELECT {QUEUE_KEY_SQL} FROM message WHERE row = ?)
@@ -221,6 +236,14 @@ class SqliteTransaction:
         key, end = log_key(line, side, last), log_key(line, side, NUMBER_MASK)
         self._database.execute(_SIGNATURE, (key, first, at_ns, signature, end))
 
+    def signature_from(self, line: int, side: Side, number: int) -> tuple[int, bytes] | None:
+        """Give the first signature kept over a head at or after number."""
+        row = self._database.execute(
+            "SELECT key, signature FROM signature WHERE key BETWEEN ? AND ? ORDER BY key LIMIT 1",
+            (log_key(line, side, number), log_key(line, side, NUMBER_MASK)),
+        ).fetchone()
+        return None if row is None else (row[0] & NUMBER_MASK, row[1])
+
     def put_receipt(self, line: int, receipt: Receipt, at_ns: int) -> None:
         """Keep the peer's receipt over our log."""
         key = log_key(line, Side.OWN, receipt.number)
@@ -236,6 +259,29 @@ class SqliteTransaction:
             "INSERT INTO resumption (line, upto, after, at_ns) VALUES (?, ?, ?, ?)",
             (line, upto, after, at_ns),
         )
+
+    def take_back(self, line: int, found: Sequence[TakenBack], at_ns: int) -> list[Queued]:
+        """Say that these of ours stand in our log; gives those that were still queued."""
+        was_queued: list[Queued] = []
+        for one in found:
+            row = self._database.execute(
+                "SELECT row FROM message WHERE line = ? AND side = 0 AND id = ?", (line, one.id)
+            ).get
+            if row is None:
+                row = self._next_row()
+                self._database.execute(
+                    _TAKE_BACK,
+                    (row, line, one.kind, one.precedence, one.number, at_ns, one.id, one.digest),
+                )
+            else:
+                queued = self._database.execute(_QUEUED_ROW, (row,))
+                was_queued += _within_bytes(queued)
+                self._change(_FOUND_SEALED, [(one.number, row)])
+                self._database.execute(_UNQUEUE, (row,))
+            self._database.executemany(
+                "INSERT OR IGNORE INTO part VALUES (?, ?)", [(row, part) for part in one.parts]
+            )
+        return was_queued
 
     # --- the peer's messages ---
 

@@ -52,6 +52,7 @@ class Hello:
     """Where both logs stand, as the sender has them: where to go on, and whether they agree.
 
     ``choice`` orders the sessions that the arbiter has said hello on; the other station says 0.
+    ``recovering``: the sender's operator has it take back what its store has lost.
     """
 
     TYPE: ClassVar[int] = 2
@@ -65,6 +66,7 @@ class Hello:
         uint("interval_ms", _INTERVAL_MAX_MS, low=1),
         flag("accepting"),
         uint("choice", _U32),
+        flag("recovering"),
         max_bytes=FRAME_BYTES,
     )
     own_number: int
@@ -75,6 +77,7 @@ class Hello:
     interval_ms: int
     accepting: bool
     choice: int
+    recovering: bool = False
 
     @property
     def own(self) -> Position:
@@ -184,10 +187,48 @@ class Close:
     reason: str
 
 
-Frame = Attest | Hello | Entries | ReceiptFrame | Heartbeat | Close
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """The sender, recovering, has its own log up to number ``after``: the rest is wanted back."""
+
+    TYPE: ClassVar[int] = 8
+    SHAPE: ClassVar[Shape] = Shape("recover", _number("after"), max_bytes=FRAME_BYTES)
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A run of the receiver's own log, given back.
+
+    Runs follow one another up to number ``upto``; the last of them carries the receiver's own
+    signature over the head there.
+    """
+
+    TYPE: ClassVar[int] = 9
+    SHAPE: ClassVar[Shape] = Shape(
+        "returned",
+        _number("first", low=1),
+        _number("upto", low=1),
+        run("entries", blob("entry", ENTRY_BYTES, low=1), ENTRIES_PER_FRAME, low=1),
+        blob("signature", ED25519_SIGNATURE_BYTES, optional=True),
+        max_bytes=FRAME_BYTES,
+    )
+    first: int
+    upto: int
+    entries: tuple[bytes, ...]
+    signature: bytes | None
+
+    @property
+    def size_bytes(self) -> int:
+        """Entry bytes carried."""
+        return sum(map(len, self.entries))
+
+
+Frame = Attest | Hello | Entries | ReceiptFrame | Heartbeat | Close | Recover | Returned
 
 _CLASSES: Final[dict[int, type[Frame]]] = {
-    cls.TYPE: cls for cls in (Attest, Hello, Entries, ReceiptFrame, Heartbeat, Close)
+    cls.TYPE: cls
+    for cls in (Attest, Hello, Entries, ReceiptFrame, Heartbeat, Close, Recover, Returned)
 }
 
 

@@ -6,6 +6,8 @@ import itertools
 import socket
 import struct
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -67,154 +69,146 @@ class Ends:
         return found
 
 
-async def connect() -> Ends:
-    """Make both ends of a TCP connection."""
+@asynccontextmanager
+async def connected() -> AsyncIterator[Ends]:
+    """Make both ends of a TCP connection; ours is for the connection to close."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         port = listener.socket.getsockname()[1]
         peer = await trio.open_tcp_stream("127.0.0.1", port)
-        return Ends(await listener.accept(), peer)
+        ends = Ends(await listener.accept(), peer)
+    try:
+        yield ends
+    finally:
+        await trio.aclose_forcefully(peer)
+    assert ends.closed
 
 
 async def test_bytes_go_both_ways_in_order() -> None:
     """A chunk that is sent twice, or out of order, breaks every record behind it."""
-    ends = await connect()
-    chunks = [bytes([number]) * 70_000 for number in range(20)]
-    ends.line.to_send += chunks
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(ends.connection.run)
-        ends.connection.writable()
-        got = b""
-        while len(got) < sum(map(len, chunks)):
-            got += await ends.peer.receive_some(65536)
-        assert got == b"".join(chunks)
-        ends.line.to_send.append(b"later")
-        ends.connection.writable()
-        assert await ends.peer.receive_some(65536) == b"later"
-        await ends.peer.send_all(b"answer" * 20_000)
-        await ends.peer.aclose()
-    assert ends.line.got == b"answer" * 20_000
-    assert ends.line.ends == ["truncated"]
-    assert ends.closed
+    async with connected() as ends:
+        chunks = [bytes([number]) * 70_000 for number in range(20)]
+        ends.line.to_send += chunks
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ends.connection.run)
+            ends.connection.writable()
+            got = b""
+            while len(got) < sum(map(len, chunks)):
+                got += await ends.peer.receive_some(65536)
+            assert got == b"".join(chunks)
+            ends.line.to_send.append(b"later")
+            ends.connection.writable()
+            assert await ends.peer.receive_some(65536) == b"later"
+            await ends.peer.send_all(b"answer" * 20_000)
+            await ends.peer.aclose()
+        assert ends.line.got == b"answer" * 20_000
+        assert ends.line.ends == ["truncated"]
 
 
 async def test_a_reset_is_told_from_an_end() -> None:
     """Which of the two it was is what the operator is told of the cause."""
-    ends = await connect()
-    ends.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-    await ends.peer.aclose()
-    await ends.connection.run()
-    assert ends.line.ends == ["session-lost"]
-    assert ends.closed
+    async with connected() as ends:
+        ends.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        await ends.peer.aclose()
+        await ends.connection.run()
+        assert ends.line.ends == ["session-lost"]
 
 
 async def test_the_farewell_comes_last_and_whole() -> None:
     """A close frame in the middle of a record, or none at all, looks like an attack."""
-    ends = await connect()
-    ends.line.to_send += [b"x" * 65536] * 40
-    ends.line.hang_up_at = b"enough"
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(ends.connection.run)
-        ends.connection.writable()
-        await trio.testing.wait_all_tasks_blocked()
-        await ends.peer.send_all(b"that is enough")
-        await trio.testing.wait_all_tasks_blocked()
-        got = await ends.all_that_comes()
-    assert got.endswith(b"x" + b"goodbye")
-    assert (len(got) - len(b"goodbye")) % 65536 == 0, "a chunk that was begun was not finished"
-    assert ends.line.ends == [], "who hangs up needs no telling"
-    assert ends.closed
+    async with connected() as ends:
+        ends.line.to_send += [b"x" * 65536] * 40
+        ends.line.hang_up_at = b"enough"
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ends.connection.run)
+            ends.connection.writable()
+            await trio.testing.wait_all_tasks_blocked()
+            await ends.peer.send_all(b"that is enough")
+            await trio.testing.wait_all_tasks_blocked()
+            got = await ends.all_that_comes()
+        assert got.endswith(b"x" + b"goodbye")
+        assert (len(got) - len(b"goodbye")) % 65536 == 0, "a chunk that was begun was not finished"
+        assert ends.line.ends == [], "who hangs up needs no telling"
 
 
 async def test_nothing_is_received_after_a_hang_up() -> None:
     """A frame that is taken in after the line has let go would be of no session."""
-    ends = await connect()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(ends.connection.run)
-        await trio.testing.wait_all_tasks_blocked()
-        ends.connection.hang_up(b"")
-        await ends.peer.send_all(b"too late")
-        assert await ends.all_that_comes() == b""
-    assert ends.line.got == b""
-    assert ends.closed
+    async with connected() as ends:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ends.connection.run)
+            await trio.testing.wait_all_tasks_blocked()
+            ends.connection.hang_up(b"")
+            await ends.peer.send_all(b"too late")
+            assert await ends.all_that_comes() == b""
+        assert ends.line.got == b""
 
 
 async def test_a_hang_up_before_the_first_step_still_says_goodbye() -> None:
     """A line can give a connection up before its task has begun."""
-    ends = await connect()
-    ends.connection.hang_up(b"goodbye")
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(ends.connection.run)
-        assert await ends.all_that_comes() == b"goodbye"
-    assert ends.line.ends == []
-    assert ends.closed
+    async with connected() as ends:
+        ends.connection.hang_up(b"goodbye")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ends.connection.run)
+            assert await ends.all_that_comes() == b"goodbye"
+        assert ends.line.ends == []
 
 
 async def test_a_peer_that_reads_nothing_cannot_hold_up_the_end(autojump_clock: Clock) -> None:
     """The farewell may take a second; a stop that waits for the peer would take for ever."""
     del autojump_clock
-    ends = await connect()
-    ends.line.to_send += [bytes(2**20)] * 64
-    began = trio.current_time()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(ends.connection.run)
-        ends.connection.writable()
-        await trio.testing.wait_all_tasks_blocked()
-        ends.connection.hang_up(b"goodbye")
-    assert trio.current_time() - began == pytest.approx(CLOSE_TIMEOUT_S)
-    assert ends.line.ends == []
-    assert ends.closed
-    await ends.peer.aclose()
+    async with connected() as ends:
+        ends.line.to_send += [bytes(2**20)] * 64
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ends.connection.run)
+            ends.connection.writable()
+            await trio.testing.wait_all_tasks_blocked()
+            ends.connection.hang_up(b"goodbye")
+        assert trio.current_time() - began == pytest.approx(CLOSE_TIMEOUT_S)
+        assert ends.line.ends == []
+        assert ends.closed
 
 
 async def test_a_cancelled_connection_leaves_no_socket(subtests: pytest.Subtests) -> None:
     """A socket that outlives its task is one file less, each time, until none is left."""
     for steps in itertools.count():
         with subtests.test(steps=steps):
-            ends = await connect()
-            ends.line.to_send += [b"x" * 1000, b"y" * 1000]
-            with trio.CancelScope() as scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(ends.connection.run)
-                    ends.connection.writable()
-                    for _ in range(steps):
-                        await trio.lowlevel.checkpoint()
-                    scope.cancel()
-            assert ends.closed
-            assert ends.line.ends == []
-            await ends.peer.aclose()
+            async with connected() as ends:
+                ends.line.to_send += [b"x" * 1000, b"y" * 1000]
+                with trio.CancelScope() as scope:
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(ends.connection.run)
+                        ends.connection.writable()
+                        for _ in range(steps):
+                            await trio.lowlevel.checkpoint()
+                        scope.cancel()
+                assert ends.closed
+                assert ends.line.ends == []
         if steps == 12:
             break
 
 
 async def test_the_kernel_tells_what_the_peer_has_taken() -> None:
     """On this rests whether silence is blamed on the network or on the peer's daemon."""
-    ends = await connect()
-    tune(ends.stream, 5.0)
-    assert ends.connection.kernel_took_all() is True
-    with trio.move_on_after(30) as scope, trio.CancelScope() as filling:
+    async with connected() as ends:
+        tune(ends.stream, 5.0)
+        assert ends.connection.kernel_took_all() is True
         async with trio.open_nursery() as nursery:
-
-            async def fill() -> None:
-                await ends.stream.send_all(bytes(64 * 2**20))
-
-            nursery.start_soon(fill)
+            nursery.start_soon(ends.stream.send_all, bytes(64 * 2**20))
             await trio.testing.wait_all_tasks_blocked()
             assert ends.connection.kernel_took_all() is False
-            filling.cancel()
-    assert not scope.cancelled_caught
-    await ends.stream.aclose()
-    assert ends.connection.kernel_took_all() is None
-    await ends.peer.aclose()
+            nursery.cancel_scope.cancel()
+        await ends.stream.aclose()
+        assert ends.connection.kernel_took_all() is None
 
 
 async def test_a_socket_that_is_reset_already_can_be_tuned() -> None:
     """A peer that is gone before we look at it must not end the daemon."""
-    ends = await connect()
-    ends.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-    await ends.peer.aclose()
-    tune(ends.stream, 5.0)
-    ends.line.to_send.append(b"x" * 100)
-    ends.connection.writable()
-    await ends.connection.run()
-    assert ends.line.ends == ["session-lost"]
+    async with connected() as ends:
+        ends.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        await ends.peer.aclose()
+        tune(ends.stream, 5.0)
+        ends.line.to_send.append(b"x" * 100)
+        ends.connection.writable()
+        await ends.connection.run()
+        assert ends.line.ends == ["session-lost"]

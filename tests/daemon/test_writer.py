@@ -115,7 +115,7 @@ async def open_desk() -> AsyncIterator[Desk]:
 
 
 async def test_what_comes_while_the_disk_is_busy_shares_the_next_sync() -> None:
-    """One fsync for each message is a few hundred a second; for each hundred it is tens of thousands."""
+    """With an fsync for each message a few hundred a second get through, not tens of thousands."""
     async with open_desk() as desk:
         desk.disk.going.clear()
         desk.writer.submit([desk.commit(0)])

@@ -102,22 +102,30 @@ class Network:
 
     # --- faults ---
 
-    def cut(self, *, into_alpha: bool = True, out_of_alpha: bool = True) -> None:
-        """Drop all packets that come to alpha, or that it sends, or both; it counts them."""
-        rules = "table inet fault {\n"
-        for hook, key, on in (("input", "iif", into_alpha), ("output", "oif", out_of_alpha)):
-            if on:
-                chain = f"type filter hook {hook} priority 0;\n {key}name {DEVICE} counter drop"
-                rules += f"chain {hook} {{\n {chain}\n}}\n"
-        self.sides[0].do("nft", "-f", "-", text=rules + "}\n")
+    def cut(self, *, to_alpha: bool = True, to_bravo: bool = True) -> None:
+        """Drop all packets to alpha, or to bravo, or both, where they come in; they are counted.
+
+        Not where they leave: the sender's kernel would notice, which no cut cable lets it.
+        """
+        rule = f"chain in {{ type filter hook input priority 0; iifname {DEVICE} counter drop; }}"
+        for side, dropped in zip(self.sides, (to_alpha, to_bravo), strict=True):
+            if dropped:
+                side.do("nft", "-f", "-", text=f"table inet fault {{ {rule} }}\n")
 
     def heal(self) -> int:
         """Pass everything on again; gives how many packets were dropped."""
-        found: dict[str, Any] = json.loads(self.sides[0].do("nft", "-j", "list", "ruleset"))
-        rules = [one["rule"] for one in found["nftables"] if "rule" in one]
-        counters = [part["counter"] for rule in rules for part in rule["expr"] if "counter" in part]
-        self.sides[0].do("nft", "delete", "table", "inet", "fault")
-        return sum(int(counter["packets"]) for counter in counters)
+        dropped = 0
+        for side in self.sides:
+            found: dict[str, Any] = json.loads(side.do("nft", "-j", "list", "ruleset"))
+            rules = [one["rule"]["expr"] for one in found["nftables"] if "rule" in one]
+            dropped += sum(
+                int(part["counter"]["packets"])
+                for expression in rules
+                for part in expression
+                if "counter" in part
+            )
+            side.do("nft", "flush", "ruleset")
+        return dropped
 
     def limit(self, rate: str, queue: str) -> None:
         """Let no more than rate through, each way, with so much waiting in the modem."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from support.stations import Station, Stations, start, stations_at_work
 
 

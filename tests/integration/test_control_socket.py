@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 import pytest
+
 from support.processes import until
 from support.stations import Refused, Station, Stations, message
 
@@ -48,7 +49,10 @@ def test_only_this_user_can_open_it(pair: Pair) -> None:
         (b"no JSON\n", -32700),
         (b"\xff\xfe\n", -32700),
         (b"[" * 100_000 + b"\n", -32700),
-        (b'{"jsonrpc":"2.0","id":1,"method":"status","params":{"n":' + b"9" * 5000 + b"}}\n", -32700),
+        (
+            b'{"jsonrpc":"2.0","id":1,"method":"status","params":{"n":' + b"9" * 5000 + b"}}\n",
+            -32700,
+        ),
         (b"[]\n", -32600),
         (b"null\n", -32600),
         (b'{"jsonrpc":"1.0","id":1,"method":"status"}\n', -32600),
@@ -144,11 +148,8 @@ def test_one_bad_message_costs_the_others_nothing(pair: Pair, fields: dict[str, 
 def test_a_line_without_end_is_cut_off(pair: Pair) -> None:
     """A client that never ends its line must not fill the daemon's memory."""
     alpha, _ = pair
-    with alpha.client() as client:
-        chunk = b"x" * 2**20
-        with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            for _ in range(64):
-                client.sock.sendall(chunk)
+    with alpha.client() as client, pytest.raises((BrokenPipeError, ConnectionResetError)):
+        client.sock.sendall(b"x" * 2**26)
     assert_serves(alpha)
 
 
@@ -260,9 +261,9 @@ def test_a_watch_that_is_not_read_is_let_go(stations: Stations) -> None:
 
 
 def test_a_watch_tells_messages_in_the_order_of_the_log(pair: Pair) -> None:
-    """"Cancel my last" means another message if the two are shown the wrong way round."""
+    """The words "cancel my last" mean another message if the two are shown the wrong way round."""
     alpha, bravo = pair
-    ids = [f"order-{number}" for number in range(300)]
+    ids = [f"ordered-{number}" for number in range(300)]
     with bravo.client() as watch:
         watch.call("watch", line="alpha")
         with alpha.client() as client:

@@ -36,7 +36,10 @@ def test_cut_connections_are_noticed_and_lose_nothing(stations: Stations) -> Non
             until("the cut is logged", lambda n=cut: len(alpha.logged("session_cut")) > n)  # type: ignore[misc]
             alpha.call("retry")
             alpha.up("bravo")
-        assert {line["how"] for line in alpha.logged("session_cut")} <= {"truncated", "session-lost"}
+        assert {line["how"] for line in alpha.logged("session_cut")} <= {
+            "truncated",
+            "session-lost",
+        }
         assert bravo.logged("session_cut", how="truncated")
         for station, line, peer, letter in (
             (alpha, "bravo", bravo, "x"),
@@ -99,7 +102,7 @@ def test_a_line_that_is_cut_again_and_again_still_gets_everything_through(
 
         def through() -> bool:
             alpha.call("retry")
-            return alpha.box("outbox")[0]["state"] == "delivered"
+            return str(alpha.box("outbox")[0]["state"]) == "delivered"
 
         try:
             until("the message is through", through)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+
 from support.processes import Running, until
 from support.stations import Station, message
 
@@ -81,7 +82,8 @@ def test_the_line_carries_both_ways_at_once(pair: Pair) -> None:
     for station, line, body in ((alpha, "bravo", "from bravo"), (bravo, "alpha", "from alpha")):
         station.settled(line)
         both = until(
-            "the same id went both ways", lambda s=station: len(f := s.json("show", "both-1")) == 2 and f  # type: ignore[misc]
+            "the same id went both ways",
+            lambda s=station: len(f := s.json("show", "both-1")) == 2 and f,  # type: ignore[misc]
         )
         assert {one["direction"]: one["body"] for one in both}["in"] == body
 

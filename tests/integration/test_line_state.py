@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 
 from support.processes import until
 from support.stations import Stations, message
@@ -34,15 +35,16 @@ def test_retry_dials_at_once(stations: Stations) -> None:
 
     def far_off() -> bool:
         waits_s = alpha.status("bravo")["next_attempt_s"]
-        return waits_s is not None and waits_s > 4
+        return waits_s is not None and waits_s > 2.5
 
     until("the next attempt is seconds away", far_off)
     bravo.start()
-    before = alpha.status("bravo")["attempts"]
+    before = alpha.status("bravo")
+    assert before["attempts"] > 0
+    asked = time.monotonic()
     assert alpha.hotline("retry", "bravo").code == 0
     status = alpha.up("bravo")
-    assert status["session_age_s"] < 3
-    assert before > 0
+    assert time.monotonic() - asked < before["next_attempt_s"], "it came up by itself"
     assert status["attempts"] == 0, "contact starts the count anew"
     assert status["next_attempt_s"] is None
 
@@ -53,8 +55,11 @@ def test_a_stalled_daemon_is_told_from_a_dead_network(stations: Stations) -> Non
     bravo.running.tell(signal.SIGSTOP)
     alpha.when("bravo", state="degraded", reason="peer-stalled")
     alpha.when("bravo", state="down")
-    first = next(line for line in alpha.logged("line_state") if line["state"] == "down"
-                 and line["was"] == "degraded")
+    first = next(
+        line
+        for line in alpha.logged("line_state")
+        if line["state"] == "down" and line["was"] == "degraded"
+    )
     assert first["reason"] == "peer-stalled"
     assert "stalled" in first["detail"]
     alpha.send("bravo", message("meanwhile"))

@@ -8,11 +8,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from support.processes import until
-from support.stations import Station, Stations, message, start
-
 from hotline.identity.keyfile import read_secret_keys
 from hotline.identity.linesecret import write_line_secret
+from support.processes import until
+from support.stations import Station, Stations, message, start
 
 BEAT_FIELDS = {
     "line": str,
@@ -38,7 +37,12 @@ def whole_lines(path: Path) -> list[dict[str, Any]]:
 
 def spellings(secret: bytes) -> set[bytes]:
     """Give the forms in which a secret could stand in a text, wherever it starts."""
-    found = {secret, secret.hex().encode(), secret.hex().upper().encode(), repr(secret)[2:-1].encode()}
+    found = {
+        secret,
+        secret.hex().encode(),
+        secret.hex().upper().encode(),
+        repr(secret)[2:-1].encode(),
+    }
     for shift in range(3):
         # What all encodings of it have in common, whatever stands before and after.
         middle = base64.b64encode(bytes(shift) + secret)[4:-4]
@@ -97,7 +101,9 @@ def test_logs_are_whole_and_keep_secrets(stations: Stations) -> None:
                 assert re.fullmatch(r"[a-z_]+", entry["event"])
                 assert entry["station"] == station.name
         beats = [
-            one for one in whole_lines(station.state / "heartbeat.jsonl") if one["event"] == "heartbeat"
+            one
+            for one in whole_lines(station.state / "heartbeat.jsonl")
+            if one["event"] == "heartbeat"
         ]
         assert {one["line"] for one in beats} == {line}
         assert all(BEAT_FIELDS.keys() <= one.keys() for one in beats)
@@ -107,7 +113,9 @@ def test_logs_are_whole_and_keep_secrets(stations: Stations) -> None:
             assert {key: type(one[key]) for key in BEAT_FIELDS} == BEAT_FIELDS
             assert 0 <= one["rtt_ms"] < 10_000
         assert {one["sent"] for one in beats if one["number"] is None} <= {False}
-    states = [one for one in whole_lines(alpha.state / "daemon.jsonl") if one["event"] == "line_state"]
+    states = [
+        one for one in whole_lines(alpha.state / "daemon.jsonl") if one["event"] == "line_state"
+    ]
     for one in states:
         assert one["state"] in ("up", "degraded", "down")
         assert one["reason"]

@@ -94,7 +94,9 @@ def test_a_restored_store_halts_both(stations: Stations, tmp_path: Path) -> None
     # An operator may ask to look again; as long as nothing has changed, the answer is the same.
     for station in (alpha, bravo):
         assert station.hotline("retry").code == 0
-    until("a halt is lifted", lambda: alpha.logged("line_unhalted") or bravo.logged("line_unhalted"))
+    until(
+        "a halt is lifted", lambda: alpha.logged("line_unhalted") or bravo.logged("line_unhalted")
+    )
     assert_stopped((alpha, "bravo", "own-log-lost"), (bravo, "alpha", "peer-log-lost"))
 
 

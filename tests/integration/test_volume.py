@@ -75,7 +75,8 @@ class Sender(threading.Thread):
             with contextlib.suppress(OSError, EOFError), self._station.client() as client:
                 while not self.enough.is_set():
                     made = [
-                        message(f"{self._station.name}-{number + n}-{self._line}") for n in range(20)
+                        message(f"{self._station.name}-{number + n}-{self._line}")
+                        for n in range(20)
                     ]
                     number += len(made)
                     self.unsure |= {one["id"] for one in made}

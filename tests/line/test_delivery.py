@@ -8,6 +8,7 @@ import pytest
 
 from hotline import limits
 from hotline.errors import RefusedError, StoreFullError
+from hotline.line import accepting
 from hotline.line.accepting import Accepted
 from hotline.model import Decision, Precedence, Side, State
 
@@ -54,7 +55,7 @@ def test_a_backlog_crosses_in_the_order_of_acceptance(make_world: Callable[..., 
     world.check_messages(settled=True)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(10))
 def test_nothing_is_lost_or_doubled_when_connections_are_cut(
     make_world: Callable[..., LineWorld], seed: int
 ) -> None:
@@ -116,7 +117,7 @@ def test_nothing_is_lost_or_doubled_when_stations_crash(
 
 
 def test_a_receipt_waits_for_the_disk(make_world: Callable[..., LineWorld]) -> None:
-    """"Delivered" must never be said of what a power cut can still take away."""
+    """The word delivered must never be said of what a power cut can still take away."""
     world = make_world(2)
     world.start().until_up()
     slow = world.second
@@ -233,14 +234,16 @@ def test_any_length_arrives_whole(world: LineWorld, size: int) -> None:
 # --- what operators may do ------------------------------------------------------------------------
 
 
-def test_a_message_expires_in_the_queue_and_only_there(make_world: Callable[..., LineWorld]) -> None:
+def test_a_message_expires_in_the_queue_and_only_there(
+    make_world: Callable[..., LineWorld],
+) -> None:
     """An order that came too late must not be sent; one that was sent must not be unsent."""
     world = make_world(5)
     north, south = world.second, world.arbiter
     north.start()
     north.send("late", expires_s=5)
     north.send("patient", expires_s=500)
-    north.send("for ever".replace(" ", "-"))
+    north.send("for-ever")
     world.run(4.5)
     assert north.view("late").state is State.QUEUED
     world.run(2.1)
@@ -255,7 +258,9 @@ def test_a_message_expires_in_the_queue_and_only_there(make_world: Callable[...,
     assert north.record.queued_bytes == 0
 
 
-def test_expiry_is_by_the_wall_clock_that_operators_see(make_world: Callable[..., LineWorld]) -> None:
+def test_expiry_is_by_the_wall_clock_that_operators_see(
+    make_world: Callable[..., LineWorld],
+) -> None:
     """A stepped clock must not expire what its operator still sees as valid, nor the reverse."""
     world = make_world(6)
     north = world.second
@@ -269,7 +274,7 @@ def test_expiry_is_by_the_wall_clock_that_operators_see(make_world: Callable[...
 
 
 def test_cancelling_works_while_nothing_is_sealed(make_world: Callable[..., LineWorld]) -> None:
-    """"Cancelled" must never be said of what the peer may read."""
+    """The word cancelled must never be said of what the peer may read."""
     world = make_world(7)
     north, south = world.second, world.arbiter
     north.start()
@@ -340,7 +345,7 @@ def test_an_acknowledgement_travels_back(world: LineWorld) -> None:
 
 
 def test_an_answer_once_given_stands(world: LineWorld) -> None:
-    """"Will comply" taken back in silence is how people are shot."""
+    """A wilco taken back in silence is how people are shot."""
     north, south = world.stations
     north.send("m")
     world.until(lambda: south.record.received == 1)
@@ -371,10 +376,7 @@ def test_what_was_sent_cannot_be_acknowledged_by_its_author(world: LineWorld) ->
 def test_a_line_test_is_receipted_and_troubles_nobody(world: LineWorld) -> None:
     """A test that shows up among orders would one day be taken for one."""
     north, south = world.stations
-    north.ask  # noqa: B018 - the request below is made as the daemon makes it
     number = north.line.record.line
-    from hotline.line import accepting
-
     draft = accepting.Draft("t1", ROUTINE, "", "", "watch", is_test=True)
     outgoing = accepting.compose(draft, north.moment().wall_ns)
     north.ask(
@@ -414,7 +416,7 @@ def test_a_full_disk_over_there_loses_nothing(world: LineWorld) -> None:
 
 
 def test_a_full_disk_here_refuses_and_recovers(world: LineWorld) -> None:
-    """"Queued" must never be said of what is on no disk."""
+    """The word queued must never be said of what is on no disk."""
     north, south = world.stations
     north.full = True
     refused = north.send("m")

@@ -48,7 +48,7 @@ def copy(station: Station) -> Path:
     return kept
 
 
-def restore(station: Station, kept: Path) -> None:
+def restore(station: Station, kept: Path | str) -> None:
     """Put a backup in the place of the store."""
     for file in station.path.parent.glob(station.path.name + "*"):
         file.unlink()

@@ -193,6 +193,7 @@ class DiskVfs(apsw.VFS):
 
     def __init__(self, name: str, disk_of: Callable[[Path], Disk]) -> None:
         super().__init__(name, base="")
+        self.name = name
         self._disk_of = disk_of
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802

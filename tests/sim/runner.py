@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hotline.limits import MISSED_DEGRADED, SEND_BYTES
+from hotline.limits import SEND_BYTES
 from hotline.line.effects import Commit, Dial, Effect, Report, Writable
 from sim import network
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from hotline.line.moment import Moment
     from sim.network import End
     from sim.station import Station
-
-__all__ = ["MISSED_DEGRADED", "Runner"]
 
 
 class Socket:
@@ -75,8 +73,7 @@ class Runner:
         self.peer = peer
         self.line: Line
         self.sockets: dict[int, Socket] = {}
-        self.heard_at = -1e9
-        """When bytes last came that the peer's station sent and nobody touched (world time)."""
+        self._was_sending = False
         self.agreed: int | None = None
         """The connection on which the line stood last."""
         self._alarm = 0.0
@@ -85,10 +82,16 @@ class Runner:
         """Begin."""
         self.tell(lambda line, at: line.start(at))
 
+    @property
+    def sending(self) -> bool:
+        """Tell whether entries were in flight before the last input."""
+        return self._was_sending
+
     def heard(self, socket: Socket, data: bytes) -> None:
         """Bytes came in: note it, outside the line, if they are the peer's own."""
         if data and not socket.end.spliced and not socket.end.tampered:
-            self.heard_at = self.station.world.now
+            world = self.station.world
+            world.checker.heard[self.station.identity, self.peer] = world.now
 
     def kernel_took_all(self, conn: int) -> bool | None:
         """Answer as TIOCOUTQ would."""
@@ -99,6 +102,7 @@ class Runner:
         """Tell the line something, and carry out what follows."""
         if self.station.alive:
             self.perform(act(self.line, self.station.moment()))
+            self._was_sending = self.line._sending.waiting_since is not None
 
     def perform(self, effects: list[Effect]) -> None:
         """Carry out effects in order; commits are handed over last, all at once."""

@@ -6,6 +6,7 @@ runner.py, writer.py); each place says so where an order of events matters.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -60,10 +61,9 @@ class Station:
         """What has been synced, by peer."""
         self._deferred: list[Callable[[], None]] = []
         self._door = Door()
-        self._life = 0
+        self.life = 0
         self._uptime_base = 0
         self._ordered_at = 0.0
-        self._restart_wanted = True
 
     # --- time and life ---
 
@@ -81,19 +81,19 @@ class Station:
     def when(self, action: Callable[[], None]) -> None:
         """Do something here, or when the host thaws."""
         if self.frozen:
-            life = self._life
-            self._deferred.append(lambda: action() if self._life == life else None)
+            life = self.life
+            self._deferred.append(lambda: action() if self.life == life else None)
         else:
             action()
 
     def later(self, delay_s: float, action: Callable[[], None], *, ordered: bool = False) -> None:
         """Do something after a while, in this life; ``ordered`` ones keep their order."""
-        life, due = self._life, self.world.now + delay_s
+        life, due = self.life, self.world.now + delay_s
         if ordered:
             due = self._ordered_at = max(due, self._ordered_at)
 
         def act() -> None:
-            if self._life == life and self.alive:
+            if self.life == life and self.alive:
                 self.when(action)
 
         self.world.at(due, act)
@@ -111,7 +111,7 @@ class Station:
             self.world.trace(self.name, "cannot start", type(error).__name__)
             self.world.after(_RESTART_S[1], self.start)
             return
-        self._life += 1
+        self.life += 1
         self.alive, self.stopping, self.failed = True, False, False
         self.frozen, self._deferred = False, []
         self._uptime_base = self.world.random.randrange(1, 10_000)
@@ -119,7 +119,7 @@ class Station:
         self.writer = Writer(self)
         self._door = Door()
         self.runners = {}
-        self.world.trace(self.name, "starts", self._life)
+        self.world.trace(self.name, "starts", self.life)
         try:
             for peer in self.world.peers_of(self):
                 self._add_line(peer)
@@ -205,38 +205,41 @@ class Station:
         self.stopping = True
         for runner in self.runners.values():
             runner.tell(lambda line, at: line.stop(at))
-        life = self._life
+        life = self.life
 
         def leave() -> None:
-            if self.alive and self._life == life:
-                self._gone()
+            if self.alive and self.life == life:
+                self._gone(orderly=True)
                 self.world.after(self.world.random.uniform(*_RESTART_S), self.start)
 
         self.world.after(_EXIT_S, leave)
 
-    def _gone(self) -> None:
+    def _gone(self, *, orderly: bool = False) -> None:
         if not self.alive:
             return
         self.world.trace(self.name, "is gone")
         self.alive = False
         self.frozen = False
-        self._life += 1
+        self.life += 1
         for end in self.world.ends_of(self.name):
             end.close()
         for runner in self.runners.values():
             runner.sockets.clear()
-        self.store.close()
+        # A store that is closed in good order moves its log; a process that is gone does nothing.
+        self.disk.dead = not orderly
+        with suppress(HotlineError):
+            self.store.close()
         self.world.operators.lost_answers(self)
 
     def freeze(self, duration_s: float) -> None:
         """The host stalls (a paused machine): time goes on, nothing here does."""
         if self.alive and not self.frozen:
             self.frozen = True
-            life = self._life
+            life = self.life
             self.world.after(duration_s, lambda: self._thaw(life))
 
     def _thaw(self, life: int) -> None:
-        if self._life != life or not self.frozen:
+        if self.life != life or not self.frozen:
             return
         self.frozen = False
         deferred, self._deferred = self._deferred, []

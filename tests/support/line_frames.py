@@ -49,6 +49,7 @@ hellos: Final = st.builds(
     interval_ms=INTERVALS,
     accepting=st.booleans(),
     choice=U32,
+    recovering=st.booleans(),
 )
 runs: Final = st.builds(
     frames.Entries,
@@ -102,9 +103,7 @@ acknowledgements: Final = st.builds(
     operator=text(1, limits.OPERATOR_BYTES),
     note=text(0, limits.NOTE_BYTES),
 )
-tests: Final = st.builds(
-    entries.Test, id=IDS, time_ns=U64, operator=text(0, limits.OPERATOR_BYTES)
-)
+tests: Final = st.builds(entries.Test, id=IDS, time_ns=U64, operator=text(0, limits.OPERATOR_BYTES))
 
 
 @st.composite
@@ -113,9 +112,7 @@ def parts(draw: st.DrawFn) -> entries.Part:
     chunk = draw(st.binary(min_size=1, max_size=200))
     total_bytes = draw(st.integers(limits.ENTRY_BYTES + 1, limits.MESSAGE_ENCODED_BYTES))
     offset = draw(st.integers(0, total_bytes - len(chunk)))
-    return entries.Part(
-        draw(IDS), draw(st.sampled_from(Precedence)), offset, total_bytes, chunk
-    )
+    return entries.Part(draw(IDS), draw(st.sampled_from(Precedence)), offset, total_bytes, chunk)
 
 
 all_entries: Final = messages | acknowledgements | tests | parts()

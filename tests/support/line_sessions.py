@@ -26,7 +26,7 @@ def pairing(own: str, peer: str, secret: bytes = b"") -> Pairing:
 
 @dataclass
 class Ends:
-    """A caller and who is called, what each has received but the attestation, and every unit that crossed."""
+    """A caller and who is called, every unit that crossed, and every frame but the attestations."""
 
     caller: Session
     called: Session

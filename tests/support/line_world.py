@@ -154,7 +154,10 @@ class End:
             elif self.conn is None:
                 self._knock(piece)
             else:
-                self.station.do(lambda line, at, c=self.conn, p=piece: line.received(c, p, at))
+                self._receive(self.conn, piece)
+
+    def _receive(self, conn: int, data: bytes) -> None:
+        self.station.do(lambda line, at: line.received(conn, data, at))
 
     def _knock(self, data: bytes) -> None:
         """Collect a caller's first unit, as the listener does."""
@@ -169,10 +172,10 @@ class End:
             return
         conn = self.conn = line.accepted(self.other.station.name, self.station.moment())
         self.station.ends[conn] = self
-        self.station.do(lambda line, at: line.received(conn, unit, at))
+        self._receive(conn, unit)
         self.pump()
         if rest and self.open:
-            self.station.do(lambda line, at: line.received(conn, rest, at))
+            self._receive(conn, rest)
 
     def end(self, trouble: str) -> None:
         """The stream ends here; the line is told."""
@@ -208,7 +211,7 @@ class Station:
         self.addresses: tuple[str, ...] = ()
         self.full = False
         self.wall_step_ns = 0
-        self.kernel: bool | None | str = "honest"
+        self.kernel: bool | str | None = "honest"
         self.reports: list[tuple[float, Report]] = []
         self.dials: list[float] = []
         self.ends: dict[int, End] = {}
@@ -344,7 +347,7 @@ class Station:
         outcomes: list[Any]
         try:
             if self.full:
-                raise StoreFullError("no room")  # noqa: TRY301 - as the store would
+                raise StoreFullError("no room")
             outcomes = list(self.store.transact([commit.work for commit in batch]))
         except StoreFullError as error:
             outcomes = [error] * len(batch)
@@ -557,9 +560,7 @@ class LineWorld:
 
     def until_up(self, limit_s: float = 60.0) -> float:
         """Let time pass until both lines are up."""
-        return self.until(
-            lambda: all(s.alive and s.state == "up" for s in self.stations), limit_s
-        )
+        return self.until(lambda: all(s.alive and s.state == "up" for s in self.stations), limit_s)
 
     # --- the network ---
 
@@ -627,13 +628,16 @@ class LineWorld:
     @property
     def sessions(self) -> int:
         """Connections that are open at both ends and known to both lines."""
-        return sum(
-            1
-            for end in self._all_ends
-            if end.conn in end.station.ends
-            and end.station.ends[end.conn] is end
-            and end.other.conn in end.other.station.ends
-        ) // 2
+        return (
+            sum(
+                1
+                for end in self._all_ends
+                if end.conn in end.station.ends
+                and end.station.ends[end.conn] is end
+                and end.other.conn in end.other.station.ends
+            )
+            // 2
+        )
 
     # --- the checker ---
 

@@ -5,6 +5,7 @@ A station's identity is made once a session by ``hotline init`` and copied: keys
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import json
@@ -141,7 +142,8 @@ class Station:
             "state": "state",
             "listen": [self.address],
         }
-        tables = [("[station]", station), ("[log]", self.log_settings)]
+        tables: list[tuple[str, dict[str, Any]]]
+        tables = [("[station]", station), ("[log]", {**self.log_settings})]
         tables += [("[[line]]", line) for line in self.lines.values()]
         text = ""
         for heading, values in tables:
@@ -365,12 +367,8 @@ def _made(name: str) -> Path:
 @functools.cache
 def _identities() -> Path:
     folder = tempfile.TemporaryDirectory(prefix="hl")
-    _kept.append(folder)
+    atexit.register(folder.cleanup)
     return Path(folder.name)
-
-
-_kept: Final[list[tempfile.TemporaryDirectory[str]]] = []
-"""Removed when the interpreter ends."""
 
 
 @contextlib.contextmanager

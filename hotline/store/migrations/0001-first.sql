@@ -31,7 +31,8 @@ CREATE TABLE line (
     delivered INTEGER NOT NULL DEFAULT 0,
     acknowledged INTEGER NOT NULL DEFAULT 0,
     received INTEGER NOT NULL DEFAULT 0,
-    acknowledged_here INTEGER NOT NULL DEFAULT 0
+    acknowledged_here INTEGER NOT NULL DEFAULT 0,
+    recovering INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- Both logs of every line; key: line, side, number. Large data comes last, so that what stands

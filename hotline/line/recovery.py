@@ -1,0 +1,143 @@
+"""Taking back, over a session, what a store has lost; and giving the peer back what it has lost.
+
+The station that recovers asks for its own log a run at a time (``recover``), takes in what the peer
+returns, and asks again; when it asks for what lies beyond the end, both know that its log is whole, and
+the session goes on like any other. Until then neither sends entries: what the peer's log says of our
+messages can only be taken in once they are back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hotline.errors import HotlineError, ProtocolError, StoreError
+from hotline.limits import IN_FLIGHT_BYTES
+from hotline.line import taking_back
+from hotline.wire.frames import Recover, Returned
+
+if TYPE_CHECKING:
+    from hotline.line.context import Context
+    from hotline.line.moment import Moment
+    from hotline.line.receiving import Receiving
+    from hotline.line.sending import Sending
+    from hotline.wire.frames import Hello
+
+
+class Recovery:
+    """Both roles in one session: the station that takes back, and the one that gives back."""
+
+    def __init__(self, context: Context, sending: Sending, receiving: Receiving) -> None:
+        """Stand by; most sessions have nothing to recover."""
+        self._context = context
+        self._sending = sending
+        self._receiving = receiving
+        self._session = 0
+        self._taking = False
+        self._giving = False
+        self._own_end = 0
+        self._peer_end = 0
+        self._held: list[Returned] = []
+        self._finishing = False
+
+    @property
+    def reason(self) -> str:
+        """Give the word for the line's state: what is being recovered, or nothing."""
+        if self._context.record.recovering:
+            return "recovering"
+        return "peer-recovering" if self._giving else ""
+
+    def session_agreed(self, hello: Hello, moment: Moment) -> None:
+        """Begin a session: sending waits until both own logs are whole."""
+        record = self._context.record
+        self._session += 1
+        self._taking, self._giving = record.recovering, hello.recovering
+        self._sending.peer_accepting = hello.accepting
+        self._own_end, self._peer_end = hello.peer_number, hello.own_number
+        self._held = []
+        if self._taking:
+            self._context.report("recovery_begun", level="warning", have=record.own.number)
+            self._context.push(Recover(record.own.number))
+        if self._giving:
+            self._context.report("peer_recovering", level="warning", peer_has=hello.own_number)
+        elif hello.receipted < record.peer.number:
+            self._context.push(self._receiving.sign_receipt(record.peer, moment.wall_ns))
+        self._begin_sending(hello.peer_number, moment)
+
+    def _begin_sending(self, after: int, moment: Moment) -> None:
+        if not self._giving and self._context.record.own.number >= self._own_end:
+            self._sending.begin(after, moment.now, peer_accepting=self._sending.peer_accepting)
+
+    # --- giving back ---
+
+    def take_request(self, frame: Recover, moment: Moment) -> None:
+        """The peer asks for its own log; beyond the end, it has all and the line goes on."""
+        if not self._giving:
+            raise ProtocolError("the peer asks for its log without recovering")
+        record = self._context.record
+        if frame.after >= record.peer.number:
+            self._giving = False
+            self._context.report("peer_recovered", level="warning", upto=frame.after)
+            if record.peer.number:
+                self._context.push(self._receiving.sign_receipt(record.peer, moment.wall_ns))
+            self._begin_sending(self._own_end, moment)
+            return
+        line, after, session = self._context.line, frame.after, self._session
+
+        def given(outcome: Any, _: Moment) -> None:
+            if isinstance(outcome, HotlineError) or session != self._session:
+                return
+            for returned in outcome:
+                self._context.push(returned)
+            self._context.report("entries_returned", after=after)
+
+        self._context.commit(lambda tx: taking_back.give_back(tx, line, after), given)
+
+    # --- taking back ---
+
+    def take_returned(self, frame: Returned, moment: Moment) -> None:
+        """A run of our own log came back; it is believed once it reaches a signature of ours."""
+        if not self._taking:
+            raise ProtocolError("the peer returns what was not asked for")
+        self._held.append(frame)
+        if sum(run.size_bytes for run in self._held) > 2 * IN_FLIGHT_BYTES:
+            raise ProtocolError("the peer returns more than can be signed at once")
+        if frame.signature is None:
+            return
+        runs, self._held = self._held, []
+        line, pairing, session = self._context.line, self._context.pairing, self._session
+        wall_ns = moment.wall_ns
+        self._context.commit(
+            lambda tx: taking_back.take_back(tx, line, pairing, runs, wall_ns),
+            lambda outcome, then: self._taken_back(session, outcome, then),
+        )
+
+    def _taken_back(self, session: int, outcome: Any, moment: Moment) -> None:
+        if isinstance(outcome, HotlineError):
+            if not isinstance(outcome, StoreError) and session == self._session:
+                self._context.fault(outcome, moment)
+            return
+        self._context.record = outcome
+        self._context.report("entries_taken_back", level="warning", upto=outcome.own.number)
+        if session != self._session:
+            return
+        self._context.push(Recover(outcome.own.number))
+        self._begin_sending(outcome.own.number, moment)
+
+    def check_finished(self) -> None:
+        """End the recovery once both logs are back; should be called when anything was taken in."""
+        record = self._context.record
+        if not record.recovering or self._finishing or not self._taking:
+            return
+        if record.own.number < self._own_end or record.peer.number < self._peer_end:
+            return
+        self._finishing = True
+        line = self._context.line
+        self._context.commit(lambda tx: taking_back.finish(tx, line), self._finished)
+
+    def _finished(self, outcome: Any, _: Moment) -> None:
+        self._finishing = False
+        if not isinstance(outcome, HotlineError):
+            self._context.record = outcome
+            self._context.report(
+                "line_recovered", level="warning", own=outcome.own.number, peer=outcome.peer.number
+            )

@@ -1,0 +1,205 @@
+"""Taking back what a store has lost: the peer holds a copy of our log, under our own signatures.
+
+A station whose log ends before the peer's copy of it (a restored backup, a new disk) must not go on by
+itself: it would write a second history under numbers that it has used. When an operator says so, it
+asks the peer for the rest of its own log, believes only what it has signed itself, and goes on from
+there. Our own log comes back first, for acknowledgements in the peer's log speak of it; the peer's log
+then comes again in the usual way. The peer needs no operator: what it gives back is what it was given.
+
+What this cannot undo: a peer that keeps back the end of our log cannot be told from one that never had
+it. The entries it holds under our signature remain its proof.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from hotline.errors import DecodeError, ProtocolError, RefusedError
+from hotline.limits import ENTRIES_PER_FRAME, FRAME_BYTES, IN_FLIGHT_BYTES
+from hotline.line.accepting import acknowledgement_id, digest, supersedes, unqueued
+from hotline.model import (
+    Acknowledged,
+    Decision,
+    Kind,
+    LineRecord,
+    LogEntry,
+    Position,
+    Precedence,
+    Side,
+    TakenBack,
+)
+from hotline.wire import entries, heads
+from hotline.wire.frames import Returned
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hotline.line.pairing import Pairing
+    from hotline.store.interface import Transaction
+
+_RUN_BYTES: Final = FRAME_BYTES // 2
+_LOOK_BACK: Final = 256
+"""Entries read at a time when the earlier parts of a long message are looked for."""
+
+
+def begin(tx: Transaction, line: int) -> LineRecord:
+    """An operator lets this station take back what it has lost; raises RefusedError if nothing is."""
+    record = tx.line(line)
+    if not record.recovering and (record.halt is None or record.halt.code != "own-log-lost"):
+        raise RefusedError(
+            "not-lost",
+            f"line {record.name} is not halted because this station's own log was lost",
+            hint="see `hotline status`; recover is for that case alone",
+        )
+    record = replace(record, halt=None, recovering=True)
+    tx.put_line(record)
+    return record
+
+
+def finish(tx: Transaction, line: int) -> LineRecord:
+    """Everything is back."""
+    record = replace(tx.line(line), recovering=False)
+    tx.put_line(record)
+    return record
+
+
+def give_back(tx: Transaction, line: int, after: int) -> list[Returned]:
+    """Give what we hold of the peer's log after a number, up to a head that the peer has signed."""
+    signed = tx.signature_from(line, Side.PEER, after + 1)
+    if signed is None:
+        return []
+    last, signature = signed
+    frames: list[Returned] = []
+    first = after + 1
+    while first <= last:
+        most = min(ENTRIES_PER_FRAME, last - first + 1)
+        run = tx.entries(line, Side.PEER, first, most, _RUN_BYTES)
+        reached = run[-1].number
+        data = tuple(entry.data for entry in run)
+        frames.append(Returned(first, last, data, signature if reached == last else None))
+        first = reached + 1
+    return frames
+
+
+def take_back(
+    tx: Transaction, line: int, pairing: Pairing, runs: Sequence[Returned], wall_ns: int
+) -> LineRecord:
+    """Append runs of our own log to what is left of it; raises ProtocolError unless we signed them."""
+    record = tx.line(line)
+    data = [entry for run in runs for entry in run.entries]
+    signature = runs[-1].signature
+    if runs[0].first != record.own.number + 1 or signature is None:
+        raise ProtocolError("what the peer returned does not follow our log")
+    chain = heads.chain(record.own.head, data)
+    position = Position(record.own.number + len(data), chain[-1])
+    if {run.upto for run in runs} != {position.number}:
+        raise ProtocolError("what the peer returned is not the run that it named")
+    pairing.verify_own_head(position, signature)
+    messages = record.sealed
+    log: list[LogEntry] = []
+    found: list[tuple[int, entries.Entry]] = []
+    for number, (entry, head) in enumerate(zip(data, chain, strict=True), record.own.number + 1):
+        decoded = _decoded(entry)
+        complete = not isinstance(decoded, entries.Part) or _is_last(decoded)
+        messages += complete and isinstance(decoded, entries.Message | entries.Part)
+        log.append(LogEntry(number, head, entry, messages))
+        if complete:
+            found.append((number, decoded))
+    tx.append(line, Side.OWN, log)
+    tx.put_signature(line, Side.OWN, log[0].number, position.number, signature, wall_ns)
+    was_queued = tx.take_back(
+        line, [_found(tx, line, number, entry) for number, entry in found], wall_ns
+    )
+    answered = sum(
+        _answered(tx, line, entry.message_id, entry.number, _answer(entry))
+        for _, entry in found
+        if isinstance(entry, entries.Acknowledgement)
+    )
+    record = replace(
+        unqueued(record, was_queued),
+        own=position,
+        sealed=messages,
+        acknowledged_here=record.acknowledged_here + answered,
+    )
+    tx.put_line(record)
+    return record
+
+
+def _answer(entry: entries.Acknowledgement) -> Acknowledged:
+    return Acknowledged(entry.operator, entry.decision, entry.note, entry.time_ns)
+
+
+def _decoded(data: bytes) -> entries.Entry:
+    try:
+        return entries.decode(data)
+    except DecodeError as error:
+        raise ProtocolError(
+            f"our own log, as returned, holds what we never write: {error}"
+        ) from None
+
+
+def _is_last(part: entries.Part) -> bool:
+    return part.offset + len(part.chunk) == part.total_bytes
+
+
+def _found(tx: Transaction, line: int, number: int, entry: entries.Entry) -> TakenBack:
+    if isinstance(entry, entries.Message):
+        return _message(entry, number)
+    if isinstance(entry, entries.Part):
+        parts = _parts_until(tx, line, number, entry)
+        joined = b"".join(chunk for _, chunk in parts)
+        return _message(entries.decode_message(joined), number, tuple(at for at, _ in parts))
+    # How urgent an acknowledgement or a test was does not stand in the log, and no longer matters.
+    urgency = Precedence.ROUTINE
+    return TakenBack(entry.id, entry.KIND, urgency, number, digest(entry.KIND, urgency))
+
+
+def _message(message: entries.Message, number: int, parts: tuple[int, ...] = ()) -> TakenBack:
+    known = digest(Kind.MESSAGE, message.precedence, message.subject, message.body)
+    return TakenBack(message.id, Kind.MESSAGE, message.precedence, number, known, parts)
+
+
+def _parts_until(
+    tx: Transaction, line: int, number: int, last: entries.Part
+) -> list[tuple[int, bytes]]:
+    """Give number and chunk of every part of a message whose last part stands at number."""
+    parts = [(number, last.chunk)]
+    offset, before = last.offset, number
+    while offset > 0 and before > 1:
+        first = max(1, before - _LOOK_BACK)
+        earlier = tx.entries(line, Side.OWN, first, before - first, IN_FLIGHT_BYTES * 4)
+        for one in reversed(earlier):
+            entry = entries.decode(one.data)
+            if isinstance(entry, entries.Part) and entry.id == last.id:
+                parts.append((one.number, entry.chunk))
+                offset = entry.offset
+        before = first
+    return parts[::-1]
+
+
+def restore_answers(tx: Transaction, line: int, messages: Sequence[tuple[str, int]]) -> int:
+    """Show again what our operators answered to (id, number) messages; gives how many had answers.
+
+    Our acknowledgements stand in our own log, which came back before the messages they speak of.
+    """
+    restored = 0
+    for identifier, number in messages:
+        for decision in Decision:
+            view = tx.find(line, Side.OWN, acknowledgement_id(number, decision))
+            if view is not None and view.kind is Kind.ACKNOWLEDGEMENT:
+                answer = Acknowledged(view.author, decision, view.body, view.composed_ns)
+                restored += _answered(tx, line, identifier, number, answer)
+    return restored
+
+
+def _answered(
+    tx: Transaction, line: int, identifier: str, number: int, answer: Acknowledged
+) -> bool:
+    """Show an answer with a message of the peer, if it is here; tells whether it is the first."""
+    view = tx.find(line, Side.PEER, identifier)
+    if view is None or view.number != number:
+        return False  # not here yet: restore_answers sees to it when it comes
+    if view.decision is None or supersedes(answer.decision, view.decision):
+        tx.acknowledge(line, Side.PEER, identifier, answer)
+    return view.decision is None

@@ -1,0 +1,106 @@
+"""A network that delivers, but not as it was given: late, not at all, twice, in another order, changed."""
+
+from __future__ import annotations
+
+import time
+
+from support.processes import until
+
+from faults.arena import Arena
+from faults.catalogue import scenario
+from faults.network import WeatherNetwork
+from faults.relay import Weather
+
+PATIENT_S = 2.0
+"""The heartbeat where packets are lost: TCP's own repair of a loss doubles from 0.2 s, so with a tenth
+of all packets lost, half-second heartbeats would truly be missed now and then."""
+
+
+def endure(arena: Arena, weather: Weather, counted: str, short_s: float, full_s: float) -> None:
+    """Work in such weather for a while, in which nobody may say down."""
+    assert isinstance(arena.network, WeatherNetwork)
+    arena.begin()
+    arena.watch_until_up(time.monotonic())
+    before = arena.network.weather(weather)
+    arena.load()
+    began = time.monotonic()
+    time.sleep(short_s if arena.short else full_s)  # the fault lasts so long
+    ended = time.monotonic()
+    counts = arena.network.weather()
+    arena.fired(counted, times=counts.get(counted, 0) - before.get(counted, 0))
+    for watcher in arena.watchers.values():
+        down = [
+            f"{one.state}/{one.reason}"
+            for one in watcher.samples
+            if began < one.asked < ended and one.state in ("down", "halted")
+        ]
+        arena.expect(f"nobody says down: {len(down)} times {set(down)}", holds=not down)
+    arena.figures.notes.append(f"packets {counts['packets'] - before.get('packets', 0)}")
+    rtt_ms = [
+        one.status["rtt_ms"]
+        for watcher in arena.watchers.values()
+        for one in watcher.samples
+        if began < one.asked < ended and one.status["rtt_ms"] is not None
+    ]
+    arena.figures.notes.append(f"rtt shown {min(rtt_ms):.0f} to {max(rtt_ms):.0f} ms")
+    arena.settle()
+
+
+@scenario("delay", "tun", weather=True)
+def delay(arena: Arena) -> None:
+    """A satellite's delay of 0.3 s each way, with jitter, must not look like a fault."""
+    endure(arena, Weather(delay_s=0.3, jitter_s=0.05), "packets", 3, 30)
+
+
+@scenario("loss", "tun", weather=True, heartbeat_s=PATIENT_S)
+def loss(arena: Arena) -> None:
+    """A tenth of all packets lost each way must cost time, not the line's state."""
+    endure(arena, Weather(loss=0.1, delay_s=0.005), "lost", 6, 60)
+
+
+@scenario("duplicate", "tun", weather=True)
+def duplicate(arena: Arena) -> None:
+    """Packets that come twice must not become messages that come twice."""
+    endure(arena, Weather(duplicate=0.2, delay_s=0.002), "doubled", 3, 20)
+
+
+@scenario("reorder", "tun", weather=True)
+def reorder(arena: Arena) -> None:
+    """Packets that overtake each other must not reorder entries."""
+    endure(arena, Weather(reorder=0.2, delay_s=0.002), "overtaken", 3, 20)
+
+
+@scenario("corrupt", "tun", weather=True, heartbeat_s=PATIENT_S)
+def corrupt(arena: Arena) -> None:
+    """Damage that TCP's checksum sees is a loss, and no more."""
+    endure(arena, Weather(corrupt=0.05, delay_s=0.002), "corrupted", 6, 30)
+
+
+@scenario("tamper", "tun", weather=True)
+def tamper(arena: Arena) -> None:
+    """Damage that TCP does not see must end the session, and never reach a message."""
+    assert isinstance(arena.network, WeatherNetwork)
+    network = arena.network
+    arena.begin()
+    arena.load()
+    wanted, done = (3, 0) if arena.short else (60, 0)
+    while done < wanted:
+        arena.work(5, 60)
+        ended_before = _refusals(arena)
+        began = time.monotonic()
+        network.weather(Weather(tamper=1.0))
+        until("a byte is changed", lambda d=done: network.weather(Weather(tamper=1.0)).get("tampered", 0) > d)  # type: ignore[misc]
+        done = network.weather().get("tampered", 0)
+        until("the session that was tampered with ends", lambda b=ended_before: _refusals(arena) > b)  # type: ignore[misc]
+        fair_at = time.monotonic()
+        arena.figures.detected_s.append(fair_at - began)
+        arena.figures.recovered_s.append(arena.watch_until_up(fair_at) - fair_at)
+    arena.fired("segments changed with the checksum mended", times=done)
+    arena.figures.notes.append(f"sessions ended {_refusals(arena)}")
+    arena.settle()
+
+
+def _refusals(arena: Arena) -> int:
+    """Give how many sessions have been ended for what was in them, or cut by it."""
+    events = ("session_broken", "session_cut", "dial_lost")
+    return sum(len(station.logged(event)) for station in arena.pair for event in events)

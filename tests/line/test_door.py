@@ -1,0 +1,108 @@
+"""The door: whom a first unit is for, replays, and how much it remembers."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hotline.line import door as door_module
+from hotline.line.door import Door
+from hotline.line.pairing import Pairing
+from hotline.wire import handshake
+from support.line_sessions import pairing
+
+
+def stand_in(name: str, of: Pairing) -> Any:
+    """Give as much of a line as the door looks at."""
+    return SimpleNamespace(record=SimpleNamespace(name=name), pairing=of)
+
+
+def unit(caller: Pairing, mark: int = 0) -> bytes:
+    """Give a first unit that differs by mark."""
+    message = mark.to_bytes(8, "big").ljust(handshake.FIRST_MESSAGE_BYTES, b"\0")
+    return handshake.seal_first(message, caller.calling_mac_key)
+
+
+NORTH: Any = stand_in("north", pairing("south", "north"))
+STRANGER: Any = stand_in("stranger", pairing("south", "stranger"))
+
+
+@pytest.fixture
+def door() -> Door:
+    made = Door()
+    made.add(NORTH)
+    made.add(STRANGER)
+    return made
+
+
+def test_each_caller_is_led_to_its_own_line(door: Door) -> None:
+    """A caller on another's line would fail there, and never know why."""
+    assert door.identify(unit(pairing("north", "south"))) is NORTH
+    assert door.identify(unit(pairing("stranger", "south"))) is STRANGER
+
+
+@pytest.mark.parametrize("junk", [bytes(4096), b"\xff" * 4096, b"GET / HTTP/1.1".ljust(4096)])
+def test_junk_is_nobodys(door: Door, junk: bytes) -> None:
+    """It must cost no more than a hash for each line."""
+    assert door.identify(junk) is None
+
+
+def test_a_unit_of_ours_sent_back_is_nobodys(door: Door) -> None:
+    """Our own call in a mirror must not make us answer it."""
+    assert door.identify(unit(pairing("south", "north"))) is None
+
+
+def test_a_caller_without_our_line_secret_is_nobody(door: Door) -> None:
+    """The card is public: who has only that is a stranger."""
+    secret = Door()
+    secret.add(stand_in("north", pairing("south", "north", b"\x01" * 32)))
+    assert secret.identify(unit(pairing("north", "south"))) is None
+    assert secret.identify(unit(pairing("north", "south", b"\x01" * 32))) is not None
+    assert door.identify(unit(pairing("north", "south", b"\x01" * 32))) is None
+
+
+def test_a_replay_is_nobodys(door: Door) -> None:
+    """Whoever recorded a call could otherwise ask, at any time, whether we are here."""
+    first, second = unit(pairing("north", "south"), 1), unit(pairing("north", "south"), 2)
+    assert door.identify(first) is NORTH
+    assert door.identify(first) is None
+    assert door.identify(second) is NORTH
+    assert door.identify(first) is None
+
+
+def test_the_memory_is_bounded_and_forgets_the_oldest(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A peer that calls a million times must not fill our memory."""
+    monkeypatch.setattr(door_module, "REPLAYS_REMEMBERED", 8)
+    caller = pairing("north", "south")
+    for mark in range(50):
+        assert door.identify(unit(caller, mark)) is NORTH
+        assert len(door._seen["north"]) <= 8
+    assert all(door.identify(unit(caller, mark)) is None for mark in range(42, 50))
+
+
+def test_strangers_do_not_push_out_what_is_remembered(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Junk could otherwise be used to make a replay new again."""
+    monkeypatch.setattr(door_module, "REPLAYS_REMEMBERED", 4)
+    first = unit(pairing("north", "south"))
+    assert door.identify(first) is NORTH
+    for mark in range(20):
+        door.identify(mark.to_bytes(4096, "big"))
+        door.identify(unit(pairing("stranger", "south"), mark))
+    assert door.identify(first) is None
+
+
+def test_a_line_that_was_removed_lets_nobody_in(door: Door) -> None:
+    """A peer that was struck off must be a stranger from that moment on."""
+    first = unit(pairing("north", "south"), 1)
+    assert door.identify(first) is not None
+    door.remove("north")
+    assert door.identify(unit(pairing("north", "south"), 2)) is None
+    door.remove("north")
+    door.add(NORTH)
+    assert door.identify(first) is None, "a replay became new by a reload"

@@ -1,0 +1,114 @@
+"""Runs worlds: ``python -m sim.main`` (from tests/); see --help."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sim.marks import RARE_PATHS
+from sim.options import FAULTS, Options
+from sim.world import World
+
+_SHOWN = 60
+
+
+@dataclass
+class Tally:
+    """What came of many worlds."""
+
+    worlds: int = 0
+    virtual_s: float = 0.0
+    wall_s: float = 0.0
+    messages: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    marks: Counter[str] = field(default_factory=Counter)
+
+    def add(self, world: World, wall_s: float) -> None:
+        """Count one world."""
+        self.worlds += 1
+        self.virtual_s += world.now
+        self.wall_s += wall_s
+        self.messages += world.operators.sent
+        self.faults.update(world.chaos.fired)
+        self.marks.update(world.marks)
+
+    def missing(self) -> list[str]:
+        """Give the rare paths that did not run."""
+        return [name for name in RARE_PATHS if not self.marks[name]]
+
+    def told(self) -> str:
+        """Give it for a person."""
+        rate = self.virtual_s / max(self.wall_s, 1e-9)
+        rows = [
+            f"{self.worlds} worlds, {self.virtual_s / 3600:.1f} virtual hours in {self.wall_s:.1f} s"
+            f" ({rate:.0f} virtual hours an hour), {self.messages} messages",
+            "faults: " + ", ".join(f"{n} {c}" for n, c in sorted(self.faults.items())),
+            *(f"  {self.marks[n]:8}  {n}" for n in sorted({*self.marks, *RARE_PATHS})),
+        ]
+        return "\n".join(rows)
+
+
+def live(seed: int, tally: Tally | None = None, **fixed: Any) -> World:
+    """Live through the world of one seed; raises what goes wrong in it, with the world attached."""
+    base = Path("/dev/shm")  # noqa: S108 - a folder of its own is made below it
+    with tempfile.TemporaryDirectory(dir=base if base.is_dir() else None) as folder:
+        world = World(Options.of(seed, **fixed), Path(folder))
+        began = time.perf_counter()
+        try:
+            world.run()
+        except Exception as error:
+            error.add_note(failure(world, error))
+            raise
+        if tally is not None:
+            tally.add(world, time.perf_counter() - began)
+        return world
+
+
+def failure(world: World, error: Exception) -> str:
+    """Give what is needed to find out why a world went wrong."""
+    recent = "\n".join(list(world.recent)[-_SHOWN:])
+    return (
+        f"seed {world.options.seed} at {world.now:.6f} s: {error}\n{world.options.described()}\n"
+        f"the last transitions:\n{recent}"
+    )
+
+
+def main() -> int:
+    """Run as asked; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="sim")
+    parser.add_argument("--seed", type=int, help="one seed only")
+    parser.add_argument("--seeds", type=int, default=1000, help="how many seeds")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--faults", help=f"only these, by comma: {','.join(FAULTS)}")
+    parser.add_argument("--keep-on", action="store_true", help="go on after a failure")
+    asked = parser.parse_args()
+    fixed: dict[str, Any] = {}
+    if asked.faults is not None:
+        fixed["faults"] = tuple(filter(None, asked.faults.split(",")))
+    seeds = [asked.seed] if asked.seed is not None else range(asked.first, asked.first + asked.seeds)
+    tally, failed = Tally(), []
+    for seed in seeds:
+        try:
+            live(seed, tally, **fixed)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong in a world is its failure
+            failed.append(seed)
+            if asked.keep_on:
+                print(f"seed {seed}: {type(error).__name__}: {error}", flush=True)
+                continue
+            traceback.print_exception(error)
+            break
+    print(tally.told())
+    if failed:
+        print(f"failed: {len(failed)} seeds: {' '.join(map(str, failed[:50]))}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

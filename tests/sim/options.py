@@ -1,0 +1,99 @@
+"""What one seed decides before anything happens: limits, pace, topology, and which faults there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from random import Random
+from typing import Any, Final
+
+from hotline.limits import RECORDS_PER_KEY, RENEW_RECORDS, SESSION_S
+
+NAMES: Final = ("north", "south", "west")
+
+FAULTS: Final = (
+    "crash", "power", "death", "stop", "stall",
+    "clog", "deaf", "reset", "half-close", "refuse", "slow", "flap", "crumbs",
+    "damage", "replay", "junk",
+    "full", "io-lost", "io-durable", "clock",
+)  # fmt: skip
+
+TROUBLES: Final = ("restore", "wipe", "clone")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything about a world that is no event in it."""
+
+    seed: int
+    real: bool
+    """Real keys and signatures throughout."""
+    stations: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    dialling: tuple[tuple[str, str], ...]
+    """(who, whom) has an address to dial."""
+    dead_address: bool
+    """The first of several addresses answers nobody."""
+    heartbeat_s: dict[str, float]
+    chaos_s: float
+    delay_s: float
+    rate: float | None
+    """Bytes a second of every way; None: fast."""
+    crumbs: bool
+    commit_s: tuple[float, float]
+    send_buffer: int
+    faults: tuple[str, ...]
+    fault_gap_s: float
+    trouble: str
+    operation_gap_s: float
+    records_per_key: int
+    renew_records: int
+    session_s: float
+
+    @classmethod
+    def of(cls, seed: int, **fixed: Any) -> Options:
+        """Draw the options of a seed; ``fixed`` ones are as told."""
+        random = Random(f"options {seed}")
+        stations = NAMES[: random.choice([2, 2, 2, 3])]
+        pairs = [(NAMES[0], other) for other in stations[1:]]
+        if len(stations) == 3 and random.random() < 0.5:
+            pairs.append((NAMES[1], NAMES[2]))
+        dialling = []
+        for pair in pairs:
+            either = random.choice([(pair,), (pair[::-1],), (pair, pair[::-1])])
+            dialling += list(either)
+        pace = random.choice([1.0, 5.0, 5.0, 20.0])
+        rate = random.choice([None, None, None, 1_000_000.0, 100_000.0, 8_000.0])
+        chaos_s = pace * random.choice([20, 40, 80])
+        options = cls(
+            seed=seed,
+            real=seed % 8 == 0,
+            stations=stations,
+            pairs=tuple(pairs),
+            dialling=tuple(dialling),
+            dead_address=random.random() < 0.2,
+            heartbeat_s={name: pace * random.choice([0.5, 1, 1, 2]) for name in stations},
+            chaos_s=chaos_s,
+            delay_s=random.choice([0.0005, 0.02, 0.02, 0.3]),
+            rate=rate,
+            crumbs=random.random() < 0.2,
+            commit_s=random.choice([(0.0002, 0.004), (0.0002, 0.004), (0.01, 0.2)]),
+            send_buffer=random.choice([16, 64, 256]) * 1024,
+            faults=tuple(one for one in FAULTS if random.random() < 0.6),
+            fault_gap_s=chaos_s / random.choice([4, 8, 16, 32]),
+            trouble=random.choice(TROUBLES) if random.random() < 0.2 else "",
+            operation_gap_s=chaos_s / random.choice([10, 30, 60, 120]),
+            records_per_key=random.choice([4, 16, 64, RECORDS_PER_KEY]),
+            renew_records=random.choice([60, 500, RENEW_RECORDS]),
+            session_s=random.choice([pace * 8, 600.0, SESSION_S]),
+        )
+        return replace(options, **fixed)
+
+    def addresses(self, who: str, whom: str) -> tuple[str, ...]:
+        """Give where who dials whom."""
+        if (who, whom) not in self.dialling:
+            return ()
+        return ("nowhere", whom) if self.dead_address else (whom,)
+
+    def described(self) -> str:
+        """Give all options, one a line."""
+        return "\n".join(f"  {one.name} = {getattr(self, one.name)!r}" for one in fields(self))
