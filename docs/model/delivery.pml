@@ -29,7 +29,8 @@
 #endif
 /* HEALED: the last session is neither cut nor crashed into (otherwise each may be).
    RESTORED=i: station i may once come back from a crash with an older copy of its store.
-   BUG_...: a fault planted in the model, which the search must find. */
+   BUG_...: a fault planted in the model, which the search must find.
+   CLAIM_...: more than the line can promise; the search must find why. README.md tells it. */
 
 #ifdef HEALED
 #define MAY_FAIL(s) ((s) < SESSIONS)
@@ -294,18 +295,20 @@ inline begin_sending(after, peer_accepts) {     /* Sending.begin */
 
 inline seal() {             /* message m gets the next number */
 #ifdef CLAIM_NEVER_SIGNED_TWICE
-    assert(store[PEER].peer <= disk.own);   /* more than can be had: see README.md */
+    assert(store[PEER].peer <= disk.own);
 #endif
     disk.own_head = disk.own_head * 8 + message;
     disk.own++;
     disk.queue = disk.queue & ~(1 << message)
 }
 
+#ifdef BUG_SENT_BEFORE_COMMIT
 inline unseal() {           /* the commit of the last entry never became durable */
     disk.queue = disk.queue | (1 << (disk.own_head & 7));
     disk.own_head = disk.own_head >> 3;
     disk.own--
 }
+#endif
 
 inline send_sealed() {
     self.cursor = disk.own;
@@ -524,6 +527,9 @@ end:
         if
         :: HELD_ALREADY -> self.applied = true
         :: !HELD_ALREADY && FOLLOWS ->
+#ifdef CLAIM_NEVER_RECEIPTED_TWICE
+            assert(store[PEER].receipt <= disk.peer);
+#endif
             disk.peer++;
             disk.peer_head = disk.peer_head * 8 + (self.applying_head & 7);
             self.applied = true;

@@ -291,7 +291,7 @@ class Requests:
             runner.line.recorded,
             fetch=False,
         )
-        self._station.log_request("recovery_asked", runner.line.record.name, self._operator)
+        self._station.recovery_asked(runner.line.record.name, self._operator)
         runner.perform(runner.line.retry(moment()))
         return {"line": runner.line.record.name}
 

@@ -295,9 +295,9 @@ class Station:
             "lines": [views.line(self._runners[name].line, now) for name in self.line_names()],
         }
 
-    def log_request(self, event: str, line: str, operator: str) -> None:
-        """Log that an operator asked for something that must be traceable to a person."""
-        self._logs.daemon.warning(event, line=line, operator=operator)
+    def recovery_asked(self, line: str, operator: str) -> None:
+        """Log who had a line recovered: it must be traceable to a person."""
+        self._logs.daemon.warning("recovery_asked", line=line, operator=operator)
 
     def _set_attended(self, attended: bool) -> None:
         for runner in self._runners.values():

@@ -107,7 +107,7 @@ class Network:
 
         Not where they leave: the sender's kernel would notice, which no cut cable lets it.
         """
-        rule = f"chain in {{ type filter hook input priority 0; iifname {DEVICE} counter drop; }}"
+        rule = f"chain in {{ type filter hook input priority 0; iifname {DEVICE} counter drop; }};"
         for side, dropped in zip(self.sides, (to_alpha, to_bravo), strict=True):
             if dropped:
                 side.do("nft", "-f", "-", text=f"table inet fault {{ {rule} }}\n")

@@ -21,7 +21,17 @@ from faults.arena import arena
 from faults.catalogue import SCENARIOS, Scenario
 from faults.table import Row, write
 
-MODULES: Final = ("deaths", "partitions", "weather", "stops")
+MODULES: Final = (
+    "deaths",
+    "partitions",
+    "stops",
+    "weather",
+    "slow",
+    "disk_errors",
+    "disk_room",
+    "clocks",
+    "old_stores",
+)
 """Each adds its scenarios to the list when it is imported, in this order."""
 
 INSIDE: Final = "HOTLINE_FAULTS_INSIDE"

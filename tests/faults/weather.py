@@ -83,21 +83,25 @@ def tamper(arena: Arena) -> None:
     network = arena.network
     arena.begin()
     arena.load()
-    wanted, done = (3, 0) if arena.short else (60, 0)
-    while done < wanted:
+    changed = 0
+    for _ in range(2 if arena.short else 40):
         arena.work(5, 60)
         ended_before = _refusals(arena)
         began = time.monotonic()
         network.weather(Weather(tamper=1.0))
-        until("a byte is changed", lambda d=done: network.weather(Weather(tamper=1.0)).get("tampered", 0) > d)  # type: ignore[misc]
-        done = network.weather().get("tampered", 0)
-        until("the session that was tampered with ends", lambda b=ended_before: _refusals(arena) > b)  # type: ignore[misc]
-        fair_at = time.monotonic()
-        arena.figures.detected_s.append(fair_at - began)
-        arena.figures.recovered_s.append(arena.watch_until_up(fair_at) - fair_at)
-    arena.fired("segments changed with the checksum mended", times=done)
+        until("a byte is changed", lambda c=changed: _tampered(network, 1.0) > c)  # type: ignore[misc]
+        changed = _tampered(network, 0.0)
+        until("the session ends", lambda b=ended_before: _refusals(arena) > b)  # type: ignore[misc]
+        ended_at = time.monotonic()
+        arena.figures.detected_s.append(ended_at - began)
+        arena.figures.recovered_s.append(arena.watch_until_up(ended_at) - ended_at)
+    arena.fired("segments changed, their checksum mended", times=changed)
     arena.figures.notes.append(f"sessions ended {_refusals(arena)}")
     arena.settle()
+
+
+def _tampered(network: WeatherNetwork, share: float) -> int:
+    return network.weather(Weather(tamper=share)).get("tampered", 0)
 
 
 def _refusals(arena: Arena) -> int:

@@ -195,7 +195,8 @@ class Checker:
 
     def halt_reported(self, station: Station, peer: str) -> None:
         """A line told its operators that it is halted; from when that is durable, it stays so."""
-        self.world.after(5.0, lambda: self._halt_stayed(station, peer, station.life))
+        life = station.life
+        self.world.after(5.0, lambda: self._halt_stayed(station, peer, life))
 
     def _halt_stayed(self, station: Station, peer: str, life: int) -> None:
         if station.life != life or station.frozen or self.world.retried(station, peer):
@@ -278,7 +279,7 @@ class Checker:
     def inspect(self) -> None:
         """Look at all messages of all stations that run."""
         for station in self.world.stations:
-            if station.alive and not station.is_clone:
+            if station.alive and not station.is_clone and not station.writer.lost:
                 for peer in station.runners:
                     inspect_inbox(self.world, station, self.directions[peer, station.identity])
                     inspect_outbox(self.world, station, self.directions[station.identity, peer])

@@ -28,7 +28,7 @@ class DeathError(apsw.IOError):
 class _Image:
     """What of one file would survive, and what was written since."""
 
-    __slots__ = ("durable", "named", "pending", "size")
+    __slots__ = ("durable", "named", "pending", "size", "undone")
 
     def __init__(self, content: bytes) -> None:
         self.durable = bytearray(content)
@@ -36,13 +36,21 @@ class _Image:
         self.named = bool(content)
         self.pending: list[tuple[int, bytes | None]] = []
         """(offset, data), or (size, None) for a truncation."""
+        self.undone = 0
+        """So many of those belong to transactions that were rolled back."""
 
     def settle(self) -> None:
         """All that was written is durable."""
         for offset, data in self.pending:
             _apply(self.durable, offset, data)
         self.pending.clear()
+        self.undone = 0
         self.named = True
+
+    @property
+    def unsynced(self) -> bool:
+        """Tell whether data that counts could be lost (not so a log's truncation after a move)."""
+        return any(data is not None for _, data in self.pending[self.undone :])
 
     def lose(self, random: Random, survival: float) -> None:
         """Keep of what was not synced only what luck wrote in time."""
@@ -58,6 +66,7 @@ class _Image:
                     _apply(self.durable, start, data[start - offset : end - offset])
                 start = end
         self.pending.clear()
+        self.undone = 0
         self.size = len(self.durable)
 
 
@@ -128,6 +137,7 @@ class Disk:
         failure, self.fail_sync = self.fail_sync, ""
         if failure == "lost":
             image.pending.clear()  # in the page cache, marked clean: no later sync writes it
+            image.undone = 0
             raise apsw.IOError("the disk gave an error")
         image.settle()
         if failure == "durable":
@@ -138,7 +148,12 @@ class Disk:
     @property
     def unsynced(self) -> bool:
         """Tell whether a power loss now could lose anything."""
-        return any(image.pending for image in self.images.values())
+        return any(image.unsynced for image in self.images.values())
+
+    def rolled_back(self) -> None:
+        """What the last transaction wrote does not count."""
+        for image in self.images.values():
+            image.undone = len(image.pending)
 
     def revive(self) -> None:
         """A new process uses this disk; what the last one wrote is still in the page cache."""

@@ -96,6 +96,8 @@ class Operators:
 
     def _repeat(self, runner: Runner) -> None:
         """Send again, under the same id, what was asked and not answered."""
+        if runner.station.is_clone:
+            return
         for place, (station, peer, said) in enumerate(self._unanswered):
             if (station, peer) == (runner.station, runner.peer):
                 del self._unanswered[place]

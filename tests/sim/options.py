@@ -61,7 +61,7 @@ class Options:
         for pair in pairs:
             either = random.choice([(pair,), (pair[::-1],), (pair, pair[::-1])])
             dialling += list(either)
-        pace = random.choice([1.0, 5.0, 5.0, 20.0])
+        pace = random.choice([1.0, 5.0, 20.0, 30.0])
         rate = random.choice([None, None, None, 1_000_000.0, 100_000.0, 8_000.0])
         chaos_s = pace * random.choice([20, 40, 80])
         options = cls(

@@ -172,7 +172,7 @@ class Station:
 
     def lose_power(self) -> None:
         """The host goes dark: nothing is sent any more, and what was not synced is lost."""
-        if self.disk.unsynced:
+        if any(image.pending for image in self.disk.images.values()):
             self.world.mark("power loss with an unsynced tail")
         if self.alive and self.writer.untold:
             self.world.mark("power loss between commit and answer")

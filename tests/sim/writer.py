@@ -65,6 +65,7 @@ class Writer:
             station.store.checkpoint()
         except StoreFullError as error:
             station.was_full = True
+            station.disk.rolled_back()
             station.world.mark("a commit found the disk full")
             outcomes = [error] * len(batch)
         except StoreError as error:

@@ -17,7 +17,18 @@ RUN: Final = frames.Entries(7, (b"a", b"bc"), HEAD)
 RECEIPT: Final = frames.ReceiptFrame(1, HEAD, 5, HEAD)
 CLOSE: Final = frames.Close("stopped", "the station stops")
 ATTEST: Final = frames.Attest(bytes(limits.MLDSA_SIGNATURE_BYTES))
-SPECIMENS: Final[list[frames.Frame]] = [ATTEST, HELLO, RUN, RECEIPT, HEARTBEAT, CLOSE]
+RECOVER: Final = frames.Recover(3)
+RETURNED: Final = frames.Returned(7, 8, (b"a", b"bc"), HEAD)
+SPECIMENS: Final[list[frames.Frame]] = [
+    ATTEST,
+    HELLO,
+    RUN,
+    RECEIPT,
+    HEARTBEAT,
+    CLOSE,
+    RECOVER,
+    RETURNED,
+]
 
 U64: Final = st.integers(0, 2**64 - 1)
 U32: Final = st.integers(0, 2**32 - 1)
@@ -79,9 +90,17 @@ heartbeats: Final = st.builds(
     accepting=st.booleans(),
     attended=st.booleans(),
 )
+recovers: Final = st.builds(frames.Recover, after=NUMBERS)
+returns: Final = st.builds(
+    frames.Returned,
+    first=st.integers(1, frames.NUMBER_MAX),
+    upto=st.integers(1, frames.NUMBER_MAX),
+    entries=st.lists(st.binary(min_size=1, max_size=3000), min_size=1, max_size=6).map(tuple),
+    signature=st.none() | SIGNATURES,
+)
 closes: Final = st.builds(frames.Close, code=text(1, 32), reason=text(0, limits.REASON_BYTES))
 
-all_frames: Final = attests | hellos | runs | receipts | heartbeats | closes
+all_frames: Final = attests | hellos | runs | receipts | heartbeats | closes | recovers | returns
 
 messages: Final = st.builds(
     entries.Message,

@@ -24,9 +24,16 @@ from support.line_frames import (
     all_frames,
 )
 
-TYPES = {one.TYPE for one in get_args(frames.Frame)}
+TYPES = {one.TYPE for one in SPECIMENS}
+ALIKE = {frames.Entries.TYPE, frames.Returned.TYPE}
+"""One spelling, two directions: the type alone says whose log it is."""
 
 specimens = pytest.mark.parametrize("frame", SPECIMENS, ids=lambda one: type(one).__name__)
+
+
+def test_every_type_of_frame_has_a_specimen() -> None:
+    """A frame that these tests have never seen is one whose decoder nobody has attacked."""
+    assert TYPES == {one.TYPE for one in get_args(frames.Frame)}
 
 
 @given(all_frames)
@@ -56,7 +63,7 @@ def test_every_frame_is_refused_cut_short(frame: frames.Frame) -> None:
 def test_a_frame_of_one_type_is_none_of_another(frame: frames.Frame) -> None:
     """A receipt that can be read as a close would let one signature do two things."""
     kind, body = frames.encode(frame)
-    for other in {one.TYPE for one in SPECIMENS} - {kind}:
+    for other in TYPES - {kind} - (ALIKE if kind in ALIKE else set()):
         with pytest.raises(DecodeError):
             frames.decode(other, body)
 
