@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,48 +10,12 @@ import pytest
 from hotline.limits import PARTIAL_MESSAGES
 from hotline.model import Decision, LogEntry, Position, Precedence, Side, State
 from hotline.wire import entries, heads
+from support.line_stores import codes, copy, exchange, rest, restore, until_halted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from support.line_world import LineWorld, Station
-
-
-def codes(world: LineWorld) -> dict[str, str | None]:
-    """Give each station's halt as its store has it."""
-    found = {}
-    for station in world.stations:
-        halt = station.store.read(lambda r: r.lines()[0]).halt
-        found[station.name] = None if halt is None else halt.code
-    return found
-
-
-def until_halted(world: LineWorld, *stations: Station) -> None:
-    world.until(lambda: all(station.record.halt is not None for station in stations), 100)
-    world.run(0.1)
-
-
-def rest(station: Station) -> Path:
-    """Crash a station and give its store's file, whole."""
-    station.crash()
-    station.start()
-    station._gone()
-    return station.path
-
-
-def copy(station: Station) -> Path:
-    """Keep a backup of a station that is at rest."""
-    kept = station.path.with_suffix(".backup")
-    shutil.copy(station.path, kept)
-    return kept
-
-
-def restore(station: Station, kept: Path | str) -> None:
-    """Put a backup in the place of the store."""
-    for file in station.path.parent.glob(station.path.name + "*"):
-        file.unlink()
-    shutil.copy(kept, station.path)
 
 
 @pytest.fixture
@@ -64,17 +27,6 @@ def other_world(make_world: Callable[..., LineWorld]) -> LineWorld:
         station.addresses = (world.other(station).name,)
     world.start().until_up()
     return world
-
-
-def exchange(world: LineWorld, *names: str) -> None:
-    """Deliver one message each way for each name."""
-    before = [station.record.delivered for station in world.stations]
-    for name in names:
-        for station in world.stations:
-            station.send(f"{name}-{station.name}")
-    world.until(
-        lambda: [s.record.delivered for s in world.stations] == [n + len(names) for n in before]
-    )
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["arbiter", "second"])
@@ -141,7 +93,7 @@ def test_a_cloned_store_is_a_fork(other_world: LineWorld) -> None:
     world.until(lambda: north.record.own.number == 2)
     world.run(0.1)
     rest(north)
-    original = shutil.copy(north.path, north.path.with_suffix(".original"))
+    original = copy(north, ".original")
     world.cut()
     world.heal()
     restore(north, clone)
@@ -169,7 +121,7 @@ def test_a_halt_outlives_a_restart_and_a_retry_looks_again(other_world: LineWorl
     world.until_up()
     exchange(world, "b")
     rest(victim)
-    good = shutil.copy(victim.path, victim.path.with_suffix(".good"))
+    good = copy(victim, ".good")
     restore(victim, kept)
     victim.start()
     until_halted(world, victim, other)

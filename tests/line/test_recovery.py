@@ -1,0 +1,216 @@
+"""What a store has lost comes back from the peer, and the line goes on where it had been."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hotline.errors import RefusedError
+from hotline.line import taking_back
+from hotline.model import Decision, Precedence, Side, State
+from support.line_stores import codes, copy, exchange, rest, restore, until_halted, wipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from support.line_world import LineWorld, Station
+
+LONG = "long " * 8000
+"""Four entries and more: its parts lie across several runs."""
+
+
+@pytest.fixture
+def changed_world(make_world: Callable[..., LineWorld]) -> LineWorld:
+    """Give a world whose checker is off, for stores lose history here, and both sides dial."""
+    world = make_world(7)
+    world.checks = False
+    for station in world.stations:
+        station.addresses = (world.other(station).name,)
+    world.start().until_up()
+    return world
+
+
+def recover(station: Station) -> Any:
+    """Say what the operator says."""
+    reply = station.ask(lambda tx, line: (taking_back.begin(tx, line),), lambda outcome: outcome[0])
+    station.world.run(0.1)
+    station.do(lambda line, at: line.retry(at))
+    return reply.value
+
+
+def recovered(world: LineWorld) -> bool:
+    """Tell whether both lines are up and nothing is being taken back any more."""
+    return all(s.state == "up" and not s.record.recovering for s in world.stations)
+
+
+def shown(station: Station) -> dict[tuple[Side, str], tuple[State, str, int | None, Any]]:
+    """Give all that an operator sees of every message."""
+    return {
+        (side, view.id): (view.state, view.body, view.number, view.decision)
+        for side in Side
+        for view in station.page(side)
+    }
+
+
+def lose(world: LineWorld, victim: Station, kept: Path | None) -> None:
+    """Replace a station's store by a backup, or by nothing, and let both find out."""
+    rest(victim)
+    if kept is None:
+        wipe(victim)
+    else:
+        restore(victim, kept)
+    victim.start()
+    until_halted(world, victim, world.other(victim))
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["arbiter", "second"])
+@pytest.mark.parametrize("wiped", [False, True], ids=["restored", "wiped"])
+def test_everything_comes_back(changed_world: LineWorld, which: int, wiped: bool) -> None:
+    """After a lost disk both sides must see again exactly what they had agreed on."""
+    world = changed_world
+    victim = world.stations[which]
+    other = world.other(victim)
+    exchange(world, "a")
+    victim.answer(f"a-{other.name}", Decision.WILCO, "on our way")
+    other.answer(f"a-{victim.name}", Decision.CANNOT, "no fuel")
+    world.run(1)
+    rest(victim)
+    kept = copy(victim)
+    victim.start()
+    world.until_up()
+    exchange(world, "b", "c")
+    victim.send("long", LONG, Precedence.PRIORITY)
+    victim.answer(f"b-{other.name}", Decision.READ)
+    other.answer(f"b-{victim.name}", Decision.WILCO)
+    world.until(lambda: "long" in other.inbox())
+    world.run(2)
+    before = [shown(station) for station in world.stations]
+
+    lose(world, victim, None if wiped else kept)
+    recover(victim)
+    world.until(lambda: recovered(world), 60)
+    assert [shown(station) for station in world.stations] == before
+    assert codes(world) == {victim.name: None, other.name: None}
+    counts = [(s.record.sealed, s.record.delivered, s.record.acknowledged) for s in world.stations]
+    assert counts[which] == (4, 4, 2)
+    assert counts[1 - which] == (3, 3, 2)
+    assert victim.record.acknowledged_here == 2
+    exchange(world, "d")
+    assert victim.events("line_recovered")
+    assert other.events("peer_recovered")
+
+
+def test_what_was_queued_in_the_backup_and_sent_since_is_not_sent_again(
+    changed_world: LineWorld,
+) -> None:
+    """A restored queue holds messages that the peer has: each must stay one message."""
+    world = changed_world
+    victim, other = world.stations
+    world.clog(victim, other)
+    victim.send("order", LONG)
+    victim.send("urgent", precedence=Precedence.FLASH)
+    world.run(0.5)
+    rest(victim)
+    kept = copy(victim)
+    world.heal()
+    victim.start()
+    world.until(lambda: {"order", "urgent"} <= set(other.inbox()), 200)
+    world.run(1)
+
+    lose(world, victim, kept)
+    assert victim.view("order").state is not State.DELIVERED
+    victim.send("new")
+    recover(victim)
+    world.until(lambda: recovered(world) and "new" in other.inbox(), 60)
+    world.run(5)
+    assert sorted(other.inbox()) == ["new", "order", "urgent"]
+    assert victim.view("order").state is State.DELIVERED
+    assert victim.record.queued == 0
+    assert victim.record.queued_bytes == 0
+
+
+def test_a_recovery_that_is_cut_goes_on(changed_world: LineWorld) -> None:
+    """Half a log is no log: the next session must take up the recovery, not halt over it."""
+    world = changed_world
+    victim, other = world.stations
+    for number in range(30):
+        victim.send(f"v{number}", "x" * 6000)
+        other.send(f"o{number}", "y" * 6000)
+    world.until(lambda: victim.record.delivered == other.record.delivered == 30, 200)
+    before = [shown(station) for station in world.stations]
+    lose(world, victim, None)
+    recover(victim)
+    interrupted = 0
+    for _ in range(6):
+        world.until(lambda: victim.record.recovering and bool(world.sessions), 60)
+        world.run(0.12)
+        world.cut()
+        rest(victim)
+        victim.start()
+        if not victim.record.recovering:
+            break
+        interrupted += 1
+    assert interrupted, "the cuts came too late to test anything"
+    world.until(lambda: recovered(world), 120)
+    assert [shown(station) for station in world.stations] == before
+
+
+def test_a_fork_is_not_recovered(changed_world: LineWorld) -> None:
+    """Recovery takes back what is missing; it must never choose between two histories."""
+    world = changed_world
+    victim, other = world.stations
+    exchange(world, "a")
+    rest(victim)
+    kept = copy(victim)
+    victim.start()
+    world.until_up()
+    exchange(world, "b")
+    rest(victim)
+    restore(victim, kept)
+    other_address, victim.addresses, other.addresses = victim.addresses, (), ()
+    victim.start()
+    # It writes on by itself, as a clone that is cut off from its peer does not, but a thief might.
+    victim.send("forged")
+    victim.ask(_seal_alone(victim), lambda outcome: outcome[0])
+    world.run(1)
+    assert victim.record.own.number > 1
+    victim.addresses = other_address
+    rest(victim)
+    victim.start()
+    world.run(60)
+    assert codes(world)[other.name] in {"fork", "peer-log-lost"}
+    assert "forged" not in other.inbox()
+    reply = victim.ask(lambda tx, line: (taking_back.begin(tx, line),), lambda outcome: outcome[0])
+    world.run(0.1)
+    if not isinstance(reply.value, RefusedError):
+        victim.do(lambda line, at: line.retry(at))
+        world.run(60)
+    assert victim.state == "halted"
+    assert "forged" not in other.inbox()
+
+
+def _seal_alone(station: Station) -> Callable[[Any, int], Any]:
+    from hotline.line import sealing
+
+    def seal(tx: Any, line: int) -> Any:
+        record = tx.line(line)
+        run = sealing.next_run(
+            tx,
+            line,
+            station.line.pairing,
+            after=record.own.number,
+            room_bytes=10_000,
+            chunk_bytes=4000,
+            wall_ns=1,
+        )
+        return (run.record,)
+
+    return seal
+
+
+def test_recovery_is_refused_where_nothing_is_lost(changed_world: LineWorld) -> None:
+    """An operator in a hurry must not be able to start it on a healthy line."""
+    assert isinstance(recover(changed_world.arbiter), RefusedError)
+    assert not changed_world.arbiter.record.recovering
