@@ -16,7 +16,7 @@ from hotline.line.backoff import Backoff
 from hotline.line.context import Context
 from hotline.line.effects import Dial, Effect, Hangup, Writable
 from hotline.line.links import Link, Links
-from hotline.line.liveness import LineState
+from hotline.line.liveness import TROUBLE_OF_CLOSE, TURNED_AWAY, LineState
 from hotline.line.receiving import Receiving
 from hotline.line.recovery import Recovery
 from hotline.line.sending import Sending
@@ -248,7 +248,7 @@ class Line:
             self._close(link, "halted", halt.text, moment)
             return
         if not self.links.opened(link, moment.now):
-            self._close(link, "superseded", "another session stands", moment)
+            self._close(link, "superseded", "another session stands", moment, TURNED_AWAY)
             return
         self._context.report(
             "session_opened", conn=link.conn, dialled=link.dialled, address=link.address
@@ -315,7 +315,7 @@ class Line:
         """Both logs agree: this session carries the line from now on, unless a later choice does."""
         link.choice = max(link.choice, hello.choice)
         if self.links.is_outdated(link, moment.now):
-            self._close(link, "superseded", "another session was chosen", moment)
+            self._close(link, "superseded", "another session was chosen", moment, TURNED_AWAY)
             return
         self.links.adopt(link, moment.now)
         self.vitals.session_agreed(moment, hello.interval_ms)
@@ -342,13 +342,11 @@ class Line:
 
     def _peer_closed(self, link: Link, close: frames.Close, moment: Moment) -> None:
         self._context.report("session_closed", conn=link.conn, code=close.code, why=close.reason)
-        trouble = {"stopped": "peer-stopped", "halted": "peer-halted"}.get(
-            close.code, "session-lost"
-        )
+        trouble = TROUBLE_OF_CLOSE.get(close.code, "session-lost")
         self._lose(link, trouble, close.reason if close.code == "halted" else "", moment)
 
     def _lose(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
-        """Let a connection go, and say why if the line stood on it."""
+        """Let a connection go, and say why if no session stands now."""
         stood = link is self.links.current
         if stood:
             self._sending.end(moment.now)
@@ -356,8 +354,9 @@ class Line:
         farewell = link.session.last_words() if link.session is not None else b""
         self._context.effects.append(Hangup(link.conn, farewell))
         # A caller that never proved itself changes neither what we say nor when we dial.
-        if self.links.current is None and (link.dialled or link.opened_at is not None):
-            self.vitals.session_lost(trouble, detail)
+        proven = link.dialled or link.opened_at is not None
+        if stood or (self.links.current is None and proven and trouble != TURNED_AWAY):
+            self.vitals.session_lost(trouble or "session-lost", detail)
         if stood or link.dialled:
             self.links.failed(moment.now)
 

@@ -59,6 +59,17 @@ REASONS: Final = {
 }
 
 
+TURNED_AWAY: Final = ""
+"""The trouble of a session that gave way to another: none, for nothing was lost."""
+
+TROUBLE_OF_CLOSE: Final = {
+    "stopped": "peer-stopped",
+    "halted": "peer-halted",
+    "superseded": TURNED_AWAY,
+}
+"""What a close frame's code means for a line that is left without a session."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of a line at one instant; times are monotonic seconds."""

@@ -19,7 +19,7 @@ from support.stations import start
 from faults.account import Account, reckon
 from faults.load import Ledger, Load, send_batch
 from faults.network import ADDRESSES, Network, WeatherNetwork
-from faults.sampler import Truth, Watcher
+from faults.sampler import OutboxWatcher, Truth, Watch, Watcher
 from faults.station import HEARTBEAT_S, FaultStation
 
 NAMES: Final = ("alpha", "bravo")
@@ -96,6 +96,7 @@ class Arena:
         self.pair = (self.alpha, self.bravo)
         self.ledgers = {name: Ledger() for name in NAMES}
         self.watchers: dict[str, Watcher] = {}
+        self.outboxes: dict[str, OutboxWatcher] = {}
         self._loads: list[Load] = []
         self._load_seed = seed
 
@@ -109,9 +110,14 @@ class Arena:
     def watch(self) -> None:
         """Watch both stations from now on."""
         for station in self.pair:
-            watcher = Watcher(station, self.peer_of(station).name)
-            self.watchers[station.name] = watcher
-            watcher.start()
+            line = self.peer_of(station).name
+            self.watchers[station.name] = Watcher(station, line)
+            self.outboxes[station.name] = OutboxWatcher(station, line)
+        for watch in self._watches():
+            watch.start()
+
+    def _watches(self) -> list[Watch]:
+        return [*self.watchers.values(), *self.outboxes.values()]
 
     def peer_of(self, station: FaultStation) -> FaultStation:
         """Give the other one."""
@@ -125,13 +131,13 @@ class Arena:
 
     def close(self) -> None:
         """End everything, whatever state it is in."""
-        for watcher in self.watchers.values():
-            watcher.enough.set()
+        for watch in self._watches():
+            watch.enough.set()
         for load in self._loads:
             load.enough.set()
         for station in self.pair:
             station.clean_up()
-        for thread in (*self.watchers.values(), *self._loads):
+        for thread in (*self._watches(), *self._loads):
             thread.join()
 
     # --- load ---
@@ -225,17 +231,17 @@ class Arena:
 
     def reckon(self) -> None:
         """Judge all that was accepted, delivered and claimed."""
-        for watcher in self.watchers.values():
-            watcher.enough.set()
-        for watcher in self.watchers.values():
-            watcher.join()
+        for watch in self._watches():
+            watch.enough.set()
+        for watch in self._watches():
+            watch.join()
         for station in self.pair:
             watcher = self.watchers[station.name]
             account = reckon(
                 self.ledgers[station.name],
                 station.box("outbox"),
                 self.peer_of(station).box("inbox"),
-                watcher.claims,
+                self.outboxes[station.name].claims,
             )
             self.figures.account.add(account)
             self.figures.problems += [f"{station.name}: {one}" for one in account.problems]

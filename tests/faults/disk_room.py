@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from faults.network import do
 from faults.station import HEARTBEAT_S, FaultStation
 
 DISK_MIB = 160
+_BLOCK = 4096
 STALLED_S = 3.0
 """hotline.limits.STORE_STALLED_S: a commit may take so long before the disk is called stuck."""
 
@@ -23,11 +25,24 @@ TRIED_AGAIN_S = 5.0
 
 
 def fill(station: FaultStation, leave_mib: float) -> None:
-    """Fill the disk of a station until so much is left."""
+    """Fill the disk of a station until so much is left; the station goes on using it meanwhile."""
     with (station.state / "ballast").open("ab", buffering=0) as ballast:
-        left = os.statvfs(station.state)
-        room = int(left.f_bavail * left.f_frsize - leave_mib * 2**20)
-        os.posix_fallocate(ballast.fileno(), ballast.tell(), max(room, 1))
+        most = DISK_MIB * 2**20
+        while most >= _BLOCK:
+            left = os.statvfs(station.state)
+            room = int(left.f_bavail * left.f_frsize - leave_mib * 2**20)
+            if room < _BLOCK and leave_mib:
+                return
+            try:
+                os.posix_fallocate(ballast.fileno(), _size(ballast.fileno()), max(_BLOCK, min(room, most)))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                most //= 2
+
+
+def _size(descriptor: int) -> int:
+    return os.fstat(descriptor).st_size
 
 
 def free(station: FaultStation) -> None:

@@ -6,6 +6,7 @@ untrue at every instant between them.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,6 @@ from support.stations import Client, Message, Refused, Station
 
 PERIOD_S: Final = 0.1
 _TIMEOUT_S: Final = 5.0
-_OUTBOX_EVERY: Final = 4
 _PAGE: Final = 500
 
 RANK: Final = {
@@ -78,46 +78,39 @@ class Claims:
         self.states[name] = state
 
 
-class Watcher(threading.Thread):
-    """Samples one station until ``enough`` is set."""
+class Watch(threading.Thread):
+    """Asks one daemon again and again until ``enough`` is set, whatever becomes of it."""
 
-    def __init__(self, station: Station, line: str) -> None:
+    def __init__(self, station: Station, line: str, period_s: float) -> None:
         super().__init__(daemon=True)
-        self.samples: list[Sample] = []
-        self.claims = Claims()
         self.enough = threading.Event()
-        self._station = station
-        self._line = line
-        self._after = 0
+        self.station = station
+        self.line = line
+        self._period_s = period_s
 
     def run(self) -> None:
-        """Sample; a daemon that is not there says nothing, and is asked again."""
-        while not self.enough.wait(PERIOD_S):
-            try:
-                with self._station.client() as client:
-                    client.sock.settimeout(_TIMEOUT_S)
-                    self._follow(client)
-            except (OSError, EOFError):
-                continue
+        """Ask; a daemon that is not there says nothing, and is asked again."""
+        while not self.enough.wait(self._period_s):
+            with contextlib.suppress(OSError, EOFError), self.station.client() as client:
+                client.sock.settimeout(_TIMEOUT_S)
+                while not self.enough.is_set():
+                    self.ask(client)
+                    self.enough.wait(self._period_s)
 
-    def _follow(self, client: Client) -> None:
-        round_ = 0
-        while not self.enough.is_set():
-            asked = time.monotonic()
-            lines = client.call("status")["lines"]
-            answered = time.monotonic()
-            for line in lines:
-                if line["name"] == self._line:
-                    sample = Sample(
-                        asked, answered, self._station.name, line["state"], line["reason"], line
-                    )
-                    self.samples.append(sample)
-            if round_ % _OUTBOX_EVERY == 0:
-                self._read_outbox(client)
-            round_ += 1
-            self.enough.wait(PERIOD_S)
+    def ask(self, client: Client) -> None:
+        """Ask once, and keep the answer."""
+        raise NotImplementedError
 
-    def _read_outbox(self, client: Client) -> None:
+
+class OutboxWatcher(Watch):
+    """Follows the states of messages; apart from the line's, for a disk may hold up its answers."""
+
+    def __init__(self, station: Station, line: str) -> None:
+        super().__init__(station, line, 4 * PERIOD_S)
+        self.claims = Claims()
+        self._after = 0
+
+    def ask(self, client: Client) -> None:
         """Read on from the oldest message whose state may still change."""
         try:
             page = client.call("outbox", after=self._after, limit=_PAGE)["messages"]
@@ -129,6 +122,25 @@ class Watcher(threading.Thread):
             final = final and RANK[message["state"]] >= _FINAL
             if final:
                 self._after = message["row"]
+
+
+class Watcher(Watch):
+    """Follows what one station says about its line."""
+
+    def __init__(self, station: Station, line: str) -> None:
+        super().__init__(station, line, PERIOD_S)
+        self.samples: list[Sample] = []
+
+    def ask(self, client: Client) -> None:
+        """Take a sample."""
+        asked = time.monotonic()
+        lines = client.call("status")["lines"]
+        answered = time.monotonic()
+        self.samples += [
+            Sample(asked, answered, self.station.name, line["state"], line["reason"], line)
+            for line in lines
+            if line["name"] == self.line
+        ]
 
     def latest(self) -> Sample | None:
         """Give the newest sample, if there is one."""
@@ -144,4 +156,4 @@ class Watcher(threading.Thread):
         """Give the states seen, with their reasons, and how often."""
         counts = Counter(f"{one.state}/{one.reason}" for one in self.samples)
         said = ", ".join(f"{what} {count}" for what, count in counts.most_common())
-        return f"{self._station.name}: {said}"
+        return f"{self.station.name}: {said}"

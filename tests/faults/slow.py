@@ -27,8 +27,8 @@ def slow(arena: Arena) -> None:
     for one in (bulk,):
         ledger.ask([one])
         ledger.answered(arena.alpha.send("bravo", one))
-    until("it is under way", lambda: arena.alpha.status("bravo")["in_flight"] and True)
     waited, before = 0, arena.network.carried_bytes()
+    until("it is under way", lambda: arena.network.carried_bytes() > before + 16 * _KIB)
     while not _delivered(arena, "bulk", 0.0):
         waited += 1
         flash = {"id": f"flash-{waited}", "body": "now", "precedence": "FLASH"}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hotline.limits import HANDSHAKE_TIMEOUT_S, UNIT_BYTES
 from sim.ledger import Violation
+
+from hotline.limits import HANDSHAKE_TIMEOUT_S, UNIT_BYTES
 
 if TYPE_CHECKING:
     from sim.runner import Runner
@@ -55,7 +56,9 @@ class Attacker:
         """Send what is no first unit."""
         station = self.random.choice(self.world.stations)
         if station.alive:
-            self._visit(station, self.random.randbytes(self.random.choice([1, 4095, 4096, 9000])), 0)
+            self._visit(
+                station, self.random.randbytes(self.random.choice([1, 4095, 4096, 9000])), 0
+            )
 
     def _visit(self, station: Station, data: bytes, allowed: int) -> None:
         near, far = self.world.join(self.host, station.name)

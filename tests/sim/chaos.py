@@ -34,7 +34,8 @@ class Chaos:
             self._next()
         if options.trouble:
             share = self.random.uniform(0.1, 0.9)
-            self.world.after(options.chaos_s * share * self.random.random(), self._backup)
+            age = self.random.choice([self.random.random(), 0.03, 0.0])
+            self.world.after(options.chaos_s * share * (1.0 - age), self._backup)
             self.world.after(options.chaos_s * share, self._trouble)
 
     def _next(self) -> None:
@@ -63,6 +64,7 @@ class Chaos:
             station.disk.room_bytes = None
             station.disk.fail_sync = ""
             station.disk.dies_after = None
+            station.dies_untold = False
             station._thaw(station.life)
         for station in [one for one in world.stations if one.is_clone]:
             station.crash()
@@ -114,6 +116,10 @@ class Chaos:
         station = self._station()
         station.lose_power()
         self._restart(station, self._while())
+
+    def _answer(self) -> None:
+        """Die when the next commit is durable and nobody has been told."""
+        self._station().dies_untold = True
 
     def _death(self) -> None:
         self._station().disk.dies_after = self.random.randrange(12)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, MISSED_DEGRADED, MISSED_DOWN
-from hotline.line.liveness import LineState
-from hotline.model import LineRecord, Position, Side
-from hotline.wire import frames
 from sim.crypto import REKEY_NONCE
 from sim.inspection import inspect_inbox, inspect_outbox
 from sim.ledger import Direction, Violation
 
+from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, MISSED_DEGRADED, MISSED_DOWN
+from hotline.line.liveness import LineState
+from hotline.model import LineRecord, Position, Side
+from hotline.wire import frames
+
 if TYPE_CHECKING:
-    from hotline.line.effects import Effect
-    from hotline.wire.frames import Frame
     from sim.pairing import WatchedPairing
     from sim.runner import Runner
     from sim.station import Station
     from sim.world import World
+
+    from hotline.line.effects import Effect
+    from hotline.wire.frames import Frame
 
 _LINKS = 16
 _EFFECTS = 64
@@ -68,7 +70,7 @@ class Checker:
 
     def signed_receipt(self, pairing: WatchedPairing, position: Position) -> None:
         """A receipt is being signed: the disk has it, or the signature is a lie."""
-        held = pairing.station.durable_records[pairing.peer_name].peer
+        held = self._held(pairing.station, pairing.peer_name).peer
         if position.number > held.number:
             raise Violation(
                 f"{pairing.station.name} signs a receipt for {position.number}, "
@@ -78,16 +80,17 @@ class Checker:
     def leaves(self, pairing: WatchedPairing, frame: Frame) -> None:
         """A frame is on its way: everything in it must be durable here."""
         station, peer = pairing.station, pairing.peer_name
-        held = station.durable_records[peer]
+        held = self._held(station, peer)
         if isinstance(frame, frames.Entries):
             self._entries_leave(pairing, frame, held)
         elif isinstance(frame, frames.ReceiptFrame):
             self._may_sign(station, peer, "a receipt")
             if frame.number > held.peer.number:
                 raise Violation(f"{station.name} sends a receipt for more than its disk has")
-        elif isinstance(frame, frames.Hello | frames.Heartbeat):
-            if frame.own_number > held.own.number or frame.peer_number > held.peer.number:
-                raise Violation(f"{station.name} tells numbers that are not durable")
+        elif isinstance(frame, frames.Hello | frames.Heartbeat) and (
+            frame.own_number > held.own.number or frame.peer_number > held.peer.number
+        ):
+            raise Violation(f"{station.name} tells numbers that are not durable")
 
     def _entries_leave(
         self, pairing: WatchedPairing, frame: frames.Entries, held: LineRecord
@@ -104,6 +107,11 @@ class Checker:
             self.world.mark("two histories left a restored or cloned station")
             if not direction.troubled:
                 raise Violation(f"{station.name} signed two histories of entry {number} to {peer}")
+
+    def _held(self, station: Station, peer: str) -> LineRecord:
+        if peer not in station.durable_records:
+            raise Violation(f"{station.name} speaks to {peer}, and its disk holds nothing of it")
+        return station.durable_records[peer]
 
     def _may_sign(self, station: Station, peer: str, what: str) -> None:
         if station.failed:
@@ -201,6 +209,8 @@ class Checker:
     def _halt_stayed(self, station: Station, peer: str, life: int) -> None:
         if station.life != life or station.frozen or self.world.retried(station, peer):
             return
+        if self.world.now - station.full_at < 10.0:
+            return  # on a full disk nothing can be kept: the next hello finds it out again
         if not station.stopping and not self.halted.get((station.name, peer)):
             raise Violation(f"{station.name} said that line {peer} is halted, and did not write it")
 

@@ -215,7 +215,7 @@ class DiskVfs(apsw.VFS):
         text = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
         return _File(self._disk_of(Path(text).parent), text, name, flags)
 
-    def xDelete(self, name: str, sync: bool) -> None:  # noqa: FBT001, N802
+    def xDelete(self, name: str, sync: bool) -> None:  # noqa: N802
         disk = self._disk_of(Path(name).parent)
         disk.step()
         disk.images.pop(name, None)

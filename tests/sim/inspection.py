@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hotline.model import Side, State
 from sim.ledger import RANK, Direction, Said, Violation, body_of
 
+from hotline.model import Side, State
+
 if TYPE_CHECKING:
-    from hotline.store.views import MessageView
     from sim.station import Station
     from sim.world import World
+
+    from hotline.store.views import MessageView
 
 _PAGE = 500
 
@@ -43,7 +45,7 @@ def inspect_inbox(world: World, station: Station, direction: Direction) -> None:
             raise Violation(f"{station.name} shows {view.id} twice")
         if view.body != body_of(view.id, said.size) or view.precedence != said.precedence:
             raise Violation(f"{station.name} shows {view.id} changed")
-        if said.cancelled:
+        if said.cancelled and not direction.troubled:
             raise Violation(f"{station.name} shows {view.id}, which was taken back")
         number = view.number or 0
         last = next(reversed(direction.shown.values()), 0)
@@ -85,7 +87,8 @@ def inspect_outbox(world: World, station: Station, direction: Direction) -> None
         "queued": sum(view.number is None and view.state in _WAITS for view in views.values()),
         "sealed": sum(view.number is not None for view in views.values()),
         "delivered": sum(
-            view.number is not None and view.number <= (record.receipt.number if record.receipt else 0)
+            view.number is not None
+            and view.number <= (record.receipt.number if record.receipt else 0)
             for view in views.values()
         ),
         "acknowledged": sum(view.state is State.ACKNOWLEDGED for view in views.values()),

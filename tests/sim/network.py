@@ -1,4 +1,4 @@
-"""TCP as it may go: two flows of bytes between two ends, over ways that may be slow, clogged or hostile.
+"""TCP as it may go: two flows of bytes between two ends, over ways that may be slow or hostile.
 
 A way is one direction between two stations; all connections share its rate. Bytes of one connection
 arrive in order or not at all. What an end has given to its kernel is on its way whatever becomes of
@@ -246,9 +246,7 @@ def dial(world: World, source: str, target: str, answered: Callable[[str], None]
                 world.after(10.0 - _SYN_RETRIES_S[-1], lambda: answered("timed-out"))
             return
         refused = there.refusing or not world.listening(target)
-        world.after(
-            there.delay_s + back.delay_s, lambda: answered("refused" if refused else "")
-        )
+        world.after(there.delay_s + back.delay_s, lambda: answered("refused" if refused else ""))
 
     world.after(0.0, lambda: attempt(0))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sim.ledger import Direction, Said, Violation, body_of
+
 from hotline.errors import HotlineError, RefusedError
 from hotline.limits import ENTRY_BYTES, MESSAGE_BYTES
 from hotline.line import accepting
 from hotline.model import Acknowledged, Decision, Precedence, State
-from sim.ledger import Direction, Said, Violation, body_of
 
 if TYPE_CHECKING:
     from sim.runner import Runner
@@ -112,9 +113,7 @@ class Operators:
         self.sent += 1
         self._ask_to_send(
             runner,
-            Said(
-                f"test-{self.sent}", 0, Precedence.IMMEDIATE, expires=False, is_test=True
-            ),
+            Said(f"test-{self.sent}", 0, Precedence.IMMEDIATE, expires=False, is_test=True),
         )
 
     def _ask_to_send(self, runner: Runner, said: Said) -> None:
@@ -145,9 +144,7 @@ class Operators:
             self._asked.pop(request, None)
             self._told(runner, said, outcome)
 
-        runner.request(
-            lambda tx: accepting.accept(tx, line, [outgoing], _BOUNDS), told, fetch=True
-        )
+        runner.request(lambda tx: accepting.accept(tx, line, [outgoing], _BOUNDS), told, fetch=True)
 
     def _told(self, runner: Runner, said: Said, outcome: Any) -> None:
         station = runner.station

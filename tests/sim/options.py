@@ -11,7 +11,7 @@ from hotline.limits import RECORDS_PER_KEY, RENEW_RECORDS, SESSION_S
 NAMES: Final = ("north", "south", "west")
 
 FAULTS: Final = (
-    "crash", "power", "death", "stop", "stall",
+    "crash", "power", "answer", "death", "stop", "stall",
     "clog", "deaf", "reset", "half-close", "refuse", "slow", "flap", "crumbs",
     "damage", "replay", "junk",
     "full", "io-lost", "io-durable", "clock",
@@ -62,7 +62,8 @@ class Options:
             either = random.choice([(pair,), (pair[::-1],), (pair, pair[::-1])])
             dialling += list(either)
         pace = random.choice([1.0, 5.0, 20.0, 30.0])
-        rate = random.choice([None, None, None, 1_000_000.0, 100_000.0, 8_000.0])
+        # A heartbeat is a record of 4 KiB: at 64 kbit/s two a second would be all that the link does.
+        rate = random.choice([None, None, None, 1e6, 1e5, 8e3 if pace > 1 else 4e4])
         chaos_s = pace * random.choice([20, 40, 80])
         options = cls(
             seed=seed,

@@ -8,9 +8,10 @@ from hotline.line.pairing import Pairing
 from hotline.line.session import Session
 
 if TYPE_CHECKING:
+    from sim.station import Station
+
     from hotline.model import Position
     from hotline.wire.frames import Frame
-    from sim.station import Station
 
 
 class WatchedPairing(Pairing):

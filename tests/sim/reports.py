@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hotline.line.effects import Report
     from sim.runner import Runner
     from sim.world import World
+
+    from hotline.line.effects import Report
 
 _QUIET = {"heartbeat"}
 

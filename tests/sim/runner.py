@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sim import network
+
 from hotline.limits import SEND_BYTES
 from hotline.line.effects import Commit, Dial, Effect, Report, Writable
-from sim import network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hotline.line.line import Line
-    from hotline.line.moment import Moment
     from sim.network import End
     from sim.station import Station
+
+    from hotline.line.line import Line
+    from hotline.line.moment import Moment
 
 
 class Socket:

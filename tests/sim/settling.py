@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import apsw
+from sim.ledger import Violation
 
 from hotline.line.liveness import LineState
-from sim.ledger import Violation
 
 if TYPE_CHECKING:
     from sim.station import Station

@@ -10,6 +10,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sim import crypto
+from sim.pairing import WatchedPairing
+from sim.runner import Runner
+from sim.writer import Writer
+
 from hotline.errors import HotlineError, StoreError
 from hotline.limits import HANDSHAKE_TIMEOUT_S, UNIT_BYTES
 from hotline.line.door import Door
@@ -18,18 +23,15 @@ from hotline.line.moment import Moment
 from hotline.line.world import World as LineWorld
 from hotline.store import lines as store_lines
 from hotline.store.sqlite import SqliteStore
-from sim import crypto
-from sim.pairing import WatchedPairing
-from sim.runner import Runner
-from sim.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hotline.model import LineRecord
     from sim.disk import Disk
     from sim.network import End
     from sim.world import World
+
+    from hotline.model import LineRecord
 
 WALL_NS = 1_700_000_000 * 10**9
 _EXIT_S = 1.5
@@ -52,6 +54,8 @@ class Station:
         self.stopping = False
         self.failed = False
         self.was_full = False
+        self.full_at = -1e9
+        self.dies_untold = False
         self.frozen = False
         self.wall_step_ns = 0
         self.store: SqliteStore
@@ -70,9 +74,7 @@ class Station:
     def moment(self) -> Moment:
         """Give now by this station's clocks; the monotonic one starts anew with each life."""
         now = self.world.now
-        return Moment(
-            now + self._uptime_base, WALL_NS + int(now * 1e9) + self.wall_step_ns
-        )
+        return Moment(now + self._uptime_base, WALL_NS + int(now * 1e9) + self.wall_step_ns)
 
     def world_time(self, monotonic: float) -> float:
         """Give when a moment of our monotonic clock comes: never early, as with any timer."""
@@ -187,6 +189,12 @@ class Station:
         self.world.mark("death in the midst of a write")
         self.world.after(0.0, self.world.chaos.after_death(self))
         self._gone()
+
+    def died_untold(self) -> None:
+        """The process, or its host, is gone after a commit and before its outcome is told."""
+        self.dies_untold = False
+        self.world.after(0.0, self.world.chaos.after_death(self))
+        self.crash()
 
     def store_failed(self, error: StoreError) -> None:
         """Sign nothing more, and go; a supervisor starts us anew."""

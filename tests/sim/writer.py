@@ -14,8 +14,9 @@ from hotline.errors import HotlineError, StoreError, StoreFullError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hotline.line.effects import Commit
     from sim.station import Station
+
+    from hotline.line.effects import Commit
 
 _BATCH_COMMITS = 512
 
@@ -65,6 +66,7 @@ class Writer:
             station.store.checkpoint()
         except StoreFullError as error:
             station.was_full = True
+            station.full_at = station.world.now
             station.disk.rolled_back()
             station.world.mark("a commit found the disk full")
             outcomes = [error] * len(batch)
@@ -79,6 +81,9 @@ class Writer:
         else:
             self.untold += len(batch)
         station.world.trace(station.name, "commits", len(batch), _kinds(outcomes))
+        if self.untold and station.dies_untold:
+            station.died_untold()
+            return
         hop_s = station.world.random.uniform(0.00002, 0.002)
         station.later(hop_s, lambda: self._tell(batch, outcomes), ordered=True)
         self._busy = False
@@ -99,6 +104,4 @@ def _after(commit: Commit, outcome: Any) -> Any:
 
 
 def _kinds(outcomes: list[Any]) -> str:
-    return ",".join(
-        type(one).__name__ for one in outcomes if isinstance(one, Exception)
-    )
+    return ",".join(type(one).__name__ for one in outcomes if isinstance(one, Exception))

@@ -1,0 +1,239 @@
+"""Bugs to plant, one at a time: a simulator that does not find these proves nothing.
+
+Each is what a tired hand might write. They are put into the product's modules for the time of one
+world, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+from hotline.line import agreement, applying, liveness, sealing
+from hotline.line.line import Line
+from hotline.line.links import Link
+from hotline.line.receiving import Receiving
+from hotline.line.sending import Sending
+from hotline.line.window import Window
+from hotline.model import Position
+from hotline.noise.cipherstate import CipherState
+from hotline.store import connection
+from hotline.store.transaction import SqliteTransaction
+from hotline.wire import heads
+from sim.runner import Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_MIB: Final = 1024 * 1024
+
+
+def _receipt_before_commit(plant: Callable[[object, str, Any], None]) -> None:
+    """A receipt is signed when entries come, not when they are durable."""
+    original = Receiving._apply_more
+
+    def apply_more(self: Receiving, moment: Any) -> None:
+        if self._waiting and not self._applying:
+            record = self._context.record
+            data = [entry for run in self._waiting for entry in run.entries]
+            head = heads.chain(record.peer.head, data)[-1]
+            position = Position(record.peer.number + len(data), head)
+            self._context.push(self.sign_receipt(position, moment.wall_ns))
+        original(self, moment)
+
+    plant(Receiving, "_apply_more", apply_more)
+
+
+def _duplicate_check_off(plant: Callable[[object, str, Any], None]) -> None:
+    """Entries that came before are taken for new ones."""
+
+    def new_entries(_record: Any, runs: Any) -> list[bytes]:
+        return [entry for run in runs for entry in run.entries]
+
+    plant(applying, "_new_entries", new_entries)
+
+
+def _repeat_not_recognised(plant: Callable[[object, str, Any], None]) -> None:
+    """A send under a known id is queued once more."""
+    plant(SqliteTransaction, "digests", lambda _self, _line, _ids: {})
+
+
+def _relaxed_sync(plant: Callable[[object, str, Any], None]) -> None:
+    """synchronous=NORMAL: a commit is not synced, though no error is seen."""
+    original = connection.make_writer
+
+    def make_writer(database: Any) -> None:
+        original(database)
+        database.pragma("synchronous", 1)
+
+    plant(connection, "make_writer", make_writer)
+
+
+def _state_guessed(plant: Callable[[object, str, Any], None]) -> None:
+    """A line is up while its connection stands."""
+    original = liveness.assess
+
+    def assess(facts: Any) -> Any:
+        found = original(facts)
+        if facts.halt is None and facts.standing:
+            return replace(found, state=liveness.LineState.UP)
+        return found
+
+    plant("hotline.line.vitals", "assess", assess)
+
+
+def _nonce_kept(plant: Callable[[object, str, Any], None]) -> None:
+    """The key is kept where it should be replaced, and nonces begin again."""
+
+    def rekey(self: CipherState) -> None:
+        self._n = 0
+
+    plant(CipherState, "rekey", rekey)
+
+
+def _resume_from_own(plant: Callable[[object, str, Any], None]) -> None:
+    """A new session goes on after our own last entry, not after the peer's copy of it."""
+    original = Sending.begin
+
+    def begin(self: Sending, _after: int, now: float, *, peer_accepting: bool) -> None:
+        original(self, self._context.record.own.number, now, peer_accepting=peer_accepting)
+
+    plant(Sending, "begin", begin)
+
+
+def _early_frames_dropped(plant: Callable[[object, str, Any], None]) -> None:
+    """What comes between the peer's agreement and ours is thrown away."""
+    plant(Link, "keep_early", lambda _self, _frame: None)
+
+
+def _floor_too_late(plant: Callable[[object, str, Any], None]) -> None:
+    """A hello is held against what we hold when it comes, not when it was asked for."""
+    original = Line._take_hello
+
+    def take_hello(self: Line, link: Any, hello: Any, moment: Any) -> None:
+        link.floor = agreement.floor_of(self.record)
+        original(self, link, hello, moment)
+
+    plant(Line, "_take_hello", take_hello)
+
+
+def _accepted_before_commit(plant: Callable[[object, str, Any], None]) -> None:
+    """The operator is answered when the request is handed over, not when it is durable."""
+    from hotline.line.accepting import Accepted
+
+    original = Runner.request
+
+    def request(self: Runner, work: Any, told: Any, *, fetch: bool) -> None:
+        if work.__qualname__.startswith("Operators._ask_to_send"):
+            told((None, [Accepted("", repeated=True)]))
+            original(self, work, lambda _outcome: None, fetch=fetch)
+        else:
+            original(self, work, told, fetch=fetch)
+
+    plant(Runner, "request", request)
+
+
+def _halt_not_kept(plant: Callable[[object, str, Any], None]) -> None:
+    """A halt is known until the next restart only."""
+
+    def put_halt(tx: Any, line: int, halt: Any) -> Any:
+        return replace(tx.line(line), halt=halt)
+
+    plant(agreement, "put_halt", put_halt)
+
+
+def _old_receipt_taken(plant: Callable[[object, str, Any], None]) -> None:
+    """The last receipt that comes is kept, not the one over the longest log."""
+
+    def take_receipt(
+        tx: Any, line: int, pairing: Any, receipt: Any, wall_ns: int
+    ) -> Any:
+        record = replace(tx.line(line), receipt=None)
+        return original(_Forgetful(tx, record), line, pairing, receipt, wall_ns)
+
+    original = sealing.take_receipt
+    plant(sealing, "take_receipt", take_receipt)
+
+
+class _Forgetful:
+    """A transaction in which the line's record is as told."""
+
+    def __init__(self, tx: Any, record: Any) -> None:
+        self._tx, self._record = tx, record
+
+    def line(self, _line: int) -> Any:
+        return self._record
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tx, name)
+
+
+def _window_without_bound(plant: Callable[[object, str, Any], None]) -> None:
+    """Entries are put on the wire however many wait for a receipt."""
+    plant(Window, "room_bytes", property(lambda _self: 4 * _MIB))
+
+
+def _said_before_durable(plant: Callable[[object, str, Any], None]) -> None:
+    """Entries leave while the transaction that seals them is still under way."""
+    original = sealing.next_run
+
+    def next_run(tx: Any, line: int, pairing: Any, **how: Any) -> Any:
+        run = original(tx, line, pairing, **how)
+        runner = pairing.station.runners.get(pairing.peer_name)
+        if run.frame is not None and runner is not None:
+            runner.line._push_current(run.frame)
+        return run
+
+    plant(sealing, "next_run", next_run)
+
+
+def _damage_forgiven(plant: Callable[[object, str, Any], None]) -> None:
+    """Any bytes count as a sign of life, opened or not."""
+    original = Line.received
+
+    def received(self: Line, conn: int, data: bytes, moment: Any) -> Any:
+        if self.vitals.pulse is not None:
+            self.vitals.heard_at = moment.now
+            self.vitals.pulse.proven_at = moment.now
+        return original(self, conn, data, moment)
+
+    plant(Line, "received", received)
+
+
+BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
+    plant.__name__.strip("_"): plant
+    for plant in (
+        _receipt_before_commit,
+        _duplicate_check_off,
+        _repeat_not_recognised,
+        _relaxed_sync,
+        _state_guessed,
+        _nonce_kept,
+        _resume_from_own,
+        _early_frames_dropped,
+        _floor_too_late,
+        _accepted_before_commit,
+        _halt_not_kept,
+        _old_receipt_taken,
+        _window_without_bound,
+        _said_before_durable,
+        _damage_forgiven,
+    )
+}
+
+
+@contextmanager
+def planted(bug: str) -> Iterator[None]:
+    """Let the product have a bug for a while."""
+    with ExitStack() as stack:
+
+        def plant(target: object, name: str, value: Any) -> None:
+            if isinstance(target, str):
+                stack.enter_context(patch(f"{target}.{name}", value))
+            else:
+                stack.enter_context(patch.object(target, name, value))
+
+        BUGS[bug](plant)
+        yield
