@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format types layers check clean
+.PHONY: help setup demo test lint format types layers check model clean
 
 BIN := .venv/bin
 LOCK := .ci/requirements-dev.txt
@@ -41,6 +41,9 @@ layers: .venv/.installed ## Check that imports point one way
 	@$(BIN)/lint-imports --no-logo
 
 check: lint types layers test ## Everything above: what .ci/run runs
+
+model: ## Search every state of the model of delivery (needs spin and a C compiler)
+	@docs/model/check $(ARGS)
 
 clean: ## Remove .venv, caches and build artefacts (never keys/ or state/)
 	@rm -rf .venv build dist *.egg-info

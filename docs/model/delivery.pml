@@ -102,7 +102,7 @@ byte refusals = REFUSALS;
 #define OWN_HEAD(i, n) (store[i].own_head >> (3 * (store[i].own - (n))))
 #define PEER_HEAD(i, n) (store[i].peer_head >> (3 * (store[i].peer - (n))))
 
-/* what a step reads from a stream, and its scratch: written before it is read, so no part of the state */
+/* what a step reads from a stream, and its scratch: written before it is read, so no state */
 hidden mtype kind;
 hidden byte own_n, peer_n, receipted, seen, message, entry, each;
 hidden short own_h, peer_h, rest;
@@ -259,9 +259,15 @@ inline take_floor() {       /* agreement.floor_of */
     || own_n < link.floor_peer \
     || (own_n <= disk.peer && PEER_HEAD(me, own_n) != own_h))
 
-/* agreement.same_heads */
-#define OTHER_HEADS ((peer_n == self.told_own && peer_h != OWN_HEAD(me, peer_n)) \
+/* agreement.still_agree */
+#ifdef BUG_HEARTBEATS_UNCOMPARED
+#define NO_LONGER_AGREES false
+#else
+#define NO_LONGER_AGREES (peer_n > self.told_own \
+    || receipted > self.told_peer \
+    || (peer_n == self.told_own && peer_h != OWN_HEAD(me, peer_n)) \
     || (own_n == self.told_peer && own_h != PEER_HEAD(me, own_n)))
+#endif
 
 #define NEXT_IS(what) (len(TO(me, s)) > 0 && TO(me, s)?[what])
 #define TAKE TO(me, s)?kind, own_n, own_h, peer_n, peer_h, receipted, accepting
@@ -460,7 +466,7 @@ end:
     :: d_step { link.stage == ADOPTED && NEXT_IS(HEARTBEAT) ->
         TAKE;
         if
-        :: OTHER_HEADS -> halt()
+        :: NO_LONGER_AGREES -> halt()
         :: else ->
             if
             :: accepting && !self.peer_accepting -> begin_sending(peer_n, true)     /* Sending.resume */
@@ -527,7 +533,7 @@ end:
         if
         :: HELD_ALREADY -> self.applied = true
         :: !HELD_ALREADY && FOLLOWS ->
-#ifdef CLAIM_NEVER_RECEIPTED_TWICE
+#ifdef RECEIPTED_ONCE
             assert(store[PEER].receipt <= disk.peer);
 #endif
             disk.peer++;
@@ -562,6 +568,7 @@ end:
 }
 
 #define BEGUN_BY_ANY(s) (links[0].at[s].stage != NONE || links[1].at[s].stage != NONE)
+#define MAY_CRASH (MAY_FAIL(SESSIONS) || !BEGUN_BY_ANY(SESSIONS))
 #define CUTTABLE(s) (!cut[s] && BEGUN_BY_ANY(s) && MAY_FAIL(s))
 
 /* What the world does, at any point. */
@@ -575,11 +582,11 @@ end:
 #if SESSIONS >= 3
     :: d_step { CUTTABLE(3) -> cut[3] = true }
 #endif
-    :: d_step { crashes > 0 && (MAY_FAIL(SESSIONS) || !BEGUN_BY_ANY(SESSIONS)) -> crashes--; me = 0; crash() }
-    :: d_step { crashes > 0 && (MAY_FAIL(SESSIONS) || !BEGUN_BY_ANY(SESSIONS)) -> crashes--; me = 1; crash(); me = 0 }
+    :: d_step { crashes > 0 && MAY_CRASH -> crashes--; me = 0; crash() }
+    :: d_step { crashes > 0 && MAY_CRASH -> crashes--; me = 1; crash(); me = 0 }
 #ifdef RESTORED
     :: d_step { !backed_up -> backed_up = true; copy_store(backup, store[RESTORED]) }
-    :: d_step { backed_up && !restored && (MAY_FAIL(SESSIONS) || !BEGUN_BY_ANY(SESSIONS)) ->
+    :: d_step { backed_up && !restored && MAY_CRASH ->
         restored = true;
         me = RESTORED;
         provable = line[PEER].told_peer > backup.own || store[PEER].receipt > backup.peer;

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _TCP_USER_TIMEOUT: Final = 18
 """Linux's number (tcp(7)); Python names it only where the C library does."""
 
+_SIOCOUTQNSD: Final = 0x894B
+"""Linux's number (tcp(7)): bytes in the send queue that have not been sent yet."""
+
 
 def tune(stream: trio.SocketStream, user_timeout_s: float) -> None:
     """Send small units at once, and have the kernel give up on a dead path after a while."""
@@ -60,12 +63,20 @@ class Connection:
         self._writable.set()
 
     def kernel_took_all(self) -> bool | None:
-        """Tell whether the peer's kernel has acknowledged all we sent; None if that is unknown."""
+        """Tell whether the peer's kernel has acknowledged all that left; None if that is unknown.
+
+        What waits here because the peer's window is closed has not left: a stalled daemon's kernel
+        takes what its socket holds, answers that there is no room for more, and lives.
+        """
         try:
-            queued = fcntl.ioctl(self._stream.socket.fileno(), termios.TIOCOUTQ, bytes(4))
+            sock = self._stream.socket.fileno()
+            queued, unsent = (
+                struct.unpack("i", fcntl.ioctl(sock, number, bytes(4)))[0]
+                for number in (termios.TIOCOUTQ, _SIOCOUTQNSD)
+            )
         except (OSError, ValueError):
             return None
-        return bool(struct.unpack("i", queued)[0] == 0)
+        return bool(queued == unsent)
 
     async def run(self) -> None:
         """Move bytes until the connection ends; closes the socket."""

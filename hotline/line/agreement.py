@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from hotline.errors import HaltError
 from hotline.line.sealing import own_log_lost
-from hotline.model import Halt, LineRecord, Position, Side
+from hotline.model import Halt, LineRecord, Side
 from hotline.wire.frames import Hello
 
 if TYPE_CHECKING:
     from hotline.line.pairing import Pairing
     from hotline.store.interface import Transaction
+    from hotline.wire.frames import Heartbeat
 
 
 PEER_LOG_LOST: Final = "peer-log-lost"
@@ -79,11 +80,7 @@ def _check_own_log(
     if hello.peer_number > record.own.number:
         raise own_log_lost(hello.peer_number, record.own.number)
     if hello.receipted > record.peer.number and not record.recovering:
-        raise HaltError(
-            "own-log-lost",
-            f"the peer holds our receipt up to entry {hello.receipted} of its log, but our copy ends "
-            f"at {record.peer.number}: this station's store was restored, wiped or cloned",
-        )
+        raise _receipted_more(hello.receipted, record.peer.number)
     held = _head(tx, record.line, Side.OWN, hello.peer_number, pairing.own_zero)
     if held != hello.peer_head:
         raise _fork(hello.peer_number, "our")
@@ -114,6 +111,14 @@ def _head(tx: Transaction, line: int, side: Side, number: int, zero: bytes) -> b
     return tx.head(line, side, number) if number else zero
 
 
+def _receipted_more(receipted: int, we_hold: int) -> HaltError:
+    return HaltError(
+        "own-log-lost",
+        f"the peer holds our receipt up to entry {receipted} of its log, but our copy ends "
+        f"at {we_hold}: this station's store was restored, wiped or cloned",
+    )
+
+
 def _fork(number: int, whose: str) -> HaltError:
     return HaltError(
         "fork",
@@ -122,12 +127,23 @@ def _fork(number: int, whose: str) -> HaltError:
     )
 
 
-def same_heads(record: LineRecord, own_as_held: Position, peer_as_written: Position) -> None:
-    """Raise HaltError if a heartbeat names another head for a number at which we also stand."""
-    if own_as_held.number == record.own.number and own_as_held.head != record.own.head:
-        raise _fork(own_as_held.number, "our")
-    if peer_as_written.number == record.peer.number and peer_as_written.head != record.peer.head:
-        raise _fork(peer_as_written.number, "the peer's")
+def still_agree(record: LineRecord, heartbeat: Heartbeat) -> None:
+    """Raise HaltError if a heartbeat shows that the stations no longer hold the same two logs.
+
+    A hello can miss a loss: a floor taken before the peer's last receipt came by an older session.
+    The peer's first heartbeat in a session comes before any entry of it, so this is in time.
+    """
+    if not record.recovering:
+        if heartbeat.peer_number > record.own.number:
+            raise own_log_lost(heartbeat.peer_number, record.own.number)
+        if heartbeat.receipted > record.peer.number:
+            raise _receipted_more(heartbeat.receipted, record.peer.number)
+    same_own = heartbeat.peer_number == record.own.number
+    if same_own and heartbeat.peer_head != record.own.head:
+        raise _fork(heartbeat.peer_number, "our")
+    same_peer = heartbeat.own_number == record.peer.number
+    if same_peer and heartbeat.own_head != record.peer.head:
+        raise _fork(heartbeat.own_number, "the peer's")
 
 
 def put_halt(tx: Transaction, line: int, halt: Halt | None) -> LineRecord:

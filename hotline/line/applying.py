@@ -58,8 +58,9 @@ def apply(
     first = record.peer.number + 1
     chain = heads.chain(record.peer.head, data)
     position = Position(record.peer.number + len(data), chain[-1])
-    # The last signature covers every run before it, because the head does.
-    pairing.verify_head(position, runs[-1].signature)
+    # The signature of the run that reaches farthest covers every other, because the head does.
+    signature = max(runs, key=lambda run: run.last).signature
+    pairing.verify_head(position, signature)
     reading = _Reading(tx, line, record, wall_ns)
     log: list[LogEntry] = []
     for number, (entry, head) in enumerate(zip(data, chain, strict=True), first):
@@ -69,7 +70,7 @@ def apply(
             raise _broke_rules(number, str(error)) from None
         log.append(LogEntry(number, head, entry, reading.received))
     tx.append(line, Side.PEER, log)
-    tx.put_signature(line, Side.PEER, first, position.number, runs[-1].signature, wall_ns)
+    tx.put_signature(line, Side.PEER, first, position.number, signature, wall_ns)
     reading.finish(log)
     answered = 0
     if record.recovering:

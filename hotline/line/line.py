@@ -22,7 +22,7 @@ from hotline.line.recovery import Recovery
 from hotline.line.sending import Sending
 from hotline.line.session import Session
 from hotline.line.vitals import Vitals
-from hotline.model import Halt, LineRecord, Position
+from hotline.model import Halt, LineRecord
 from hotline.wire import frames
 
 if TYPE_CHECKING:
@@ -418,11 +418,7 @@ class Line:
         if pulse.rtt_s is None:
             self._first_heartbeat(heartbeat, moment)
         pulse.heard(heartbeat, moment)
-        agreement.same_heads(
-            self.record,
-            Position(heartbeat.peer_number, heartbeat.peer_head),
-            Position(heartbeat.own_number, heartbeat.own_head),
-        )
+        agreement.still_agree(self.record, heartbeat)
         if heartbeat.accepting and not self._sending.peer_accepting:
             self._sending.resume(heartbeat.peer_number, moment)
         elif not heartbeat.accepting:
