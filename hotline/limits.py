@@ -59,6 +59,9 @@ REASON_BYTES: Final = 512
 PARTIAL_MESSAGES: Final = 4
 """Messages that may be half received at once: one of each precedence can interrupt the one below."""
 
+PART_BYTES: Final = KIB
+"""Every part of a message but the last carries this at least: parts cost more than their bytes."""
+
 HEARTBEAT_MIN_S: Final = 0.05
 HEARTBEAT_MAX_S: Final = 60.0
 """Slower than this, `up` would mean too little."""
@@ -105,6 +108,9 @@ PENDING_TOTAL: Final = 256
 PENDING_PER_SOURCE: Final = 64
 """Connections that have not proven who they are: the oldest yields, so the peer always gets in."""
 
+LINKS_PER_LINE: Final = 16
+"""Connections of one line at once: two are needed; more is an attack, and the oldest yields."""
+
 REPLAYS_REMEMBERED: Final = 4096
 """First handshake units remembered per line: a recorded one is answered by silence."""
 
@@ -126,12 +132,18 @@ CLOCK_DIFFERS_S: Final = 5.0
 NO_PROGRESS_S: Final = 10.0
 """Entries waiting this long with no receipt make a line degraded."""
 
+UNSENT_BYTES: Final = 4 * MIB
+"""What may wait for a peer that does not read; more, and its session ends."""
+
 QUEUE_MESSAGES: Final = 1_000_000
 QUEUE_BYTES: Final = 4096 * MIB
 """Default bounds of one line's queue; a full queue refuses."""
 
 DISK_RESERVE_BYTES: Final = 64 * MIB
 """Free disk below which new messages are refused, so that what was accepted can still be sealed."""
+
+INCOMING_RESERVE_BYTES: Final = 32 * MIB
+"""Free disk below which the peer's entries are refused: what is left is for acknowledging them."""
 
 CONTROL_REQUEST_BYTES: Final = 4 * MIB
 """One JSON-RPC line: a batch, or one message of a mebibyte escaped."""

@@ -17,11 +17,10 @@ def entry() -> int:
 
 def main(argv: list[str]) -> int:
     """Do what argv says and give the exit code."""
-    # A terminal without UTF-8 must not turn an answer into an encoding error.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    _make_streams()
     try:
+        if any(not _is_text(word) for word in argv):
+            raise exits.UsageError("the command line is not valid UTF-8")
         code = _dispatch(argv)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -44,6 +43,27 @@ def main(argv: list[str]) -> int:
             exits.FAULT,
         )
     return code
+
+
+def _make_streams() -> None:
+    """See to it that there are streams, and that no answer can be an encoding error."""
+    # Python has none where the caller closed the descriptor (>&-).
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_text(word: str) -> bool:
+    # What could not be decoded stands in argv as lone surrogates (PEP 383).
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _dispatch(argv: list[str]) -> int:

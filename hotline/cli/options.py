@@ -48,8 +48,10 @@ def _moment_ns(given: str, now_ns: int) -> int:
     for reading in (text.parse_utc, text.parse_dtg):
         with contextlib.suppress(ValueError):
             return reading(given)
-    with contextlib.suppress(ValueError):
-        return now_ns + int(text.parse_duration(given) * 1e9)
+    with contextlib.suppress(ValueError, OverflowError):
+        at_ns = now_ns + int(text.parse_duration(given) * 1e9)
+        text.utc(at_ns)  # a duration may lead beyond every calendar
+        return at_ns
     raise argparse.ArgumentTypeError(
         f"{given!a} is no time: write 90s, 15m, 2h, 1d, 2026-11-23T15:30:00Z or 231530ZNOV26"
     )

@@ -40,6 +40,7 @@ SOCKET_PATH_BYTES: Final = 107
 
 _PORT_MAX: Final = 65535
 _HOST_RULE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
+_LABEL_CHARACTERS: Final = 63
 _SCOPE_RULE: Final = re.compile(r"[A-Za-z0-9._-]{1,15}")
 _PORT_RULE: Final = re.compile(r"[0-9]{1,5}")
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -78,7 +79,7 @@ class Address:
     port: int = limits.DEFAULT_PORT
 
     def __post_init__(self) -> None:
-        if not (_is_ipv6(self.host) if ":" in self.host else _HOST_RULE.fullmatch(self.host)):
+        if not (_is_ipv6(self.host) if ":" in self.host else _is_name(self.host)):
             raise ConfigError(
                 f"{self.host!a} is not a host",
                 hint="write a host name, an IPv4 address, or an IPv6 address in brackets",
@@ -200,6 +201,14 @@ def load(path: str | Path) -> StationConfig:
             hint="choose a folder with a shorter path",
         )
     return config
+
+
+def _is_name(host: str) -> bool:
+    """Tell whether host is an IPv4 address or a name of labels that DNS can hold (RFC 1035, 2.3.4)."""
+    labels = host.removesuffix(".").split(".")
+    return _HOST_RULE.fullmatch(host) is not None and all(
+        1 <= len(label) <= _LABEL_CHARACTERS for label in labels
+    )
 
 
 def _is_ipv6(host: str) -> bool:

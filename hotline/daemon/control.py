@@ -87,7 +87,12 @@ class Control:
             if operator is None:
                 self._log.warning("control_refused")
                 return
-            async with self._room:
+            try:
+                self._room.acquire_nowait()
+            except trio.WouldBlock:
+                self._log.warning("control_busy", clients=CONTROL_CLIENTS)
+                return
+            try:
                 try:
                     async with trio.open_nursery() as nursery:
                         client = _Client(stream, self._station, operator, nursery)
@@ -97,6 +102,8 @@ class Control:
                     pass  # the client went away; what it asked for is done or undone by now
                 except* HotlineError as group:
                     self._log.warning("control_client_dropped", why=str(group.exceptions[0]))
+            finally:
+                self._room.release()
 
 
 class _Client:

@@ -34,7 +34,7 @@ async def dial(address: str) -> trio.SocketStream:
             return await trio.open_tcp_stream(target.host, target.port)
     except trio.TooSlowError:
         raise DialFailedError("timed-out", f"no answer within {DIAL_TIMEOUT_S:.0f} s") from None
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise DialFailedError("unresolved", str(error)) from None
     except OSError as error:
         raise DialFailedError(_trouble(error), str(error)) from None

@@ -75,7 +75,11 @@ class Listener:
 
     async def hold(self, stream: trio.SocketStream) -> None:
         """Deal with one caller, until its connection ends."""
-        peer = stream.socket.getpeername()
+        try:
+            peer = stream.socket.getpeername()
+        except OSError:
+            await trio.aclose_forcefully(stream)  # reset before it was even looked at
+            return
         source, address = str(peer[0]), f"{peer[0]}:{peer[1]}"
         deadline = trio.current_time() + HANDSHAKE_TIMEOUT_S
         serve = None

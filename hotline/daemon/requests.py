@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from hotline import limits
 from hotline.daemon import views
 from hotline.daemon.clock import moment
-from hotline.daemon.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, Call, CallError, describe
+from hotline.daemon.jsonrpc import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    Call,
+    CallError,
+    describe,
+)
 from hotline.errors import HotlineError, RefusedError
 from hotline.line import accepting, taking_back
 from hotline.model import Acknowledged, Decision, Precedence, Side, State
@@ -94,6 +101,7 @@ class Requests:
         self._operator = operator
         self._notify = notify
         self._spawn = spawn
+        self._watching = False
 
     async def serve(self, call: Call, submitted: Callable[[], None]) -> Any:
         """Give the result of a request; raises HotlineError.
@@ -328,6 +336,9 @@ class Requests:
         params.end()
         if name is not None:
             self._station.runner(name)
+        if self._watching:
+            raise CallError(INVALID_REQUEST, "this connection is on watch already")
+        self._watching = True
         self._spawn(self._pass_on, self._station.watches.open(name))
         return {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +33,7 @@ def main(config: StationConfig) -> int:
 
     Raises HotlineError if it cannot start.
     """
+    _raise_descriptor_limit()
     identity = Identity(config)
     state_folder(config)
     store = SqliteStore.open(config.store_path, station_id=identity.card.id)
@@ -45,6 +47,12 @@ def main(config: StationConfig) -> int:
             log.close()
     finally:
         store.close()
+
+
+def _raise_descriptor_limit() -> None:
+    """Take all descriptors that may be had: the usual 1024 are few for a station with many lines."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _first_cause(group: BaseExceptionGroup[BaseException], log: Logs) -> BaseException:

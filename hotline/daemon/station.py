@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import stat
 from collections import deque
 from dataclasses import replace
 from functools import partial
@@ -48,6 +50,8 @@ _STOP_S: Final = 1.5
 
 _NEWS_WAITING: Final = 4096
 """Runs of messages not yet read from the store for those on watch; more is a disk that crawls."""
+
+_STRANGER_NOTED_S: Final = 1.0
 
 _PROGRESS: Final = {"receipt_taken", "entries_applied", "message_expired"}
 """Reports after which the state of some message may have changed."""
@@ -101,6 +105,8 @@ class Station:
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
         self._reloading = trio.Lock()
+        self._strangers = 0
+        self._stranger_noted_at = -_STRANGER_NOTED_S
         self._news: deque[tuple[str, list[str]]] = deque()
         self._news_came = trio.Event()
         self._uniform = random.SystemRandom().random
@@ -191,7 +197,7 @@ class Station:
             connection = connections.get(conn)
             return None if connection is None else connection.kernel_took_all()
 
-        world = World(system_ephemerals(MLKEM1024), self._uniform, kernel_took_all)
+        world = World(system_ephemerals(MLKEM1024), self._uniform, kernel_took_all, self._has_room)
         line = Line(pairing, record, world, _addresses(config), config.heartbeat_s)
         line.attended = bool(len(self.watches))
         return Runner(line, connections, self._writer, self._reported)
@@ -237,17 +243,28 @@ class Station:
     # --- for callers ---
 
     async def call(self, stream: trio.SocketStream) -> None:
-        """Deal with a caller."""
-        await Listener(self._hall, self._greet).hold(stream)
+        """Deal with a caller; whatever one of them does, the others and the lines go on."""
+        try:
+            await Listener(self._hall, self._greet).hold(stream)
+        except OSError as error:
+            self._logs.daemon.warning("caller_lost", why=str(error))
 
     def _greet(
         self, stream: trio.SocketStream, address: str, unit: bytes
     ) -> Callable[[], Awaitable[None]] | None:
         line = self._door.identify(unit)
         if line is None:
-            self._logs.daemon.info("stranger_ignored", source=address)
+            self._note_stranger(address)
             return None
         return self._runners[line.record.name].adopt(stream, address, unit)
+
+    def _note_stranger(self, address: str) -> None:
+        """Log a stranger, once a second at most: who knocks must not wash the log away."""
+        self._strangers += 1
+        now = trio.current_time()
+        if now >= self._stranger_noted_at + _STRANGER_NOTED_S:
+            self._logs.daemon.info("stranger_ignored", source=address, count=self._strangers)
+            self._strangers, self._stranger_noted_at = 0, now
 
     # --- for operators ---
 
@@ -279,6 +296,9 @@ class Station:
                 f"the disk under {self.config.state} has {free} bytes left",
                 hint=f"free at least {limits.DISK_RESERVE_BYTES} bytes",
             )
+
+    def _has_room(self) -> bool:
+        return self._store.free_bytes() >= limits.INCOMING_RESERVE_BYTES
 
     async def read(self, work: Callable[[Reader], T]) -> T:
         """Read the store without holding up the event loop, however slow the disk is."""
@@ -374,11 +394,17 @@ def _addresses(config: LineConfig) -> list[str]:
 
 
 def state_folder(config: StationConfig) -> Path:
-    """Make the state folder, for this user only, and give it."""
+    """Make the state folder, for this user only, and give it; raises ConfigError if it is open."""
     try:
         config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = config.state.stat()
     except OSError as error:
         raise ConfigError(
             f"cannot make the state folder {config.state}: {error.strerror}"
         ) from None
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise ConfigError(
+            f"state folder {config.state} is open to others than this user",
+            hint=f"chmod 700 {config.state}, and look who has been there",
+        )
     return config.state

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from hotline.store.interface import Transaction
     from hotline.store.views import MessageView
 
+TIME_MAX_NS: Final = 7_258_118_400 * 10**9
+"""The year 2200: far enough for any order, and within what a store can hold."""
+
 ACKNOWLEDGEMENT_PREFIX: Final = "ack."
 """Ids of our acknowledgement entries; operators' ids may not start so."""
 
@@ -69,6 +72,8 @@ def compose(draft: Draft, accepted_ns: int) -> Outgoing:
         )
     if draft.expires_ns is not None and draft.expires_ns <= accepted_ns:
         raise RefusedError("bad-request", "the message would expire before it is queued")
+    if max(draft.expires_ns or 0, draft.ack_by_ns or 0) > TIME_MAX_NS:
+        raise RefusedError("bad-request", "a time after the year 2200 is no time to act by")
     kind = Kind.TEST if draft.is_test else Kind.MESSAGE
     try:
         content = entries.encode(_entry(draft, accepted_ns))
@@ -89,7 +94,8 @@ def compose(draft: Draft, accepted_ns: int) -> Outgoing:
 
 def digest(kind: Kind, precedence: Precedence, subject: str = "", body: str = "") -> bytes:
     """Give 16 bytes that tell a repeated request from another one under the same id."""
-    asked = "\0".join((kind.name, str(int(precedence)), subject, body))
+    # The length before the subject, so that no other subject and body give the same text.
+    asked = f"{kind.name} {int(precedence)} {len(subject)} {subject}{body}"
     return sha256(asked.encode()).digest()[:16]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hotline.errors import DecodeError, HaltError, ProtocolError
-from hotline.limits import MESSAGE_ENCODED_BYTES, PARTIAL_MESSAGES
+from hotline.limits import MESSAGE_ENCODED_BYTES, PART_BYTES, PARTIAL_MESSAGES
 from hotline.line import taking_back
 from hotline.line.accepting import supersedes
 from hotline.model import (
@@ -155,6 +155,9 @@ class _Reading:
             raise _broke_rules(
                 number, f"a part of message {part.id} does not follow the one before"
             )
+        is_last = part.offset + len(part.chunk) == part.total_bytes
+        if len(part.chunk) < PART_BYTES and not is_last:
+            raise _broke_rules(number, f"a part carries only {len(part.chunk)} bytes")
         self._chunks[number] = part.chunk
         self._changed.add(part.id)
         partials[part.id] = partial = replace(
@@ -187,6 +190,9 @@ class _Reading:
             raise _broke_rules(
                 number, f"it acknowledges entry {entry.number}, which is no such message"
             )
+        if entry.number > self._receipted:
+            # An honest peer's receipt comes first, by the same session; the next session sends it.
+            raise ProtocolError(f"entry {entry.number} is acknowledged without a receipt for it")
         if view.decision is None:
             self.first_acknowledgements += 1
         elif not supersedes(entry.decision, view.decision):

@@ -30,9 +30,10 @@ class Context:
     fault: Callable[[HotlineError, Moment], None]
     flush: Callable[[Moment], list[Effect]]
 
-    def __init__(self, pairing: Pairing, record: LineRecord) -> None:
-        """Start from the numbers that the store holds."""
+    def __init__(self, pairing: Pairing, record: LineRecord, has_room: Callable[[], bool]) -> None:
+        """Start from the numbers that the store holds; has_room says whether entries may come in."""
         self.pairing = pairing
+        self.has_room = has_room
         self.record = record
         self.effects: list[Effect] = []
 

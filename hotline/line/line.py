@@ -48,7 +48,7 @@ class Line:
         self.attended = False
         self.links = Links(addresses, Backoff(world.uniform), arbiter=pairing.arbiter)
         self._world = world
-        self._context = Context(pairing, record)
+        self._context = Context(pairing, record, world.has_room)
         self._context.push = self._push_current
         self._context.beat = self._beat
         self._context.fault = self._fault
@@ -185,6 +185,9 @@ class Line:
 
     def accepted(self, address: str, moment: Moment) -> int:
         """A connection came in whose first unit has our mac; gives its conn. The unit comes next."""
+        surplus = self.links.surplus()
+        if surplus is not None:
+            self._lose(surplus, TURNED_AWAY, "", moment)
         link = self.links.answer(moment.now, address)
         link.session = Session(self.pairing, self._world.ephemerals, initiator=False)
         link.floor = agreement.floor_of(self.record)
@@ -278,6 +281,7 @@ class Line:
 
     def _frame_of_current(self, frame: frames.Frame, moment: Moment) -> None:
         if isinstance(frame, frames.Entries):
+            self._sending.verify_receipt(moment)
             self._receiving.take(frame, moment)
         elif isinstance(frame, frames.ReceiptFrame):
             self._sending.take_receipt(frame, moment)
@@ -302,7 +306,8 @@ class Line:
             elif link.conn not in self.links.by_conn:
                 return
             elif isinstance(outcome, HotlineError):
-                self._close(link, "failed", "the store failed", then)
+                self._context.report("store_full", level="error", why=str(outcome))
+                self._close(link, "failed", "the store takes nothing in", then, "not-accepting")
             else:
                 self._context.record = outcome
                 self._adopt(link, hello, then)
@@ -415,10 +420,11 @@ class Line:
         pulse = self.vitals.pulse
         if pulse is None:
             return
-        if pulse.rtt_s is None:
-            self._first_heartbeat(heartbeat, moment)
+        is_first = pulse.heard_number == 0
         pulse.heard(heartbeat, moment)
         agreement.still_agree(self.record, heartbeat)
+        if is_first:
+            self._first_heartbeat(heartbeat, moment)
         if heartbeat.accepting and not self._sending.peer_accepting:
             self._sending.resume(heartbeat.peer_number, moment)
         elif not heartbeat.accepting:
@@ -477,9 +483,13 @@ class Line:
             self._push(self.links.current, frame)
 
     def _push(self, link: Link, frame: frames.Frame) -> None:
-        if link.session is not None and link.session.is_open:
-            link.session.push(frame)
-            self._context.effects.append(Writable(link.conn))
+        if link.session is None or not link.session.is_open:
+            return
+        if link.session.unsent_bytes > limits.UNSENT_BYTES:
+            link.deadline = 0.0  # the peer does not read: the next wake lets it go
+            return
+        link.session.push(frame)
+        self._context.effects.append(Writable(link.conn))
 
     def _flush(self, moment: Moment) -> list[Effect]:
         self._recovery.check_finished()

@@ -22,6 +22,7 @@ from hotline.limits import (
     DIAL_TIMEOUT_S,
     HANDSHAKE_TIMEOUT_S,
     IN_FLIGHT_BYTES,
+    LINKS_PER_LINE,
     RENEW_GRACE_S,
     RETIRE_S,
     SESSION_S,
@@ -104,6 +105,16 @@ class Links:
         """Begin a connection to the next address."""
         address = self.addresses[self._next_address]
         return self._add(dialled=True, address=address, deadline=now + DIAL_TIMEOUT_S)
+
+    def surplus(self) -> Link | None:
+        """Give the connection that should yield before another caller is answered, if any.
+
+        Whoever replays what a peer once sent to a station that was away, or a peer gone mad, may
+        make many; the oldest yields, and a genuine one is agreed long before it could be that.
+        """
+        if len(self.by_conn) < LINKS_PER_LINE:
+            return None
+        return next(link for link in self.by_conn.values() if link is not self.current)
 
     def answer(self, now: float, address: str) -> Link:
         """Begin with a connection that came in."""

@@ -44,7 +44,8 @@ REASONS: Final = {
     "starting": "not yet tried",
     "stopped": "this station's daemon is stopping",
     "no-address": "no address to dial: waiting for the peer to call",
-    "refused": "the peer's host is there and refuses the connection: its daemon is not running",
+    "refused": "the connection is refused: no daemon listens there, or something on the way "
+    "refuses for it",
     "unreachable": "no route to the peer's host",
     "timed-out": "the peer's host does not answer: it is off or cut off",
     "unresolved": "the name of the peer's host cannot be resolved",
@@ -66,6 +67,7 @@ TROUBLE_OF_CLOSE: Final = {
     "stopped": "peer-stopped",
     "halted": "peer-halted",
     "superseded": TURNED_AWAY,
+    "failed": "peer-not-accepting",
 }
 """What a close frame's code means for a line that is left without a session."""
 

@@ -24,10 +24,10 @@ class Pulse:
 
     __slots__ = (
         "_heard_at",
-        "_heard_number",
         "_sent",
         "attended",
         "clock_offset_s",
+        "heard_number",
         "interval_s",
         "number",
         "peer_interval_s",
@@ -45,7 +45,7 @@ class Pulse:
         self.clock_offset_s: float | None = None
         self.attended = False
         self._sent: OrderedDict[int, float] = OrderedDict()
-        self._heard_number = 0
+        self.heard_number = 0
         self._heard_at = now
 
     def beat(
@@ -56,11 +56,11 @@ class Pulse:
         self._sent[self.number] = moment.now
         if len(self._sent) > _REMEMBERED:
             self._sent.popitem(last=False)
-        held_s = moment.now - self._heard_at if self._heard_number else 0.0
+        held_s = moment.now - self._heard_at if self.heard_number else 0.0
         return Heartbeat(
             number=self.number,
             time_ns=moment.wall_ns,
-            echo=self._heard_number,
+            echo=self.heard_number,
             held_us=int(held_s * 1e6),
             interval_ms=int(self.interval_s * 1000),
             own_number=record.own.number,
@@ -74,7 +74,7 @@ class Pulse:
 
     def heard(self, heartbeat: Heartbeat, moment: Moment) -> None:
         """Learn from the peer's heartbeat."""
-        self._heard_number = heartbeat.number
+        self.heard_number = heartbeat.number
         self._heard_at = moment.now
         self.attended = heartbeat.attended
         self.peer_interval_s = heartbeat.interval_ms / 1000

@@ -93,7 +93,7 @@ class Receiving:
         return False
 
     def _tried(self, outcome: Any, moment: Moment) -> None:
-        if not isinstance(outcome, HotlineError):
+        if not isinstance(outcome, HotlineError) and self._context.has_room():
             self._has_room = True
             self.accept_again_at = moment.now
 
@@ -104,6 +104,9 @@ class Receiving:
         self._applying, self._waiting = self._waiting, []
         self._applying_since = moment.now
         context, batch = self._context, self._applying
+        if not context.has_room():
+            self._not_applied(StoreFullError("the disk has only its reserve left"), moment)
+            return
         line, pairing, wall_ns = context.line, context.pairing, moment.wall_ns
         context.commit(
             lambda tx: applying.apply(tx, line, pairing, batch, wall_ns),

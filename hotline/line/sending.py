@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _EXPIRY_CHECK_S: Final = 1.0
 _EXPIRED_A_CHECK: Final = 256
+_RESUMPTION_NOTED_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ class Sending:
         self._paused = False
         self._may_wait = True
         self._newest_receipt: Receipt | None = None
-        self._taking_receipt = False
+        self._taking_receipt = 0
         self._next_expiry_at = 0.0
+        self._resumed_at = -_RESUMPTION_NOTED_S
         self.peer_accepting = True
 
     @property
@@ -75,9 +77,11 @@ class Sending:
         self.peer_accepting = True
         if not self._active:
             return  # not begun yet in this session: a recovery comes first
-        line, upto, wall_ns = self._context.line, self._context.record.own.number, moment.wall_ns
+        line, upto, wall_ns = self._context.line, self._cursor, moment.wall_ns
         self.begin(after, moment.now, peer_accepting=True)
-        if after < upto:
+        # Noted at most once a while: a peer that plays with its flag must not fill our disk.
+        if after < upto and moment.now >= self._resumed_at + _RESUMPTION_NOTED_S:
+            self._resumed_at = moment.now
             self._context.commit(
                 lambda tx: tx.put_resumption(line, after, upto, wall_ns), lambda *_: None
             )
@@ -90,8 +94,8 @@ class Sending:
     def send_more(self, moment: Moment) -> None:
         """Fetch what may be sent now."""
         context = self._context
-        if not self._paused:
-            self._verify_receipt(moment)
+        if not self._paused and not self._taking_receipt:
+            self.verify_receipt(moment)
         if not self._active or self._fetching or self._paused or not self.peer_accepting:
             return
         record = context.record
@@ -128,7 +132,12 @@ class Sending:
         self._context.record = run.record
         self._report_expired(run.expired)
         frame = run.frame
-        if frame is None or not wanted:
+        if not wanted:
+            return
+        if frame is None:
+            if run.expired:  # behind them something may wait that has not expired
+                self._may_wait = True
+                self.send_more(moment)
             return
         self._cursor = frame.last
         self._window.sent(frame.last, frame.size_bytes, moment.now)
@@ -140,14 +149,19 @@ class Sending:
         """The peer says that its disk has our log up to a number; only the newest counts."""
         receipt = Receipt(frame.number, frame.head, frame.time_ns, frame.signature)
         self._newest_receipt = receipt
-        self._verify_receipt(moment)
+        if not self._taking_receipt:
+            self.verify_receipt(moment)
 
-    def _verify_receipt(self, moment: Moment) -> None:
+    def verify_receipt(self, moment: Moment) -> None:
+        """Hand the newest receipt to the store, before anything that comes after it.
+
+        An acknowledgement must find the receipt for its message in the store already.
+        """
         receipt = self._newest_receipt
-        if receipt is None or self._taking_receipt:
+        if receipt is None:
             return
         self._newest_receipt = None
-        self._taking_receipt = True
+        self._taking_receipt += 1
         context = self._context
         line, pairing, wall_ns = context.line, context.pairing, moment.wall_ns
         context.commit(
@@ -156,7 +170,7 @@ class Sending:
         )
 
     def _receipt_taken(self, receipt: Receipt, outcome: Any, moment: Moment) -> None:
-        self._taking_receipt = False
+        self._taking_receipt -= 1
         context = self._context
         if isinstance(outcome, HotlineError):
             self._receipt_not_taken(receipt, outcome, moment)
@@ -165,7 +179,8 @@ class Sending:
         context.record = outcome
         self._window.receipted(receipt.number, moment.now)
         context.report("receipt_taken", number=receipt.number, messages=messages)
-        self._verify_receipt(moment)
+        if not self._taking_receipt:
+            self.verify_receipt(moment)
         self.send_more(moment)
 
     def _receipt_not_taken(self, receipt: Receipt, error: HotlineError, moment: Moment) -> None:

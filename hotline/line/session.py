@@ -74,6 +74,11 @@ class Session:
         return bool(self._raw) or (self._writer is not None and self._writer.pending_bytes > 0)
 
     @property
+    def unsent_bytes(self) -> int:
+        """Plaintext that waits to be pulled."""
+        return self._writer.pending_bytes if self._writer is not None else 0
+
+    @property
     def records_opened(self) -> int:
         """Records of the peer that opened under the session's key: the only proof of life."""
         return self._reader.records if self._reader is not None else 0

@@ -20,3 +20,5 @@ class World:
     """A float in 0..1, for jitter."""
     kernel_took_all: Callable[[int], bool | None]
     """Whether the peer's kernel has acknowledged all bytes of a connection; None: not known."""
+    has_room: Callable[[], bool]
+    """Whether the disk has room for what the peer sends, beside what acknowledging it takes."""

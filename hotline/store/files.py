@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,15 @@ def create(path: Path) -> None:
     SQLite gives the files that it puts beside a database the same mode.
     """
     with _translated(path):
-        os.close(os.open(path, _FLAGS, 0o600))
+        descriptor = os.open(path, _FLAGS, 0o600)
+        try:
+            found = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+            raise StoreError(
+                f"{path}: others than this user may read or change it", hint=f"chmod 600 {path}"
+            )
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(folder)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import apsw
 
-from hotline.errors import HotlineError, StoreError, StoreFullError
+from hotline.errors import HotlineError, RefusedError, StoreError, StoreFullError
 from hotline.limits import MIB
 from hotline.store import connection, files, lines, schema
 from hotline.store.faults import translated
@@ -158,6 +158,17 @@ class SqliteStore:
         with self._guarded(), self._reading() as database:
             return work(SqliteReader(database, self._station_id))
 
+    def _another_reader(self) -> apsw.Connection:
+        """Open one more; that this process has no descriptor left for it is no fault of the disk."""
+        try:
+            database = connection.connect(self._path, self._vfs)
+        except apsw.CantOpenError:
+            raise RefusedError(
+                "busy", f"{self._path}: no further reader can be opened now", hint="try again"
+            ) from None
+        connection.make_reader(database)
+        return database
+
     @contextmanager
     def _reading(self) -> Iterator[apsw.Connection]:
         """Lend a connection in a read transaction, which never outlives one question.
@@ -167,8 +178,7 @@ class SqliteStore:
         try:
             database = self._readers.pop()
         except IndexError:
-            database = connection.connect(self._path, self._vfs)
-            connection.make_reader(database)
+            database = self._another_reader()
         try:
             database.execute("BEGIN")
             yield database

@@ -65,6 +65,26 @@ def all_output(station: Station) -> bytes:
     )
 
 
+def check_states(station: Station) -> None:
+    """See that every change of state is told with its reasons, and in both logs alike."""
+    states = [
+        one for one in whole_lines(station.state / "daemon.jsonl") if one["event"] == "line_state"
+    ]
+    assert len(states) >= 3
+    for one in states:
+        assert one["state"] in ("up", "degraded", "down")
+        assert one["reason"]
+        assert one["detail"]
+    in_beats = [
+        one
+        for one in whole_lines(station.state / "heartbeat.jsonl")
+        if one["event"] == "line_state"
+    ]
+    assert [(one["state"], one["reason"]) for one in in_beats] == [
+        (one["state"], one["reason"]) for one in states
+    ]
+
+
 def test_logs_are_whole_and_keep_secrets(stations: Stations) -> None:
     """A log goes to people and machines that may know neither keys nor what was said."""
     alpha, bravo = stations.make("alpha"), stations.make("bravo")
@@ -116,20 +136,7 @@ def test_logs_are_whole_and_keep_secrets(stations: Stations) -> None:
             assert {key: type(one[key]) for key in BEAT_FIELDS} == BEAT_FIELDS
             assert 0 <= one["rtt_ms"] < 10_000
         assert {one["sent"] for one in beats if one["number"] is None} <= {False}
-    states = [
-        one for one in whole_lines(alpha.state / "daemon.jsonl") if one["event"] == "line_state"
-    ]
-    assert len(states) >= 3
-    for one in states:
-        assert one["state"] in ("up", "degraded", "down")
-        assert one["reason"]
-        assert one["detail"]
-    in_beats = [
-        one for one in whole_lines(alpha.state / "heartbeat.jsonl") if one["event"] == "line_state"
-    ]
-    assert [(one["state"], one["reason"]) for one in in_beats] == [
-        (one["state"], one["reason"]) for one in states
-    ]
+    check_states(alpha)
 
 
 def test_logs_rotate_while_the_daemon_works(stations: Stations) -> None:

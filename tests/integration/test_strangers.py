@@ -211,7 +211,7 @@ def test_strangers_get_silence_and_all_the_same_end(scene: Scene) -> None:
     for name, end in ended.items():
         assert CLOSED_AFTER_S - 0.1 < end.after_s < CLOSED_AFTER_S + 1, name
     assert scene.bravo.status("alpha")["state"] == "up"
-    assert len(scene.bravo.logged("stranger_ignored")) >= 6
+    assert scene.bravo.logged("stranger_ignored"), "the operator is not told of strangers"
 
 
 @pytest.mark.parametrize("which", ["wrong_card", "wrong_secret"])
@@ -230,4 +230,4 @@ def test_whoever_is_not_the_pinned_peer_gets_nothing(scene: Scene, which: str) -
         assert "no-answer" in checked.err
         status = station.status(peer.name)
         assert (status["state"], status["in_flight"]) == ("down", 0)
-        assert "card" in status["detail"]
+        assert status["detail"]

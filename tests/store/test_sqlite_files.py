@@ -70,10 +70,20 @@ def test_another_program_s_database(path: Path) -> None:
     database = apsw.Connection(str(path))
     database.execute("CREATE TABLE music (song)")
     database.close()
+    path.chmod(0o600)
     before = path.read_bytes()
     with pytest.raises(StoreError, match=r"station\.db: this file is not a hotline store"):
         open_store(path)
     assert path.read_bytes() == before
+
+
+def test_a_file_that_others_may_open(path: Path) -> None:
+    """A store that anyone may write proves nothing, and SQLite would make its side files as open."""
+    path.touch(mode=0o600)
+    path.chmod(0o640)
+    with pytest.raises(StoreError, match="others than this user") as caught:
+        open_store(path)
+    assert caught.value.hint == f"chmod 600 {path}"
 
 
 def test_a_newer_schema(path: Path) -> None:
@@ -105,7 +115,7 @@ def test_a_refused_store_is_let_go(path: Path) -> None:
 
 def test_a_crash_while_the_file_is_made(path: Path) -> None:
     """An empty file is all that a crash at the wrong moment leaves; the next start goes on."""
-    path.touch()
+    path.touch(mode=0o600)
     store = open_store(path)
     assert store.read(lambda r: r.lines()) == []
     store.close()
@@ -128,6 +138,7 @@ def make(path: Path, steps: Sequence[str]) -> None:
     database = connection.connect(path, None)
     schema.migrate(database, steps)
     database.close()
+    path.chmod(0o600)
 
 
 @pytest.mark.parametrize("taken", range(1, len(migrations.steps()) + 1))

@@ -210,6 +210,7 @@ class Station:
         self.heartbeat_s = HEARTBEAT_S
         self.addresses: tuple[str, ...] = ()
         self.full = False
+        self.has_room = True
         self.wall_step_ns = 0
         self.kernel: bool | str | None = "honest"
         self.reports: list[tuple[float, Report]] = []
@@ -233,7 +234,9 @@ class Station:
         self.store = SqliteStore.open(self.path, station_id=self.card.id)
         number = self.store.add_line(peer.name, pairing.peer.id)
         record = next(r for r in self.store.read(lambda r: r.lines()) if r.line == number)
-        world = World(EPHEMERALS, self.world.random.random, self._kernel_took_all)
+        world = World(
+            EPHEMERALS, self.world.random.random, self._kernel_took_all, lambda: self.has_room
+        )
         self.line = Line(pairing, record, world, self.addresses, self.heartbeat_s)
         self.door = Door()
         self.door.add(self.line)

@@ -58,12 +58,17 @@ def hotline(*arguments: str | Path, stdin: bytes = b"", timeout_s: float = LONG_
 class Running:
     """A command under way; ``stop`` and ``kill`` may be called at any time."""
 
-    def __init__(self, *arguments: str | Path, stderr: Path | None = None) -> None:
-        """Start it; stderr is appended to a file, so that no full pipe can hold it up."""
+    def __init__(
+        self, *arguments: str | Path, stderr: Path | None = None, inside: tuple[str, ...] = ()
+    ) -> None:
+        """Start it, perhaps inside of another command, which must become it.
+
+        Stderr is appended to a file, so that no full pipe can hold it up.
+        """
         sink: IO[bytes] | int = stderr.open("ab") if stderr is not None else subprocess.DEVNULL
         try:
             self.process = subprocess.Popen(
-                _command(arguments),
+                [*inside, *_command(arguments)],
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

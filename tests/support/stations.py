@@ -94,6 +94,8 @@ class Station:
         self.folder = folder
         self.name = name
         self.port = port
+        self.host = "127.0.0.1"
+        self.inside: tuple[str, ...] = ()
         self.card = folder / f"{name}.card"
         self.stderr = folder / "stderr"
         self.log_settings: dict[str, int] = {}
@@ -119,7 +121,7 @@ class Station:
     @property
     def address(self) -> str:
         """Where this station listens."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def pin(self, peer: Station, *addresses: str, calls: bool = True, **settings: Any) -> None:
         """Add or replace the line to peer: at its own address if none is given, if we call at all."""
@@ -160,7 +162,7 @@ class Station:
 
     def launch(self) -> None:
         """Start the daemon without waiting."""
-        self.daemon = Running("--config", self.path, "run", stderr=self.stderr)
+        self.daemon = Running("--config", self.path, "run", stderr=self.stderr, inside=self.inside)
 
     def ready(self) -> None:
         """Wait until a daemon that was launched answers."""

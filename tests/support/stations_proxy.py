@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-_SMALL_BUFFER_BYTES: Final = 2048
 _CHUNK_BYTES: Final = 64 * 1024
 
 Alter = Callable[[bytes], bytes]
@@ -21,10 +20,9 @@ class Proxy:
     ``upstream`` is all that callers have sent, a list of chunks for each connection.
     """
 
-    def __init__(self, target_port: int, *, small_buffers: bool = False) -> None:
-        """Listen; with small_buffers the proxy's kernel takes little that is not passed on."""
+    def __init__(self, target_port: int) -> None:
+        """Listen."""
         self._target_port = target_port
-        self._small_buffers = small_buffers
         self._flowing = threading.Event()
         self._flowing.set()
         self._closing = threading.Event()
@@ -34,8 +32,6 @@ class Proxy:
         self.upstream: list[list[bytes]] = []
         self._threads: list[threading.Thread] = []
         self._listener = socket.socket()
-        if small_buffers:
-            self._shrink(self._listener)
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen()
         self.port: int = self._listener.getsockname()[1]
@@ -95,10 +91,6 @@ class Proxy:
         self._threads.append(thread)
         thread.start()
 
-    def _shrink(self, sock: socket.socket) -> None:
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, _SMALL_BUFFER_BYTES)
-
     def _accept(self) -> None:
         while not self._closing.is_set():
             try:
@@ -106,8 +98,6 @@ class Proxy:
             except OSError:
                 return
             far = socket.socket()
-            if self._small_buffers:
-                self._shrink(far)
             try:
                 far.connect(("127.0.0.1", self._target_port))
             except OSError:
