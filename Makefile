@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format types layers check model clean
+.PHONY: help setup demo test lint format types layers check sim faults model clean
 
 BIN := .venv/bin
 LOCK := .ci/requirements-dev.txt
@@ -41,6 +41,13 @@ layers: .venv/.installed ## Check that imports point one way
 	@$(BIN)/lint-imports --no-logo
 
 check: lint types layers test ## Everything above: what .ci/run runs
+
+sim: .venv/.installed ## Run lines in simulated worlds: SEED=n for one, SEEDS=n for many
+	@PYTHONPATH=tests $(BIN)/python tests/sim/main.py \
+	    $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
+faults: .venv/.installed ## Make real faults on real daemons (needs root; names what is missing)
+	@$(BIN)/python tests/faults/main.py $(ARGS)
 
 model: ## Search every state of the model of delivery (needs spin and a C compiler)
 	@docs/model/check $(ARGS)

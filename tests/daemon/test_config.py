@@ -238,7 +238,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, told: 
 # --- addresses ------------------------------------------------------------------------------------
 
 hosts = st.one_of(
-    st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}", fullmatch=True),
+    st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63}){0,2}", fullmatch=True),
     st.ip_addresses().map(str),
     st.ip_addresses(v=6).map(lambda address: f"{address}%eth0"),
 )
