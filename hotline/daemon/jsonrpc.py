@@ -80,7 +80,11 @@ def describe(error: HotlineError) -> dict[str, str]:
     elif isinstance(error, StoreFullError):
         code = "disk-full"
     elif isinstance(error, StoreError):
-        code = "store-failed"
+        # Nobody knows before the next start what a failed fsync has left on the disk.
+        return {
+            "code": "store-failed",
+            "hint": "it may be queued or not: once the daemon runs again, send it under the same id",
+        }
     else:
         code = "failed"
     return {"code": code, "hint": error.hint}

@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from support.stations import Message
-
 from faults.load import Ledger
 from faults.sampler import Claims
+
+from support.stations import Message
 
 SHOWN: Final = 3
 

@@ -1,4 +1,4 @@
-"""Where one scenario happens: two stations, their load, what watches them, and the figures at the end."""
+"""Where one scenario happens: two stations, their load, what watches them, and the figures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from support.processes import until
-from support.stations import start
-
 from faults.account import Account, reckon
 from faults.load import Ledger, Load, send_batch
 from faults.network import ADDRESSES, Network, WeatherNetwork
 from faults.sampler import OutboxWatcher, Truth, Watch, Watcher
 from faults.station import HEARTBEAT_S, FaultStation
+
+from support.processes import until
+from support.stations import start
 
 NAMES: Final = ("alpha", "bravo")
 SETTLE_S: Final = 90.0
@@ -148,9 +148,7 @@ class Arena:
             line, ledger = self.peer_of(station).name, self.ledgers[station.name]
             send_batch(station, line, ledger, self.folder, _BATCH)
             self._load_seed += 1
-            load = Load(
-                station, line, ledger, seed=self._load_seed, pause_s=pause_s, batch=batch
-            )
+            load = Load(station, line, ledger, seed=self._load_seed, pause_s=pause_s, batch=batch)
             self._loads.append(load)
             load.start()
 
@@ -236,20 +234,21 @@ class Arena:
         for watch in self._watches():
             watch.join()
         for station in self.pair:
-            watcher = self.watchers[station.name]
-            account = reckon(
-                self.ledgers[station.name],
-                station.box("outbox"),
-                self.peer_of(station).box("inbox"),
-                self.outboxes[station.name].claims,
-            )
+            watcher, ledger = self.watchers[station.name], self.ledgers[station.name]
+            inbox = self.peer_of(station).box("inbox")
+            claims = self.outboxes[station.name].claims
+            account = reckon(ledger, station.box("outbox"), inbox, claims)
             self.figures.account.add(account)
             self.figures.problems += [f"{station.name}: {one}" for one in account.problems]
             self.figures.seen.append(watcher.seen())
             self._judge(watcher)
-            if refused := self.ledgers[station.name].refused:
-                told = ", ".join(f"{code} {count}" for code, count in refused.items())
+            if ledger.refused:
+                told = ", ".join(f"{code} {count}" for code, count in ledger.refused.items())
                 self.figures.notes.append(f"{station.name} refused: {told}")
+            if ledger.failed:
+                kept = len(ledger.failed & {one["id"] for one in inbox})
+                told = f"{len(ledger.failed)} answered store-failed, of which {kept} arrived"
+                self.figures.notes.append(f"{station.name}: {told}")
 
     def _judge(self, watcher: Watcher) -> None:
         for truth in self.truths:
@@ -267,9 +266,7 @@ def _done(station: FaultStation, line: str) -> bool:
 
 
 @contextlib.contextmanager
-def arena(
-    *, short: bool, seed: int, weather: bool = False, **settings: Any
-) -> Iterator[Arena]:
+def arena(*, short: bool, seed: int, weather: bool = False, **settings: Any) -> Iterator[Arena]:
     """Give an arena, with the relay between the stations if there is to be weather."""
     folder = Path(tempfile.mkdtemp(prefix="hl"))
     began = time.monotonic()
@@ -283,5 +280,3 @@ def arena(
                 made.figures.seconds = time.monotonic() - began
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import time
 
-from support.stations import start
-
 from faults.arena import Arena
 from faults.catalogue import scenario
+
+from support.stations import start
 
 _STOP_MOST_S = 3.0
 """The design says two seconds; the third is for a machine that does other things."""
@@ -32,6 +32,9 @@ def kill(arena: Arena) -> None:
         for victim in victims:
             victim.ready()
         ready_at = time.monotonic()
+        if len(victims) == 1:
+            noticed = arena.watchers[arena.peer_of(victims[0]).name].first(killed_at, up=False)
+            arena.figures.detected_s += [noticed.answered - killed_at] if noticed else []
         if number % 2:  # else the next death may come while the two are finding each other
             up_at = arena.watch_until_up(ready_at)
             arena.figures.recovered_s.append(up_at - killed_at)

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from support.processes import until
-
 from faults.arena import Arena
 from faults.catalogue import scenario
 from faults.network import WITH_US
 from faults.station import FaultStation
+
+from support.processes import until
 
 SYNCS: Final = "fdatasync,fsync"
 WRITES: Final = "pwrite64"
@@ -81,7 +81,9 @@ def fatal(arena: Arena, calls: str, error: str) -> None:
             code = victim.running.wait(_LONG_S)
             arena.figures.detected_s.append(time.monotonic() - began)
             times += tracer.fired()
-        arena.expect(f"call {number}: exit code {STORE_FAILED}, not {code}", holds=code == STORE_FAILED)
+        arena.expect(
+            f"call {number}: exit code {STORE_FAILED}, not {code}", holds=code == STORE_FAILED
+        )
         _check_last_words(arena, victim, number)
         began = time.monotonic()
         victim.start()
@@ -93,7 +95,9 @@ def fatal(arena: Arena, calls: str, error: str) -> None:
 def _check_last_words(arena: Arena, victim: FaultStation, number: int) -> None:
     """The alarm is given once in a life, and nothing about entries or receipts comes after it."""
     alarms = victim.logged("store_failed", level="critical")
-    arena.expect(f"{number}: {victim.name} has raised an alarm", holds=len(alarms) == (number + 1) // 2)
+    arena.expect(
+        f"{number}: {victim.name} has raised an alarm", holds=len(alarms) == (number + 1) // 2
+    )
     said = victim.stderr.read_text().splitlines()
     last = max((at for at, line in enumerate(said) if "store_failed" in line), default=len(said))
     after = [line for line in said[last + 1 :] if "receipt_taken" in line or "entries" in line]

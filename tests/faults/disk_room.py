@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import time
 from pathlib import Path
-
-from support.processes import until
-from support.stations import Refused
 
 from faults.arena import SLACK_S, Arena
 from faults.catalogue import scenario
 from faults.network import do
+from faults.sampler import Truth
 from faults.station import HEARTBEAT_S, FaultStation
+
+from support.processes import until
+from support.stations import Refused
 
 DISK_MIB = 160
 _BLOCK = 4096
+_FREEZE = """
+fsfreeze --freeze "$1" && echo frozen && sleep "$2"; echo thawing; exec fsfreeze --unfreeze "$1"
+"""
 STALLED_S = 3.0
 """hotline.limits.STORE_STALLED_S: a commit may take so long before the disk is called stuck."""
 
@@ -34,15 +39,12 @@ def fill(station: FaultStation, leave_mib: float) -> None:
             if room < _BLOCK and leave_mib:
                 return
             try:
-                os.posix_fallocate(ballast.fileno(), _size(ballast.fileno()), max(_BLOCK, min(room, most)))
+                size = max(_BLOCK, min(room, most))
+                os.posix_fallocate(ballast.fileno(), os.fstat(ballast.fileno()).st_size, size)
             except OSError as error:
                 if error.errno != errno.ENOSPC:
                     raise
                 most //= 2
-
-
-def _size(descriptor: int) -> int:
-    return os.fstat(descriptor).st_size
 
 
 def free(station: FaultStation) -> None:
@@ -63,18 +65,19 @@ def full_sender(arena: Arena) -> None:
     on_a_small_disk(arena.alpha)
     arena.begin()
     arena.load()
-    refusals = 0
+    refusals, refused = 0, arena.ledgers["alpha"].refused
     for _ in range(1 if arena.short else 5):
         arena.work(5, 150)
         fill(arena.alpha, leave_mib=40)
-        refused = arena.ledgers["alpha"].refused
         before = refused["disk-full"]
         until("alpha refuses", lambda b=before: refused["disk-full"] > b)  # type: ignore[misc]
         mark = arena.accepted(arena.bravo)
         until("bravo still sends", lambda m=mark: arena.accepted(arena.bravo) > m + 20)  # type: ignore[misc]
         for station in arena.pair:
             status = station.status(arena.peer_of(station).name)
-            arena.expect(f"{station.name} is up, not {status['state']}", holds=status["state"] == "up")
+            arena.expect(
+                f"{station.name} is up, not {status['state']}", holds=status["state"] == "up"
+            )
         refusals += refused["disk-full"] - before
         began = time.monotonic()
         free(arena.alpha)
@@ -91,12 +94,13 @@ def full_receiver(arena: Arena) -> None:
     on_a_small_disk(arena.bravo)
     arena.begin()
     arena.load()
+    fills = 0
     for _ in range(1 if arena.short else 5):
         arena.work(5, 150)
         began = time.monotonic()
         fill(arena.bravo, leave_mib=0)
         disk = os.statvfs(arena.bravo.state)
-        arena.fired("bytes free", times=int(disk.f_bavail == 0))
+        fills += int(disk.f_bavail == 0)
         arena.alpha.when("bravo", reason="peer-not-accepting")
         arena.bravo.when("alpha", reason="not-accepting")
         known = time.monotonic()
@@ -109,9 +113,9 @@ def full_receiver(arena: Arena) -> None:
         time.sleep(1.0 if arena.short else TRIED_AGAIN_S + 1)  # the fault lasts through a new try
         ended = time.monotonic()
         free(arena.bravo)
-        arena.span("the full disk", known, ended, SLACK_S)
-        arena.figures.detected_s.pop()
         arena.figures.recovered_s.append(arena.watch_until_up(ended) - ended)
+        arena.truths.append(Truth("the full disk", known, ended, SLACK_S))
+    arena.fired("disk filled to its last block", times=fills)
     arena.settle()
 
 
@@ -138,13 +142,23 @@ def freeze(arena: Arena) -> None:
 
 
 def _freeze_for(arena: Arena, where: Path, seconds: float) -> None:
-    do(["fsfreeze", "--freeze", str(where)])
-    began = time.monotonic()
+    # A process of its own thaws it whatever becomes of us: a frozen disk outlives its mount.
+    guard = subprocess.Popen(
+        ["sh", "-c", _FREEZE, "sh", str(where), str(seconds)],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
     try:
-        time.sleep(seconds)  # the fault lasts so long
-    finally:
+        assert guard.stdout is not None
+        assert guard.stdout.readline() == "frozen\n"
+        began = time.monotonic()
+        assert guard.stdout.readline() == "thawing\n"
         ended = time.monotonic()
-        do(["fsfreeze", "--unfreeze", str(where)])
+        arena.expect("the disk was thawed", holds=guard.wait() == 0)
+    finally:
+        if guard.poll() is None:
+            subprocess.run(["fsfreeze", "--unfreeze", str(where)], check=False)
     limit_s = STALLED_S + 2 * HEARTBEAT_S + SLACK_S
     cut = frozenset({"network-silent", "peer-stalled", "heartbeats-missed", "one-way"})
     arena.span("the freeze", began, ended, limit_s, untrue_reasons=cut)
@@ -157,7 +171,9 @@ def _freeze_for(arena: Arena, where: Path, seconds: float) -> None:
             if began < one.asked and one.answered < ended and one.state in ("down", "halted")
         ]
         arena.expect(f"{station.name} keeps the line, {len(down)} times not", holds=not down)
-    stuck = sum(began < one.asked and one.answered < ended for one in arena.watchers["bravo"].samples)
+    stuck = sum(
+        began < one.asked and one.answered < ended for one in arena.watchers["bravo"].samples
+    )
     arena.expect("bravo answers its operators while frozen", holds=stuck > 0)
     arena.fired(f"freeze for {seconds} s, answers of bravo in it", times=stuck)
     arena.figures.recovered_s.append(arena.watch_until_up(ended) - ended)

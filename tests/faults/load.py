@@ -26,6 +26,8 @@ class Ledger:
         self.bodies: dict[str, str] = {}
         self.accepted: set[str] = set()
         self.unsure: set[str] = set()
+        self.failed: set[str] = set()
+        """Of the unsure ones, those that were answered: the store has failed."""
         self.refused: Counter[str] = Counter()
 
     def ask(self, messages: list[Message]) -> None:
@@ -99,8 +101,11 @@ class Load(threading.Thread):
         try:
             results = client.call("send", line=self._line, messages=messages)["results"]
         except Refused as refused:
-            if refused.code != "store-failed":  # then nobody can tell, and the daemon says so
-                self.ledger.refuse([one["id"] for one in messages], str(refused.code))
+            names = [one["id"] for one in messages]
+            if refused.code == "store-failed":  # nobody can tell what a failed fsync has kept
+                self.ledger.failed.update(names)
+            else:
+                self.ledger.refuse(names, str(refused.code))
             return
         self.ledger.answered(results)
 

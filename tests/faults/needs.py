@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import os
 import shutil
 import subprocess
@@ -15,7 +14,6 @@ PACKAGES: Final = {
     "unshare": "util-linux",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
-    "prlimit": "util-linux",
     "ip": "iproute2",
     "tc": "iproute2",
     "nft": "nftables",
@@ -41,23 +39,21 @@ def missing(tools: Iterable[str]) -> list[str]:
     """Say what is missing for scenarios that use tools, each with how to get it."""
     if sys.platform != "linux":
         return ["Linux: the faults are made with its namespaces"]
-    found = []
+    found = [hint for tool in sorted({*ALWAYS, *tools}) if (hint := _how_to_get(tool))]
     if os.geteuid() != 0:
         found.append("root: run it with sudo, or in a virtual machine of your own")
-    for tool in sorted({*ALWAYS, *tools}):
-        if tool == "faketime":
-            if faketime_library() is None:
-                found.append("libfaketime: apt-get install faketime")
-        elif tool == "tun":
-            if not Path("/dev/net/tun").exists():
-                found.append("the device /dev/net/tun: modprobe tun")
-        elif shutil.which(tool) is None:
-            found.append(f"{tool}: apt-get install {PACKAGES[tool]}")
-    if ctypes.util.find_library("c") is None:
-        found.append("the C library by name: apt-get install libc-bin")
-    if not found and not _may_make_namespaces():
-        found.append("the right to make namespaces: a container needs CAP_SYS_ADMIN and CAP_NET_ADMIN")
+    elif not found and not _may_make_namespaces():
+        found.append("the right to make namespaces: a container needs CAP_SYS_ADMIN, CAP_NET_ADMIN")
     return found
+
+
+def _how_to_get(tool: str) -> str:
+    """Say how to get a tool; empty if it is there."""
+    if tool == "faketime":
+        return "" if faketime_library() else "libfaketime: apt-get install faketime"
+    if tool == "tun":
+        return "" if Path("/dev/net/tun").exists() else "the device /dev/net/tun: modprobe tun"
+    return "" if shutil.which(tool) else f"{tool}: apt-get install {PACKAGES[tool]}"
 
 
 def _may_make_namespaces() -> bool:

@@ -1,23 +1,23 @@
 """Two network namespaces and what lies between them: a cable with a firewall, or the relay.
 
-A namespace lives as long as a process in it, and every process started here is killed by the kernel when
-this program dies, however it dies: nothing is left on the machine.
+A namespace lives as long as a process in it, and every process started here is killed by the kernel
+when this program dies, however it dies: nothing is left on the machine.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from support.processes import until
-
 from faults.relay import DEVICE, Weather
+
+from support.processes import until
 
 ADDRESSES: Final = ("10.63.0.1", "10.63.0.2")
 
@@ -45,8 +45,8 @@ class Namespace:
     def __init__(self) -> None:
         self._holder = subprocess.Popen([*WITH_US, "unshare", "--net", "sleep", "infinity"])
         self.pid = self._holder.pid
-        ours = os.readlink("/proc/self/ns/net")
-        until("a namespace", lambda: os.readlink(f"/proc/{self.pid}/ns/net") != ours)
+        ours, theirs = (Path(f"/proc/{one}/ns/net") for one in ("self", self.pid))
+        until("a namespace", lambda: theirs.readlink() != ours.readlink())
         self.do("ip", "link", "set", "lo", "up")
 
     def enter(self, *command: str) -> Command:

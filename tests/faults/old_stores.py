@@ -1,4 +1,4 @@
-"""A store that is not the newest one: restored, wiped, or of a clone. Both must stop, and sign nothing."""
+"""A store that is not the newest one: restored, wiped, or a clone's. Both must stop."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import shutil
 import time
 from pathlib import Path
 
+from faults.arena import Arena
+from faults.catalogue import scenario
+from faults.network import ADDRESSES
+from faults.relay import DEVICE
+from faults.station import FaultStation
+
 from support.processes import until
 from support.stations import log_lines, start
 
-from faults.arena import Arena
-from faults.catalogue import scenario
-from faults.network import ADDRESSES, DEVICE
-from faults.station import FaultStation
-
-PORT_OF_CLONE = "10.63.0.5"
+ADDRESS_OF_CLONE = "10.63.0.5"
 _WORD = {"alpha": "own-log-lost", "bravo": "peer-log-lost"}
 _BEATS = 4
 
@@ -23,7 +24,7 @@ def keep(station: FaultStation, into: Path) -> None:
     """Copy the store of a station that does not run."""
     into.mkdir()
     for path in station.state.glob("store.db*"):
-        shutil.copyfile(path, into / path.name)
+        shutil.copy(path, into / path.name)
 
 
 def put_back(station: FaultStation, kept: Path | None) -> None:
@@ -32,7 +33,7 @@ def put_back(station: FaultStation, kept: Path | None) -> None:
         path.unlink()
     if kept is not None:
         for path in kept.iterdir():
-            shutil.copyfile(path, station.state / path.name)
+            shutil.copy(path, station.state / path.name)
 
 
 def live(arena: Arena) -> None:
@@ -59,12 +60,15 @@ def check_stopped(arena: Arena, old: FaultStation, other: FaultStation) -> None:
         line = "bravo" if station.name == "alpha" else "alpha"
         status = until(
             f"{station.name} stops",
-            lambda s=station, n=line, w=word: (one := s.status(n))["reason"] in (w, "peer-halted")  # type: ignore[misc]
-            and one,
+            lambda s=station, n=line, w=word: (
+                (one := s.status(n))["reason"] in (w, "peer-halted")  # type: ignore[misc]
+                and one
+            ),
         )
         halted.append(f"{station.name} {status['state']}/{status['reason']}")
         arena.expect(
-            f"{station.name} is out of use: {halted[-1]}", holds=status["state"] in ("halted", "down")
+            f"{station.name} is out of use: {halted[-1]}",
+            holds=status["state"] in ("halted", "down"),
         )
     arena.figures.detected_s.append(time.monotonic() - began)
     arena.figures.notes.append(", ".join(halted))
@@ -82,7 +86,9 @@ def check_stopped(arena: Arena, old: FaultStation, other: FaultStation) -> None:
 
 def check_nothing_moved(arena: Arena, inbox: list[str], station: FaultStation) -> None:
     """What a station had before is what it has."""
-    arena.expect("nothing more is taken in", holds=[one["id"] for one in station.box("inbox")] == inbox)
+    arena.expect(
+        "nothing more is taken in", holds=[one["id"] for one in station.box("inbox")] == inbox
+    )
 
 
 @scenario("restored")
@@ -132,9 +138,9 @@ def cloned(arena: Arena) -> None:
     arena.reckon()
     inbox = [one["id"] for one in arena.bravo.box("inbox")]
     side = arena.network.sides[0]
-    side.do("ip", "address", "add", f"{PORT_OF_CLONE}/32", "dev", DEVICE)
-    arena.network.sides[1].do("ip", "route", "add", PORT_OF_CLONE, "via", ADDRESSES[0])
-    clone = FaultStation(arena.folder / "clone", "alpha", side, PORT_OF_CLONE)
+    side.do("ip", "address", "add", f"{ADDRESS_OF_CLONE}/32", "dev", DEVICE)
+    arena.network.sides[1].do("ip", "route", "add", ADDRESS_OF_CLONE, "via", ADDRESSES[0])
+    clone = FaultStation(arena.folder / "clone", "alpha", side, ADDRESS_OF_CLONE)
     clone.pin(arena.bravo, **arena.settings)
     clone.state.mkdir(mode=0o700)
     put_back(clone, arena.folder / "clone-store")

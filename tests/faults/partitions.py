@@ -44,7 +44,9 @@ def partition(arena: Arena) -> None:
         dropped += count
         for station in arena.pair:
             said = arena.reasons(station, began, ended)
-            arena.expect(f"{station.name} says network-silent: {said}", holds="network-silent" in said)
+            arena.expect(
+                f"{station.name} says network-silent: {said}", holds="network-silent" in said
+            )
         arena.figures.recovered_s.append(arena.watch_until_up(ended) - ended)
     arena.fired("packets dropped", times=dropped)
     arena.settle()

@@ -2,10 +2,10 @@
 
     python -m faults.relay PID PID SEED
 
-makes a device in the network namespace of each process and says ``{"ready": true}``. Each line on stdin
-sets the weather (the fields of Weather); each answer is a line of counts so far. The same seed gives the
-same decisions for the same packets. What a kernel's netem does to packets is done here, and one
-thing more: ``tamper`` changes a byte and mends the checksum, so that TCP takes it for good.
+makes a device in the network namespace of each process and says ``{"ready": true}``. Each line on
+stdin sets the weather (the fields of Weather); each answer is a line of counts so far. The same seed
+gives the same decisions for the same packets. What a kernel's netem does to packets is done here, and
+one thing more: ``tamper`` changes a byte and mends the checksum, so that TCP takes it for good.
 """
 
 from __future__ import annotations

@@ -68,13 +68,15 @@ def main() -> int:
         print(rows[-1].figures.line(one.name), flush=True)
         for problem in rows[-1].figures.problems:
             print(f"     {one.name}: {problem}", flush=True)
-    if arguments.table is not None:
-        write(arguments.table, rows)
+        if arguments.table is not None:  # each time: a run of half an hour may be broken off
+            write(arguments.table, rows)
     return FAILED if any(row.figures.problems for row in rows) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="make real faults, and check what two stations say")
+    parser = argparse.ArgumentParser(
+        description="make real faults, and check what two stations say"
+    )
     parser.add_argument("scenario", nargs="*", choices=[[], *SCENARIOS], help="default: all")
     parser.add_argument("--short", action="store_true", help="the short form of each")
     parser.add_argument("--seed", type=int, default=SEED, help="of all that is random here")

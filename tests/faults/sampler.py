@@ -1,7 +1,7 @@
 """Watches what both daemons claim, about ten times a second, and judges it afterwards.
 
-A claim is taken between two instants of our clock: asked, and answered. It is untrue only if it would be
-untrue at every instant between them.
+A claim is taken between two instants of our clock: asked, and answered. It is untrue only if it would
+be untrue at every instant between them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ RANK: Final = {
     "cancelled": 9,
 }
 _FINAL: Final = 2
+_ENDED: Final = 9
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,10 @@ class Claims:
 
     def note(self, message: Message) -> None:
         """Take a message's state, and whether it went back from what it was."""
-        name, state = message["id"], message["state"]
-        before = self.states.get(name, state)
-        if RANK[state] < RANK[before] or (RANK[before] > 0 and RANK[state] == 9 != RANK[before]):
+        name, state = str(message["id"]), str(message["state"])
+        before: str = self.states.get(name, state)
+        ended_late = RANK[state] == _ENDED and RANK[before] not in (0, _ENDED)
+        if RANK[state] < RANK[before] or ended_late:
             self.backward.append(f"{name}: {before} -> {state}")
         self.states[name] = state
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 
-from support.processes import until
-
 from faults.arena import Arena
 from faults.catalogue import scenario
-from faults.network import DEVICE
+from faults.relay import DEVICE
+
+from support.processes import until
 
 _KIB = 1024
 _FLASH_MOST_S = 5.0
-"""One record at 64 kbit/s is 0.55 s; the modem's queue adds a second, and a heartbeat may come first."""
+"""One record at 64 kbit/s is 0.55 s; the modem's queue adds a second, and a heartbeat another one."""
 
 
 @scenario("slow", "tc", heartbeat_s=5.0)
@@ -24,9 +24,8 @@ def slow(arena: Arena) -> None:
     ledger = arena.ledgers["alpha"]
     bulk = {"id": "bulk", "body": "b" * size, "precedence": "ROUTINE"}
     began = time.monotonic()
-    for one in (bulk,):
-        ledger.ask([one])
-        ledger.answered(arena.alpha.send("bravo", one))
+    ledger.ask([bulk])
+    ledger.answered(arena.alpha.send("bravo", bulk))
     waited, before = 0, arena.network.carried_bytes()
     until("it is under way", lambda: arena.network.carried_bytes() > before + 16 * _KIB)
     while not _delivered(arena, "bulk", 0.0):
@@ -47,7 +46,9 @@ def slow(arena: Arena) -> None:
         f"detected here is the FLASH's way, until its receipt, {len(arena.figures.detected_s)} times",
         f"{size // _KIB} KiB took {seconds:.0f} s, {8 * size / seconds / 1000:.1f} kbit/s of text",
     ]
-    arena.expect(f"a FLASH takes at most {_FLASH_MOST_S} s: {worst:.1f}", holds=worst < _FLASH_MOST_S)
+    arena.expect(
+        f"a FLASH takes at most {_FLASH_MOST_S} s: {worst:.1f}", holds=worst < _FLASH_MOST_S
+    )
     arena.settle()
 
 

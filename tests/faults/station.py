@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from faults.network import WITH_US, Namespace
+
 from support.processes import ROOT, Running
 from support.stations import Station
-
-from faults.network import WITH_US, Namespace
 
 PORT: Final = 1963
 

@@ -6,11 +6,11 @@ import signal
 import time
 from pathlib import Path
 
-from support.processes import until
-
 from faults.arena import SLACK_S, Arena
 from faults.catalogue import scenario
 from faults.station import HEARTBEAT_S
+
+from support.processes import until
 
 CUT = frozenset({"network-silent", "unreachable", "peer-stopped", "refused"})
 """Each blames the network, or says that the daemon is gone: untrue while it stands still."""

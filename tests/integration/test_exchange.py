@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.processes import Running, until
+from support.processes import until
 from support.stations import Station, message
 
 Pair = tuple[Station, Station]
@@ -132,10 +132,7 @@ def test_waiting_ends_in_time_and_the_message_stays(pair: Pair) -> None:
     )
     assert waited.code == 4
     assert shown(alpha, "wait-1")["state"] == "delivered"
-    waiting = Running(
-        *("--config", alpha.path, "send", "bravo", "read", "--id", "wait-2"),
-        *("--wait", "acknowledged"),
-    )
+    waiting = alpha.begin("send", "bravo", "read", "--id", "wait-2", "--wait", "acknowledged")
     until("bravo has it", lambda: any(one["id"] == "wait-2" for one in bravo.box("inbox")))
     assert waiting.alive
     assert bravo.hotline("ack", "wait-2").code == 0
@@ -146,7 +143,7 @@ def test_who_is_on_watch_sees_a_message_at_once_and_the_peer_sees_the_watch(pair
     """An empty chair that is shown as manned is how a warning goes unread."""
     alpha, bravo = pair
     alpha.when("bravo", attended=False, reason="unattended")
-    watch = Running("--config", bravo.path, "watch", "--json")
+    watch = bravo.begin("watch", "--json")
     assert watch.process.stdout is not None
     alpha.when("bravo", attended=True, reason="proven")
     began = time.monotonic()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.processes import Running, until
+from support.processes import until
 from support.stations import Station, Stations, message, start
 
 
@@ -25,14 +25,15 @@ def test_a_daemon_stops_quickly_under_load_and_says_goodbye(
         path = tmp_path / f"{station.name}.ndjson"
         lines = (json.dumps(message(f"{station.name}-{n}", "x" * 200)) for n in range(5_000))
         path.write_text("\n".join(lines))
-        senders.append(Running("--config", station.path, "send", line, "--batch", path, "--json"))
+        senders.append(station.begin("send", line, "--batch", path, "--json"))
     until(
         "both are under load",
         lambda: all(s.call("inbox", limit=1)["messages"] for s in stations.all),
     )
     began = time.monotonic()
     assert alpha.stop(number) == 0
-    assert time.monotonic() - began < 2
+    took_s = time.monotonic() - began
+    assert took_s < 2
     bravo.await_logged("line_state", line="alpha", reason="peer-stopped")
     assert bravo.logged("session_closed", code="stopped")
     assert not bravo.logged("session_cut")
@@ -118,7 +119,7 @@ def test_hangup_takes_up_a_new_line_and_another_address(stations: Stations) -> N
 )
 def test_hangup_with_a_broken_configuration_changes_nothing(stations: Stations, fault: str) -> None:
     """A slip of the hand in a file must not take down a line that works."""
-    alpha, bravo = stations.running_pair()
+    alpha, bravo = stations.one_session()
     age = alpha.status("bravo")["session_age_s"]
     with alpha.path.open("a") as file:
         file.write(f"\n{fault}")
@@ -144,7 +145,7 @@ def test_the_control_socket_is_gone_after_an_orderly_stop(pair_alone: Station) -
 
 def test_hangup_takes_up_all_of_a_configuration_or_nothing(stations: Stations) -> None:
     """Half a new configuration is one that nobody has written: it may drop the line that matters."""
-    alpha, bravo = stations.running_pair()
+    alpha, bravo = stations.one_session()
     charlie = stations.make("charlie")
     before = alpha.lines.pop("bravo")
     alpha.pin(charlie)
@@ -172,9 +173,7 @@ def test_lines_can_be_added_under_load(stations: Stations, tmp_path: Path) -> No
     alpha, bravo = stations.running_pair()
     path = tmp_path / "batch.ndjson"
     path.write_text("\n".join(json.dumps(message(f"load-{n}")) for n in range(6_000)))
-    sender = Running(
-        "--config", alpha.path, "send", "bravo", "--batch", path, "--wait", "delivered"
-    )
+    sender = alpha.begin("send", "bravo", "--batch", path, "--wait", "delivered")
     for name in ("charlie", "delta", "echo"):
         until("it is under load", lambda: alpha.status("bravo")["queued"] > 200)
         alpha.pin(stations.make(name))
@@ -225,10 +224,13 @@ def test_two_daemons_started_at_once_agree_on_one_session(stations: Stations) ->
         station.ready()
     for station, line in start_all:
         station.up(line)
+    for station, line in start_all:  # what was begun at once has been decided by then
+        until("it has beaten a while", lambda s=station, n=line: s.status(n)["session_age_s"] > 0.5)  # type: ignore[misc]
+    agreed = {station.name: len(station.logged("session_agreed")) for station, _ in start_all}
     for number in range(3):
         identifier = f"agreed-{number}"
         for station, line in start_all:
             done = station.hotline("send", line, "x", "--id", identifier, "--wait", "delivered")
             assert done.code == 0
     for station, _ in start_all:
-        assert len(station.logged("session_agreed")) <= 2
+        assert len(station.logged("session_agreed")) == agreed[station.name] <= 4

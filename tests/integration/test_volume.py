@@ -10,7 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from support.processes import Running, until
+from support.processes import until
 from support.stations import Message, Refused, Station, Stations, message
 
 PRECEDENCES = ("FLASH", "IMMEDIATE", "PRIORITY", "ROUTINE")
@@ -39,9 +39,7 @@ def test_a_thousand_each_way_arrive_once_and_in_order(stations: Stations, tmp_pa
     for station, line in zip(pair, ("bravo", "alpha"), strict=True):
         path = tmp_path / f"{station.name}.ndjson"
         sent[line] = batch(path, station.name, 1000, rng)
-        senders.append(
-            Running("--config", station.path, "send", line, "--batch", path, "--wait", "delivered")
-        )
+        senders.append(station.begin("send", line, "--batch", path, "--wait", "delivered"))
     assert [sender.wait() for sender in senders] == [0, 0]
     for station, line in zip(pair, ("bravo", "alpha"), strict=True):
         station.settled(line)

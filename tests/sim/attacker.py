@@ -73,7 +73,7 @@ class Attacker:
             self.world.mark("a replay got its one answer")
 
         near.on_data = received
-        station.when(lambda: station.answer(far))
+        self.world.call(station.name, far)
         near.out.put(data)
         self.world.after(HANDSHAKE_TIMEOUT_S + 2, near.close)
 

@@ -129,8 +129,12 @@ class Chaos:
         dark = self.random.random() < 0.5
         self._restart(station, self._while())
 
+        untold = station.alive and station.writer.untold > 0
+
         def follow() -> None:
             if dark:
+                if untold:
+                    self.world.mark("power loss between commit and answer")
                 station.lose_power()
 
         return follow
@@ -147,7 +151,8 @@ class Chaos:
 
     def _full(self) -> None:
         disk = self._station().disk
-        disk.room_bytes = self.random.choice([0, 0, 5000, 50_000])
+        disk.room_bytes = self.random.choice([0, 0, 5000, 50_000, 200_000])
+        disk.reserve_bytes = self.random.choice([0, 30_000])
 
         def free() -> None:
             disk.room_bytes = None

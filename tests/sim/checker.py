@@ -67,6 +67,8 @@ class Checker:
         """A head was signed, in a transaction that may yet be undone."""
         direction = self.directions[pairing.station.identity, pairing.peer_name]
         direction.signed[signature] = (position.number, position.head)
+        if position.number > next(reversed(direction.sealed_at), 0):  # not one sent again
+            direction.sealed_at[position.number] = self.world.now
 
     def signed_receipt(self, pairing: WatchedPairing, position: Position) -> None:
         """A receipt is being signed: the disk has it, or the signature is a lie."""
@@ -233,6 +235,8 @@ class Checker:
             raise Violation(f"{name}: {len(line.links.by_conn)} connections on one line")
         if runner.station.writer.waiting > _COMMITS:
             raise Violation(f"{name}: {runner.station.writer.waiting} commits wait")
+        if any(link.early for link in line.links.by_conn.values()):
+            self.world.mark("a frame came before our agreement")
         current = line.links.current
         if current is not None and current.session is not None:
             writer = current.session._writer
@@ -270,7 +274,7 @@ class Checker:
         who, whom, now = station.identity, runner.peer, self.world.now
         pace = self.world.options.heartbeat_s
         longest = max(pace[who], pace[whom])
-        slack = 0.2 + 4 * self.world.options.commit_s[1]
+        slack = 0.2 + 4 * self.world.options.slowest_commit_s
         silence = now - self.heard[who, whom]
         if silence > MISSED_DEGRADED * longest + slack:
             raise Violation(f"{station.name} says up to {whom} after {silence:.1f} s of silence")

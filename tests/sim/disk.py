@@ -89,6 +89,8 @@ class Disk:
         self.images: dict[str, _Image] = {}
         self.room_bytes: int | None = None
         """How much files may still grow; None: without bound."""
+        self.reserve_bytes = 0
+        """Below so much room the daemon wants no more from the peer."""
         self.refused = 0
         """Writes that found no room."""
         self.fail_sync = ""
@@ -96,6 +98,10 @@ class Disk:
         self.dies_after: int | None = None
         """Writes and syncs until the process dies in one."""
         self.dead = False
+
+    def has_room(self) -> bool:
+        """Answer the line, as the daemon does by asking the file system."""
+        return self.room_bytes is None or self.room_bytes >= self.reserve_bytes
 
     # --- what SQLite asks ---
 
@@ -199,6 +205,7 @@ class Disk:
         for name, content in backup.items():
             path = self.folder / name
             path.write_bytes(content)
+            path.chmod(0o600)
             self.images[str(path)] = _Image(content)
             self.images[str(path)].named = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from sim.ledger import RANK, Direction, Said, Violation, body_of
@@ -23,7 +24,9 @@ def pages(station: Station, side: Side, line: int, after: int) -> list[MessageVi
     while True:
         start = found[-1].row if found else after
         more = station.read(
-            lambda reader, start=start: reader.page(side, line=line, after=start, most=_PAGE)
+            lambda reader, start=start: reader.page(  # type: ignore[misc]
+                side, line=line, after=start, most=_PAGE
+            )
         )
         if not more:
             return found
@@ -123,3 +126,19 @@ def _state_is_true(world: World, direction: Direction, said: Said, view: Message
         raise Violation(f"{said.id} is called {now}, and {direction.reader} shows it")
     if now is State.ACKNOWLEDGED and not world.operators.answered(direction, said.id):
         raise Violation(f"{said.id} is called acknowledged, and nobody over there did")
+
+
+def inspect_order(direction: Direction) -> None:
+    """Of what waited when a run was sealed, the most urgent went first, and of that the oldest."""
+    if direction.troubled:
+        return
+    order = [(direction.said[name], number) for name, number in direction.shown.items()]
+    runs = list(direction.sealed_at)
+    for place, (early, number) in enumerate(order):
+        sealed_at = direction.sealed_at[runs[bisect_left(runs, number)]]
+        for late, _ in order[place + 1 :]:
+            if late.accepted_at < sealed_at and (
+                late.precedence < early.precedence
+                or (late.precedence == early.precedence and late.accepted_at < early.asked_at)
+            ):
+                raise Violation(f"{late.id} waited, and {early.id} went before it")

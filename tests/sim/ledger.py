@@ -41,7 +41,8 @@ class Said:
     cancelled: bool = False
     """The operator was told that it was taken back."""
     state: State = State.QUEUED
-    accepted_at: float = 0.0
+    asked_at: float = 0.0
+    accepted_at: float = float("inf")
 
 
 @dataclass
@@ -55,6 +56,8 @@ class Direction:
     """Ids in the reader's inbox with their log numbers, in order."""
     cursor: int = 0
     signed: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
+    sealed_at: dict[int, float] = field(default_factory=dict)
+    """When a run was sealed, by the number of its last entry."""
     left: dict[int, bytes] = field(default_factory=dict)
     """Heads that left the author, by number."""
     delivered_up_to: int = 0

@@ -8,6 +8,7 @@ RARE_PATHS: Final = (
     "FLASH overtook parts",
     "a cancel came after the seal",
     "a commit found the disk full",
+    "a frame came before our agreement",
     "a full disk took commits again",
     "a message was taken back",
     "a receipt was lost",

@@ -134,8 +134,9 @@ class Operators:
             ),
             wall_ns,
         )
-        if not station.is_clone:
-            self._direction(runner).said.setdefault(said.id, said)
+        if not station.is_clone and said.id not in self._direction(runner).said:
+            self._direction(runner).said[said.id] = said
+            said.asked_at = self.world.now
         self._requests += 1
         request = self._requests
         self._asked[request] = (station, runner.peer, said)
@@ -162,7 +163,7 @@ class Operators:
             self.world.mark("a repeated send was recognised")
         self._is_durable(station, said)
         said.answered = not station.is_clone
-        said.accepted_at = self.world.now
+        said.accepted_at = min(said.accepted_at, self.world.now)
 
     def _is_durable(self, station: Station, said: Said) -> None:
         """Accepted means durable: asked of the disk, not of the station."""

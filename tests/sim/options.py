@@ -40,6 +40,8 @@ class Options:
     """Bytes a second of every way; None: fast."""
     crumbs: bool
     commit_s: tuple[float, float]
+    slow_disk: str
+    """The station whose commits take ten times as long."""
     send_buffer: int
     faults: tuple[str, ...]
     fault_gap_s: float
@@ -50,8 +52,8 @@ class Options:
     session_s: float
 
     @classmethod
-    def of(cls, seed: int, **fixed: Any) -> Options:
-        """Draw the options of a seed; ``fixed`` ones are as told."""
+    def of(cls, seed: int, *, brief: bool = False, **fixed: Any) -> Options:
+        """Draw the options of a seed; ``fixed`` ones are as told, ``brief`` worlds end early."""
         random = Random(f"options {seed}")
         stations = NAMES[: random.choice([2, 2, 2, 3])]
         pairs = [(NAMES[0], other) for other in stations[1:]]
@@ -64,7 +66,7 @@ class Options:
         pace = random.choice([1.0, 5.0, 20.0, 30.0])
         # A heartbeat is a record of 4 KiB: at 64 kbit/s two a second would be all that the link does.
         rate = random.choice([None, None, None, 1e6, 1e5, 8e3 if pace > 1 else 4e4])
-        chaos_s = pace * random.choice([20, 40, 80])
+        chaos_s = pace * (random.choice([20, 40, 80]) if not brief else 12)
         options = cls(
             seed=seed,
             real=seed % 8 == 0,
@@ -77,7 +79,8 @@ class Options:
             delay_s=random.choice([0.0005, 0.02, 0.02, 0.3]),
             rate=rate,
             crumbs=random.random() < 0.2,
-            commit_s=random.choice([(0.0002, 0.004), (0.0002, 0.004), (0.01, 0.2)]),
+            commit_s=random.choice([(0.0002, 0.004), (0.0002, 0.004), (0.005, 0.08)]),
+            slow_disk=random.choice(["", "", *stations]),
             send_buffer=random.choice([16, 64, 256]) * 1024,
             faults=tuple(one for one in FAULTS if random.random() < 0.6),
             fault_gap_s=chaos_s / random.choice([4, 8, 16, 32]),
@@ -88,6 +91,16 @@ class Options:
             session_s=random.choice([pace * 8, 600.0, SESSION_S]),
         )
         return replace(options, **fixed)
+
+    def commit_takes(self, station: str) -> tuple[float, float]:
+        """Give the least and the most that a commit takes somewhere."""
+        low, high = self.commit_s
+        return (10 * low, 10 * high) if station == self.slow_disk else (low, high)
+
+    @property
+    def slowest_commit_s(self) -> float:
+        """The most that a commit takes anywhere."""
+        return self.commit_s[1] * (10 if self.slow_disk else 1)
 
     def addresses(self, who: str, whom: str) -> tuple[str, ...]:
         """Give where who dials whom."""

@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
+from sim.runner import Runner
+
 from hotline.line import agreement, applying, liveness, sealing
 from hotline.line.line import Line
 from hotline.line.links import Link
@@ -22,7 +24,6 @@ from hotline.noise.cipherstate import CipherState
 from hotline.store import connection
 from hotline.store.transaction import SqliteTransaction
 from hotline.wire import heads
-from sim.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,14 +110,13 @@ def _early_frames_dropped(plant: Callable[[object, str, Any], None]) -> None:
 
 
 def _floor_too_late(plant: Callable[[object, str, Any], None]) -> None:
-    """A hello is held against what we hold when it comes, not when it was asked for."""
-    original = Line._take_hello
+    """A hello is held against what we hold by now, not when the peer wrote it."""
+    original = agreement.examine
 
-    def take_hello(self: Line, link: Any, hello: Any, moment: Any) -> None:
-        link.floor = agreement.floor_of(self.record)
-        original(self, link, hello, moment)
+    def examine(tx: Any, line: int, pairing: Any, hello: Any, _floor: Any, wall_ns: int) -> Any:
+        return original(tx, line, pairing, hello, agreement.floor_of(tx.line(line)), wall_ns)
 
-    plant(Line, "_take_hello", take_hello)
+    plant(agreement, "examine", examine)
 
 
 def _accepted_before_commit(plant: Callable[[object, str, Any], None]) -> None:
@@ -144,30 +144,24 @@ def _halt_not_kept(plant: Callable[[object, str, Any], None]) -> None:
     plant(agreement, "put_halt", put_halt)
 
 
-def _old_receipt_taken(plant: Callable[[object, str, Any], None]) -> None:
-    """The last receipt that comes is kept, not the one over the longest log."""
+def _oldest_first(plant: Callable[[object, str, Any], None]) -> None:
+    """The queue is drained in the order of asking, whatever is urgent."""
+    original = SqliteTransaction.queued
 
-    def take_receipt(
-        tx: Any, line: int, pairing: Any, receipt: Any, wall_ns: int
-    ) -> Any:
-        record = replace(tx.line(line), receipt=None)
-        return original(_Forgetful(tx, record), line, pairing, receipt, wall_ns)
+    def queued(self: SqliteTransaction, line: int, most: int) -> Any:
+        return sorted(original(self, line, most), key=lambda queued: queued.row)
 
-    original = sealing.take_receipt
-    plant(sealing, "take_receipt", take_receipt)
+    plant(SqliteTransaction, "queued", queued)
 
 
-class _Forgetful:
-    """A transaction in which the line's record is as told."""
+def _precedence_upside_down(plant: Callable[[object, str, Any], None]) -> None:
+    """The least urgent goes first."""
+    original = SqliteTransaction.queued
 
-    def __init__(self, tx: Any, record: Any) -> None:
-        self._tx, self._record = tx, record
+    def queued(self: SqliteTransaction, line: int, most: int) -> Any:
+        return original(self, line, most)[::-1]
 
-    def line(self, _line: int) -> Any:
-        return self._record
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tx, name)
+    plant(SqliteTransaction, "queued", queued)
 
 
 def _window_without_bound(plant: Callable[[object, str, Any], None]) -> None:
@@ -216,7 +210,8 @@ BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
         _floor_too_late,
         _accepted_before_commit,
         _halt_not_kept,
-        _old_receipt_taken,
+        _oldest_first,
+        _precedence_upside_down,
         _window_without_bound,
         _said_before_durable,
         _damage_forgiven,

@@ -28,7 +28,7 @@ class Socket:
         self.end = end
         self.closing = False
         self._pumping = False
-        end.on_data = lambda data: runner.station.when(lambda: self._received(data))
+        end.on_data = self._arrived
         end.on_end = lambda how: runner.station.when(lambda: self._ended(how))
         end.on_room = self.writable
 
@@ -55,9 +55,14 @@ class Socket:
         self.runner.sockets.pop(self.conn, None)
         self.end.close(farewell)
 
-    def _received(self, data: bytes) -> None:
+    def _arrived(self, data: bytes) -> None:
+        genuine = not (self.end.spliced or self.end.tampered)
+        self.runner.station.when(lambda: self._received(data, genuine=genuine))
+
+    def _received(self, data: bytes, *, genuine: bool) -> None:
         if not self.closing and self.runner.station.alive:
-            self.runner.heard(self, data)
+            if genuine:
+                self.runner.heard()
             self.runner.tell(lambda line, at: line.received(self.conn, data, at))
 
     def _ended(self, how: str) -> None:
@@ -89,11 +94,10 @@ class Runner:
         """Tell whether entries were in flight before the last input."""
         return self._was_sending
 
-    def heard(self, socket: Socket, data: bytes) -> None:
-        """Bytes came in: note it, outside the line, if they are the peer's own."""
-        if data and not socket.end.spliced and not socket.end.tampered:
-            world = self.station.world
-            world.checker.heard[self.station.identity, self.peer] = world.now
+    def heard(self) -> None:
+        """Bytes came in that the peer's station sent and nobody touched: noted outside the line."""
+        world = self.station.world
+        world.checker.heard[self.station.identity, self.peer] = world.now
 
     def kernel_took_all(self, conn: int) -> bool | None:
         """Answer as TIOCOUTQ would."""
@@ -184,8 +188,10 @@ class Runner:
                     )
                 )
                 return
+            if target is None:
+                return
             near, far = world.join(station.name, target)
-            world.station(target).when(lambda: world.station(target).answer(far))
+            world.call(target, far)
             station.when(lambda: self.serve(effect.conn, near, dialled=True))
 
         target = world.resolve(effect.address)
@@ -203,6 +209,7 @@ class Runner:
 
         def ring() -> None:
             if station.alive and station.life == life and self._alarm == deadline:
+                self._alarm = 0.0
                 station.when(self._wake)
 
         station.world.at(max(station.world_time(deadline), station.world.now), ring)
@@ -210,6 +217,5 @@ class Runner:
     def _wake(self) -> None:
         if not self.station.alive:
             return
-        self._alarm = 0.0
         self.tell(lambda line, at: line.wake(at))
         self.station.world.checker.woken(self)

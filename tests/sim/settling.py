@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import apsw
+from sim.inspection import inspect_order
 from sim.ledger import Violation
 
 from hotline.line.liveness import LineState
@@ -32,6 +33,8 @@ def settle(world: World) -> None:
     if unsettled:
         raise Violation(f"healed, and not settled in time: {unsettled}")
     world.checker.inspect()
+    for direction in world.checker.directions.values():
+        inspect_order(direction)
     for station in world.stations:
         _disk_agrees(world, station)
 
@@ -43,8 +46,12 @@ def _slowness_s(world: World) -> float:
     for station in world.stations:
         for record in station.durable_records.values():
             waiting += record.queued_bytes + 1_000_000 * (record.queued > 0)
-    rate = options.rate or 10_000_000.0
-    return 8 * max(options.heartbeat_s.values()) + 3 * waiting / rate + 200 * options.commit_s[1]
+    # A window may stay at its least, one record a round trip, where disks are slow and uneven.
+    turn_s = 4 * options.delay_s + 4 * options.slowest_commit_s
+    rate = min(options.rate or 10_000_000.0, 3584 / turn_s)
+    return (
+        8 * max(options.heartbeat_s.values()) + 3 * waiting / rate + 200 * options.slowest_commit_s
+    )
 
 
 def _unsettled(world: World) -> str:

@@ -44,7 +44,7 @@ class Station:
     def __init__(self, world: World, name: str, disk: Disk, *, clone_of: Station | None) -> None:
         self.world = world
         self.name = name
-        self.identity = clone_of.identity if clone_of else name
+        self.identity: str = clone_of.identity if clone_of else name
         self.is_clone = clone_of is not None
         options = world.options
         self.keys, self.card = crypto.identity(self.identity, options.seed, real=options.real)
@@ -110,9 +110,12 @@ class Station:
                 self.disk.store, station_id=self.card.id, vfs=self.world.vfs.name
             )
         except StoreError as error:
-            self.world.trace(self.name, "cannot start", type(error).__name__)
+            self.world.trace(self.name, "cannot start", type(error).__name__, error)
             self.world.after(_RESTART_S[1], self.start)
             return
+        # All that is committed is in the database now, and synced; what the last process left
+        # unsynced in the log is of no transaction.
+        self.disk.rolled_back()
         self.life += 1
         self.alive, self.stopping, self.failed = True, False, False
         self.frozen, self._deferred = False, []
@@ -126,7 +129,7 @@ class Station:
             for peer in self.world.peers_of(self):
                 self._add_line(peer)
         except StoreError as error:
-            self.world.trace(self.name, "cannot start", type(error).__name__)
+            self.world.trace(self.name, "cannot start", type(error).__name__, error)
             self._gone()
             self.world.after(_RESTART_S[1], self.start)
             return
@@ -144,7 +147,10 @@ class Station:
         pairing = WatchedPairing(self, peer, self.keys, self.card, card)
         runner = Runner(self, peer)
         line_world = LineWorld(
-            self.world.ephemerals, self.world.random.random, runner.kernel_took_all
+            self.world.ephemerals,
+            self.world.random.random,
+            runner.kernel_took_all,
+            self.disk.has_room,
         )
         addresses = options.addresses(self.identity, peer)
         runner.line = Line(
@@ -198,7 +204,7 @@ class Station:
 
     def store_failed(self, error: StoreError) -> None:
         """Sign nothing more, and go; a supervisor starts us anew."""
-        self.world.trace(self.name, "store failed", str(error)[-60:])
+        self.world.trace(self.name, "store failed", error)
         self.world.mark("exit on an I/O error")
         self.later(0.0, self._exit, ordered=True)
 
@@ -300,7 +306,7 @@ class _Caller:
         station.later(HANDSHAKE_TIMEOUT_S, self._timed_out)
 
     def _timed_out(self) -> None:
-        if self._end is not None and not self._asked:
+        if not self._asked:
             self._end.close()
 
     def _received(self, data: bytes) -> None:

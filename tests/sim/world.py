@@ -71,6 +71,8 @@ if TYPE_CHECKING:
     from sim.options import Options
     from sim.runner import Runner
 
+    from hotline.model import LineRecord
+
 _TRACED = 80
 _PROBES = 40
 _INSPECTIONS = 4
@@ -202,9 +204,13 @@ class World:
             self.ways[source, target] = found
         return found
 
-    def station(self, host: str) -> Station:
-        """Give the station on a host."""
-        return next(one for one in self.stations if one.name == host)
+    def call(self, host: str, end: End) -> None:
+        """A connection comes in at a host."""
+        called = next((one for one in self.stations if one.name == host and one.alive), None)
+        if called is None:
+            end.close()  # whoever listened has gone meanwhile
+        else:
+            called.when(lambda: called.answer(end))
 
     def resolve(self, address: str) -> str | None:
         """Give the host that an address leads to: with a clone about, one of two."""
@@ -238,7 +244,8 @@ class World:
 
     def line_number(self, station: Station, peer: str) -> int:
         """Give the number of a line in its store."""
-        return next(r.line for r in station.read(lambda r: r.lines()) if r.name == peer)
+        records: list[LineRecord] = station.read(lambda reader: reader.lines())
+        return next(record.line for record in records if record.name == peer)
 
     def holds(self, direction: Direction, number: int | None) -> bool:
         """Tell whether the reader's disk has an entry, whatever happens to it now."""
@@ -276,6 +283,7 @@ class World:
     def trace(self, *words: Any) -> None:
         """Note a transition."""
         text = f"{self.now:12.6f} " + " ".join(map(str, words))
+        text = text.replace(str(self.folder), "")
         self.recent.append(text)
         self._digest.update(text.encode())
 

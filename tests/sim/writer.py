@@ -50,7 +50,7 @@ class Writer:
         batch: list[Commit] = []
         while self._queue and len(batch) < _BATCH_COMMITS:
             batch += self._queue.popleft()
-        low, high = self.station.world.options.commit_s
+        low, high = self.station.world.options.commit_takes(self.station.identity)
         took_s = self.station.world.random.uniform(low, high)
         self.station.later(took_s, lambda: self._write(batch))
 

@@ -101,6 +101,7 @@ class Station:
         self.log_settings: dict[str, int] = {}
         self.lines: dict[str, dict[str, Any]] = {}
         self.daemon: Running | None = None
+        self._begun: list[Running] = []
         self.write()
 
     @property
@@ -189,15 +190,21 @@ class Station:
         self.running.kill()
 
     def clean_up(self) -> None:
-        """End the daemon if it still runs, even if it is stopped by a signal."""
-        if self.daemon is not None and self.daemon.alive:
-            self.daemon.kill()
+        """End what still runs, even if it is stopped by a signal."""
+        for running in (*self._begun, self.daemon):
+            if running is not None and running.alive:
+                running.kill()
 
     # --- operators ---
 
     def hotline(self, *arguments: str, stdin: bytes = b"") -> Done:
         """Run a verb to its end."""
         return hotline("--config", self.path, *arguments, stdin=stdin)
+
+    def begin(self, *arguments: str | Path) -> Running:
+        """Start a verb; if the test leaves it running, it is ended with the station."""
+        self._begun.append(Running("--config", self.path, *arguments))
+        return self._begun[-1]
 
     def json(self, *arguments: str, stdin: bytes = b"") -> list[dict[str, Any]]:
         """Run a verb with --json, which must succeed, and give the objects on its stdout."""
@@ -304,6 +311,13 @@ class Stations:
     def running_pair(self, **settings: Any) -> tuple[Station, Station]:
         """Make alpha and bravo, start both, and wait until the line is up."""
         alpha, bravo = self.pair(**settings)
+        start(alpha, bravo)
+        return alpha, bravo
+
+    def one_session(self) -> tuple[Station, Station]:
+        """Do the same, but only alpha calls: two who call each other may begin with several."""
+        alpha, bravo = self.pair()
+        bravo.pin(alpha, calls=False)
         start(alpha, bravo)
         return alpha, bravo
 

@@ -1,0 +1,417 @@
+"""A peer that holds the right keys and keeps no rule, and honest lines on a nearly full disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from hotline import limits
+from hotline.line.pairing import Pairing
+from hotline.line.session import Session
+from hotline.model import Decision, Position, Precedence, Side, State
+from hotline.wire import entries, frames, heads
+from support.line_world import EPHEMERALS, End, LineWorld, Station, identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+SOON_S: Final = 0.1
+"""Longer than the disk takes for anything here, shorter than any timer of a line."""
+
+
+class Rogue(End):
+    """Its own end of a connection to a station's line, spoken by hand; ``got`` is every frame."""
+
+    def __init__(self, world: LineWorld, victim: Station) -> None:
+        super().__init__(world, victim, None)
+        keys, card = identity(world.other(victim).name)
+        self.pairing = Pairing(keys, card, identity(victim.name)[1])
+        self.own = Position(0, self.pairing.own_zero)
+        self.peer = Position(0, self.pairing.peer_zero)
+        self.session: Session
+        self.got: list[frames.Frame] = []
+        self.reads = True
+        self._beats = 0
+
+    # --- what the world asks of an end ---
+
+    @property
+    def unacknowledged(self) -> bool:
+        return not self.reads
+
+    def pump(self) -> None:
+        while self.reads and self.conn is not None:
+            data = self.station.line.pull(self.conn, limits.SEND_BYTES)
+            if not data:
+                break
+            self._take(data)
+
+    def hang_up(self, farewell: bytes) -> None:
+        self.open = False
+        if self.reads:
+            self._take(farewell)
+
+    def _send_end(self) -> None:
+        self.open = False
+
+    def _take(self, data: bytes) -> None:
+        self.got += self.session.receive(data)
+
+    # --- what the rogue does ---
+
+    def stands(self) -> bool:
+        """Tell whether the station still serves this connection."""
+        return self.open
+
+    def call(self, *, accepting: bool = True) -> Rogue:
+        """Make a session and agree to it, without a heartbeat."""
+        self.session = Session(self.pairing, EPHEMERALS, initiator=True)
+        self.conn = self.station.line.accepted("rogue", self.station.moment())
+        self.station.ends[self.conn] = self
+        self.open, self._beats = True, 0
+        while not self.session.is_open:
+            self.flush()
+        self.say(
+            frames.Hello(
+                *(self.own.number, self.own.head, self.peer.number, self.peer.head),
+                receipted=0,
+                interval_ms=5000,
+                accepting=accepting,
+                choice=0,
+            )
+        )
+        self.world.run(SOON_S)
+        assert self.station.events("session_agreed"), "the rogue has not even begun"
+        return self
+
+    def say(self, *said: frames.Frame) -> None:
+        """Send frames so that all of them arrive in one read."""
+        for frame in said:
+            self.session.push(frame)
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand over what waits."""
+        data = b"".join(iter(lambda: self.session.pull(limits.MIB), b""))
+        conn = self.conn
+        assert conn is not None
+        if data and self.open:
+            self.station.do(lambda line, at: line.received(conn, data, at))
+        self.pump()
+
+    def beat(self, **changed: Any) -> frames.Heartbeat:
+        """Give the next heartbeat; it echoes nothing."""
+        self._beats += 1
+        own, peer = self.own, self.peer
+        honest = frames.Heartbeat(
+            number=self._beats,
+            time_ns=1,
+            echo=0,
+            held_us=0,
+            interval_ms=5000,
+            own_number=own.number,
+            own_head=own.head,
+            peer_number=peer.number,
+            peer_head=peer.head,
+            receipted=0,
+            accepting=True,
+            attended=True,
+        )
+        return replace(honest, **changed)
+
+    def flips(self) -> tuple[frames.Heartbeat, frames.Heartbeat]:
+        """Give two heartbeats: nothing is taken in, and then everything again from the start."""
+        return self.beat(accepting=False), self.beat(accepting=True)
+
+    def run(self, *written: entries.Entry) -> frames.Entries:
+        """Give the next run of the rogue's log, signed."""
+        data = tuple(entries.encode(entry) for entry in written)
+        first = self.own.number + 1
+        self.own = Position(self.own.number + len(data), heads.chain(self.own.head, data)[-1])
+        return frames.Entries(first, data, self.pairing.sign_head(self.own))
+
+    def receipt(self, upto: int) -> frames.ReceiptFrame:
+        """Give an honest receipt for what was got, up to a number."""
+        data: dict[int, bytes] = {}
+        for run in self.all(frames.Entries):
+            data |= dict(enumerate(run.entries, run.first))
+        head = heads.chain(self.pairing.peer_zero, [data[n] for n in range(1, upto + 1)])[-1]
+        signature = self.pairing.sign_receipt(Position(upto, head), 1)
+        return frames.ReceiptFrame(upto, head, 1, signature)
+
+    def all(self, kind: type[Any]) -> list[Any]:
+        """Give every frame of one kind that was got."""
+        return [frame for frame in self.got if isinstance(frame, kind)]
+
+    def times_got(self, number: int) -> int:
+        """Count how often an entry came."""
+        return sum(run.first <= number <= run.last for run in self.all(frames.Entries))
+
+
+@pytest.fixture
+def rogue(make_world: Callable[..., LineWorld]) -> Rogue:
+    """Give a rogue before a station that is up and waits for its peer."""
+    world = make_world(11)
+    world.checks = False
+    return Rogue(world, world.arbiter.start())
+
+
+def rows(station: Station, table: str) -> int:
+    """Count a table's rows, past the store."""
+    import apsw
+
+    database = apsw.Connection(str(station.path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        count = database.execute(f"SELECT count(*) FROM {table}").get  # noqa: S608 - our own word
+    finally:
+        database.close()
+    assert isinstance(count, int)
+    return count
+
+
+# --- parts ----------------------------------------------------------------------------------------
+
+
+def parts(size_bytes: int, most: int = 10**6) -> list[entries.Part]:
+    """Cut a message of some 10 kB into parts of a size; the last has what is left."""
+    message = entries.Message("big", Precedence.ROUTINE, 1, None, "a", "s", "x" * 10_000)
+    whole = entries.encode(message)
+    assert len(whole) % size_bytes or size_bytes == 1
+    starts = range(0, len(whole), size_bytes)[:most]
+    return [
+        entries.Part("big", Precedence.ROUTINE, at, len(whole), whole[at : at + size_bytes])
+        for at in starts
+    ]
+
+
+@pytest.mark.parametrize("size_bytes", [1, limits.PART_BYTES - 1])
+def test_crumbs_of_a_message_halt_the_line(rogue: Rogue, size_bytes: int) -> None:
+    """A mebibyte in parts of a byte would cost a million rows, and ever more time for each."""
+    rogue.call().say(rogue.beat(), rogue.run(*parts(size_bytes, 8)))
+    rogue.world.run(SOON_S)
+    halt = rogue.station.record.halt
+    assert halt is not None, "the crumbs were taken"
+    assert halt.code == "peer-broke-rules"
+    assert f"{size_bytes} bytes" in halt.text
+    assert rogue.station.record.peer.number == 0
+    assert rogue.all(frames.Close)[-1].code == "halted"
+
+
+@pytest.mark.parametrize("size_bytes", [limits.PART_BYTES, 3000])
+def test_parts_of_a_decent_size_are_taken(rogue: Rogue, size_bytes: int) -> None:
+    """An honest peer on a slow link must not be halted, nor for the rest that its last part holds."""
+    cut = parts(size_bytes)
+    assert len(cut[-1].chunk) < limits.PART_BYTES
+    rogue.call().say(rogue.beat(), *(rogue.run(part) for part in cut))
+    rogue.world.run(SOON_S)
+    assert rogue.station.record.halt is None
+    assert rogue.station.inbox() == ["big"]
+    assert rogue.station.view("big", Side.PEER).body == "x" * 10_000
+
+
+# --- floods ---------------------------------------------------------------------------------------
+
+
+def test_a_flag_that_is_played_with_fills_no_disk(rogue: Rogue) -> None:
+    """Each flip cost a durable row for ever, and made a message look as if sent a thousand times."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    station.send("m1")
+    world.run(SOON_S)
+    assert rogue.times_got(1) == 1
+    for _ in range(500):
+        rogue.say(*rogue.flips())
+        world.run(0.001)
+    world.run(SOON_S)
+    assert rogue.times_got(1) > 1
+    assert rows(station, "resumption") <= 2
+    assert 1 < station.view("m1").attempts <= rogue.times_got(1)
+
+
+def test_attempts_count_what_was_sent(rogue: Rogue) -> None:
+    """An operator reads from it how often the peer was offered a message, not how often it might be."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    station.send("m1")
+    world.run(SOON_S)
+    for times in (2, 3, 4):
+        world.run(2.0)
+        rogue.say(*rogue.flips())
+        world.run(SOON_S)
+        assert station.view("m1").attempts == rogue.times_got(1) == times
+    # A disk so slow that the peer refuses again before anything was sent again.
+    world.commit_s = (2.5, 2.5)
+    for _ in range(2):
+        world.run(2.0)
+        rogue.say(*rogue.flips())
+    world.run(12)
+    world.commit_s = (0.001, 0.001)
+    assert rogue.session.is_open, "silence, not the flag, ended it"
+    assert station.view("m1").attempts == rogue.times_got(1) == 5
+
+
+def test_heartbeats_that_echo_nothing_are_answered_once(rogue: Rogue) -> None:
+    """Each was answered at once, and logged: a flood in made a flood out, and washed the log away."""
+    rogue.call()
+    before = len(rogue.all(frames.Heartbeat)), len(rogue.station.events("heartbeat"))
+    for _ in range(20):
+        rogue.say(*(rogue.beat() for _ in range(100)))
+        rogue.world.run(0.01)
+    assert rogue.station.state == "up"
+    after = len(rogue.all(frames.Heartbeat)), len(rogue.station.events("heartbeat"))
+    assert after == (before[0] + 1, before[1] + 1)
+
+
+def test_a_peer_that_does_not_read_is_let_go(rogue: Rogue) -> None:
+    """What it has us say would wait in memory without a bound, until the daemon is killed for it."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    for number in range(16):
+        station.send(f"m{number}", "b" * 7_900)
+    world.run(SOON_S)
+    assert rogue.all(frames.Entries)
+    rogue.reads = False
+    world.commit_s = (0.0001, 0.0001)
+    session = station.line.links.by_conn[rogue.conn or 0].session
+    assert session is not None
+    most = flips = 0
+    while rogue.stands() and flips < 1500:
+        rogue.say(*rogue.flips())
+        world.run(0.001)
+        most, flips = max(most, session.unsent_bytes), flips + 1
+    assert limits.UNSENT_BYTES < most <= limits.UNSENT_BYTES + limits.FRAME_BYTES
+    assert not rogue.stands(), "it is still served"
+    assert not station.line.knows(rogue.conn or 0)
+    assert station.state == "down"
+
+
+# --- acknowledgements and receipts ----------------------------------------------------------------
+
+
+def wilco(number: int, message_id: str) -> entries.Acknowledgement:
+    return entries.Acknowledgement(
+        f"ack.{number}.wilco", message_id, number, Decision.WILCO, 1, "lt kovac", ""
+    )
+
+
+def test_an_acknowledgement_without_a_receipt_ends_the_session(rogue: Rogue) -> None:
+    """A message was shown acknowledged and never delivered, and -1 of them were unacknowledged."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    station.send("m1")
+    world.run(SOON_S)
+    assert rogue.times_got(1) == 1
+    before = rogue.own
+    rogue.say(rogue.run(wilco(1, "m1")))
+    world.run(SOON_S)
+    assert not rogue.stands()
+    [failed] = station.events("session_failed")
+    assert failed["error"] == "ProtocolError"
+    assert "without a receipt" in failed["why"]
+    assert station.record.halt is None
+    assert station.view("m1").state is State.SENT
+    assert (station.record.delivered, station.record.acknowledged) == (0, 0)
+    assert station.record.peer.number == 0, "what broke the rule was taken in"
+    # The same acknowledgement, after the receipt, in another session.
+    rogue.own = before
+    rogue.call().say(rogue.beat(), rogue.receipt(1), rogue.run(wilco(1, "m1")))
+    world.run(SOON_S)
+    assert rogue.stands()
+    assert station.view("m1").state is State.ACKNOWLEDGED
+    assert (station.record.delivered, station.record.acknowledged) == (1, 1)
+
+
+@pytest.mark.parametrize("receipts", [[1], [1, 2], [1, 1, 2], [2]])
+def test_a_receipt_that_waits_behind_another_counts(rogue: Rogue, receipts: list[int]) -> None:
+    """An honest peer that answers quickly would be called a liar, at every try again."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    station.send("m1")
+    station.send("m2")
+    world.run(SOON_S)
+    assert rogue.times_got(2) == 1
+    last = receipts[-1]
+    answered = rogue.run(wilco(last, f"m{last}"))
+    rogue.say(*(rogue.receipt(upto) for upto in receipts), answered)
+    world.run(SOON_S)
+    assert rogue.stands()
+    assert station.events("session_failed") == []
+    assert station.view(f"m{last}").state is State.ACKNOWLEDGED
+    assert (station.record.delivered, station.record.acknowledged) == (last, 1)
+
+
+# --- disks with little room -----------------------------------------------------------------------
+
+
+def test_a_disk_that_is_full_at_the_hello_is_called_so_by_both(
+    make_world: Callable[..., LineWorld],
+) -> None:
+    """`session-lost` sends an operator to look for a broken cable while the disk runs over."""
+    world = make_world(12)
+    full, other = world.arbiter, world.second
+    full.start()
+    full.full = True
+    other.start()
+    world.run(100)
+    assert full.events("store_full")
+    assert (full.state, full.reason) == ("down", "not-accepting")
+    assert (other.state, other.reason) == ("down", "peer-not-accepting")
+    said = {reason for station in world.stations for _, _, reason in station.states()}
+    assert "session-lost" not in said
+    full.full = False
+    world.until_up()
+
+
+def test_a_reserve_is_kept_from_the_peer(world: LineWorld) -> None:
+    """A peer that fills our disk to the last byte leaves no room to acknowledge what it sent."""
+    author, reader = world.stations
+    reader.has_room = False
+    for number in range(5):
+        author.send(f"m{number}", "b" * 5000)
+    world.until(lambda: author.reason == "peer-not-accepting", 5)
+    world.run(SOON_S)
+    began = world.now
+    world.run(60)
+    assert author.states(began) == reader.states(began) == [], "it was called up at each try"
+    assert (reader.state, reader.reason) == ("degraded", "not-accepting")
+    assert (author.state, author.reason) == ("degraded", "peer-not-accepting")
+    assert reader.inbox() == []
+    assert author.record.delivered == 0
+    assert {author.view(f"m{n}").state for n in range(5)} <= {State.QUEUED, State.SENT}
+    # What the reserve is for.
+    reader.send("mine")
+    world.until(lambda: reader.record.delivered == 1, 5)
+    reader.has_room = True
+    world.until(lambda: author.record.delivered == 5, 20)
+    assert reader.inbox() == [f"m{n}" for n in range(5)]
+    world.until_up()
+    world.check_messages(settled=True)
+
+
+# --- queues ---------------------------------------------------------------------------------------
+
+
+def test_what_lives_does_not_wait_behind_what_has_expired(rogue: Rogue) -> None:
+    """An order would lie for seconds behind hundreds that nobody wants any more."""
+    station, world = rogue.station, rogue.world
+    rogue.call(accepting=False).say(rogue.beat(accepting=False))
+    for number in range(600):
+        station.send(f"old{number}", precedence=Precedence.FLASH, expires_s=3600)
+    station.send("live", precedence=Precedence.FLASH)
+    world.run(SOON_S)
+    assert station.record.queued == 601
+    station.wall_step_ns = 3601 * 10**9
+    began = world.now
+    rogue.say(rogue.beat())
+    took_s = world.until(lambda: rogue.times_got(1) == 1, 20)
+    assert took_s < SOON_S, "it waited for a timer"
+    assert world.now - began < 1
+    [run] = rogue.all(frames.Entries)
+    assert [entries.decode(data).id for data in run.entries] == ["live"]
+    assert station.view("live").state is State.SENT
+    world.run(5)
+    assert station.record.queued == 0
+    assert {station.view(f"old{n}").state for n in range(600)} == {State.EXPIRED}

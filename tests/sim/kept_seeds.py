@@ -1,0 +1,47 @@
+"""Worlds that once went wrong, or came close to it, each with its story. They stay for good.
+
+A seed alone would not keep: the next option to be drawn changes what it means. So what matters of a
+world is written down beside its seed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from sim.scenes import CLONED, RENEWING, UNEVEN
+
+
+class Kept(NamedTuple):
+    """One world, and what it once showed."""
+
+    seed: int
+    fixed: dict[str, Any]
+    story: str
+
+
+KEPT_SEEDS: Final = (
+    Kept(
+        0,
+        UNEVEN,
+        "north agrees to a session and sends at once; south's slow store still examines the hello."
+        " Frames that come in between were once thrown away, and the receipt for them never came.",
+    ),
+    Kept(
+        0,
+        RENEWING,
+        "while a new session is made, the old one still carries entries and receipts; a hello held"
+        " against what had come meanwhile once halted the line for a peer-log-lost that was none.",
+    ),
+    Kept(
+        578,
+        UNEVEN | {"delay_s": 0.3, "commit_s": (0.01, 0.2), "slow_disk": ""},
+        "receipts that come 0.3 s late for uneven disks shrink the window to one record a round"
+        " trip, and a long message takes minutes on a fast link: late, but it must arrive.",
+    ),
+    Kept(
+        1014,
+        CLONED | {"faults": ("full", "reset")},
+        "a clone finds out that it is one while its disk is full: the halt cannot be written, the"
+        " line dials again, and must not have signed anything by then.",
+    ),
+)

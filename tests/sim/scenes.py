@@ -1,0 +1,60 @@
+"""Worlds arranged so that something rare happens often: for planted bugs, and for marks."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_PAIR: Final[dict[str, Any]] = {
+    "stations": ("north", "south"),
+    "pairs": (("north", "south"),),
+    "dialling": (("north", "south"), ("south", "north")),
+    "dead_address": False,
+    "real": False,
+    "rate": None,
+    "crumbs": False,
+}
+
+QUICK: Final[dict[str, Any]] = {"real": False}
+"""Any world, without the cost of real cryptography."""
+
+UNEVEN: Final[dict[str, Any]] = _PAIR | {
+    "heartbeat_s": {"north": 1.0, "south": 1.0},
+    "faults": ("reset",),
+    "trouble": "",
+    "fault_gap_s": 4.0,
+    "session_s": 3600.0,
+    "commit_s": (0.005, 0.05),
+    "slow_disk": "south",
+    "delay_s": 0.0005,
+    "operation_gap_s": 0.3,
+    "chaos_s": 20.0,
+}
+"""One disk is slow and connections break: one station has agreed long before the other."""
+
+RENEWING: Final[dict[str, Any]] = UNEVEN | {
+    "faults": (),
+    "session_s": 2.0,
+    "delay_s": 0.3,
+    "operation_gap_s": 0.1,
+}
+"""One session after the other, on a long path, under load."""
+
+LOADED: Final[dict[str, Any]] = UNEVEN | {
+    "faults": (),
+    "slow_disk": "",
+    "rate": 60_000.0,
+    "operation_gap_s": 0.1,
+}
+"""More is asked for than the link can carry."""
+
+CLONED: Final[dict[str, Any]] = _PAIR | {
+    "dialling": (("north", "south"),),
+    "heartbeat_s": {"north": 5.0, "south": 5.0},
+    "faults": ("reset",),
+    "trouble": "clone",
+    "fault_gap_s": 6.0,
+    "operation_gap_s": 4.0,
+    "chaos_s": 60.0,
+    "delay_s": 0.3,
+}
+"""Two hosts with the same keys and the same log talk to one peer at once."""

@@ -1,0 +1,38 @@
+"""Two hundred worlds, the kept ones, and the proof that rare paths ran and that a seed is a seed."""
+
+from __future__ import annotations
+
+import pytest
+from sim.kept_seeds import KEPT_SEEDS, Kept
+from sim.main import Tally, live
+from sim.scenes import CLONED
+
+_SEEDS = 200
+_CLONED_SEEDS = 400
+"""At most so many until two clones have met in a fork; one in fifty does."""
+
+
+def test_many_worlds_hold_and_rare_paths_run() -> None:
+    """A line that loses, doubles, guesses or lies in any of these worlds does so for an operator."""
+    tally = Tally()
+    for seed in range(_SEEDS):
+        live(seed, tally, brief=True)
+    for seed in range(_CLONED_SEEDS):
+        if not tally.missing():
+            break
+        live(seed, tally, **CLONED)
+    assert not tally.missing(), f"rare paths never ran:\n{tally.told()}"
+
+
+@pytest.mark.parametrize("kept", KEPT_SEEDS, ids=lambda kept: str(kept.seed))
+def test_a_kept_seed_stays_good(kept: Kept) -> None:
+    """What went wrong once goes wrong again, unless somebody looks."""
+    live(kept.seed, **kept.fixed)
+
+
+@pytest.mark.parametrize("seed", [3, 8, 11])
+def test_a_seed_is_one_world(seed: int) -> None:
+    """A failure that cannot be run again cannot be understood (8 has real cryptography)."""
+    first, second = live(seed, brief=True), live(seed, brief=True)
+    assert first.fingerprint == second.fingerprint
+    assert first.marks == second.marks
