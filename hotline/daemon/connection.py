@@ -22,6 +22,10 @@ _TCP_USER_TIMEOUT: Final = 18
 _SIOCOUTQNSD: Final = 0x894B
 """Linux's number (tcp(7)): bytes in the send queue that have not been sent yet."""
 
+_TCP_INFO_BYTES: Final = 104
+_LAST_ACK_RECEIVED: Final = 56
+"""Where struct tcp_info (linux/tcp.h) has the milliseconds since the last acknowledgement."""
+
 
 def tune(stream: trio.SocketStream, user_timeout_s: float) -> None:
     """Send small units at once, and have the kernel give up on a dead path after a while."""
@@ -62,11 +66,13 @@ class Connection:
         self._reading.cancel()
         self._writable.set()
 
-    def kernel_took_all(self) -> bool | None:
+    def kernel_took_all(self, recent_s: float) -> bool | None:
         """Tell whether the peer's kernel has acknowledged all that left; None if that is unknown.
 
         What waits here because the peer's window is closed has not left: a stalled daemon's kernel
-        takes what its socket holds, answers that there is no room for more, and lives.
+        takes what its socket holds, answers each probe that there is no room for more, and lives.
+        What waits because our own network is gone has not left either, but then nothing answers:
+        so where anything waits, an acknowledgement within recent_s must tell the two apart.
         """
         try:
             sock = self._stream.socket.fileno()
@@ -74,9 +80,11 @@ class Connection:
                 struct.unpack("i", fcntl.ioctl(sock, number, bytes(4)))[0]
                 for number in (termios.TIOCOUTQ, _SIOCOUTQNSD)
             )
-        except (OSError, ValueError):
+            info = self._stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+            (last_ack_ms,) = struct.unpack_from("I", bytes(info), _LAST_ACK_RECEIVED)
+        except (OSError, ValueError, struct.error):
             return None
-        return bool(queued == unsent)
+        return bool(queued == 0 or (queued == unsent and last_ack_ms <= recent_s * 1000))
 
     async def run(self) -> None:
         """Move bytes until the connection ends; closes the socket."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hotline.errors import HotlineError
     from hotline.line.moment import Moment
     from hotline.line.pairing import Pairing
-    from hotline.model import LineRecord
+    from hotline.model import Halt, LineRecord
     from hotline.store.interface import Transaction
     from hotline.wire.frames import Frame
 
@@ -35,7 +35,13 @@ class Context:
         self.pairing = pairing
         self.has_room = has_room
         self.record = record
+        self.unrecorded_halt: Halt | None = None
         self.effects: list[Effect] = []
+
+    @property
+    def halt(self) -> Halt | None:
+        """Why the line has stopped, whether or not the disk has taken it; None if it has not."""
+        return self.unrecorded_halt or self.record.halt
 
     @property
     def line(self) -> int:

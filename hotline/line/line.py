@@ -15,6 +15,7 @@ from hotline.line import agreement
 from hotline.line.backoff import Backoff
 from hotline.line.context import Context
 from hotline.line.effects import Dial, Effect, Hangup, Writable
+from hotline.line.halting import Halting
 from hotline.line.links import Link, Links
 from hotline.line.liveness import TROUBLE_OF_CLOSE, TURNED_AWAY, LineState
 from hotline.line.receiving import Receiving
@@ -22,7 +23,7 @@ from hotline.line.recovery import Recovery
 from hotline.line.sending import Sending
 from hotline.line.session import Session
 from hotline.line.vitals import Vitals
-from hotline.model import Halt, LineRecord
+from hotline.model import LineRecord
 from hotline.wire import frames
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Line:
         self._context.flush = self._flush
         self._sending = Sending(self._context)
         self._receiving = Receiving(self._context)
+        self._halting = Halting(self._context)
         self._recovery = Recovery(self._context, self._sending, self._receiving)
         self.vitals = Vitals(
             heartbeat_s,
@@ -97,7 +99,7 @@ class Line:
         if self._receiving.accept_again(moment) or moment.now >= self._next_beat_at:
             self._beat(moment)
         self._sending.check_expiry(moment)
-        if self.record.halt is None and self.links.should_dial(moment.now):
+        if self._context.halt is None and self.links.should_dial(moment.now):
             link = self.links.dial(moment.now)
             self._context.effects.append(Dial(link.conn, link.address))
         self._send_more(moment)
@@ -114,7 +116,7 @@ class Line:
             self._sending.next_expiry_at,
             self.vitals.next_change(moment),
         ]
-        if self.record.halt is None:
+        if self._context.halt is None:
             times.append(self.links.next_deadline())
         return min(time for time in times if time is not None)
 
@@ -134,11 +136,7 @@ class Line:
         """An operator asks to try now; a halted line is looked at again from the start."""
         self.links.contact()
         self.links.next_dial_at = moment.now
-        if self.record.halt is not None:
-            self._context.commit(
-                lambda tx: agreement.put_halt(tx, self.record.line, None), self._halt_changed
-            )
-            self._context.report("line_unhalted", level="warning", was=self.record.halt.code)
+        self._halting.lift()
         return self.wake(moment)
 
     def set_attended(self, attended: bool, moment: Moment) -> list[Effect]:
@@ -246,7 +244,7 @@ class Line:
 
     def _opened(self, link: Link, moment: Moment) -> None:
         """Both attestations verified: should be called once per session, before any other frame."""
-        halt = self.record.halt
+        halt = self._context.halt
         if halt is not None and halt.code != agreement.PEER_LOG_LOST:  # that one may be recovering
             self._close(link, "halted", halt.text, moment)
             return
@@ -413,6 +411,7 @@ class Line:
             number = beat.number
             self._push(self.links.current, beat)
         self._sending.hint()
+        self._halting.remember()
         self.vitals.reassess(moment)
         self.vitals.report_heartbeat(moment, number)
 
@@ -462,19 +461,10 @@ class Line:
             self._broke(self.links.current, error, moment)
 
     def _halt(self, error: HaltError, moment: Moment) -> None:
-        """Stop until an operator acts: the two records disagree."""
-        halt = Halt(error.code, str(error), moment.wall_ns)
-        self._context.report("line_halted", level="error", code=error.code, why=str(error))
-        self._context.commit(
-            lambda tx: agreement.put_halt(tx, self.record.line, halt), self._halt_changed
-        )
+        """Stop until an operator acts, and tell the peer why."""
+        self._halting.halt(error, moment)
         for link in list(self.links.by_conn.values()):
             self._close(link, "halted", f"{error.code}: {error}", moment)
-
-    def _halt_changed(self, outcome: Any, moment: Moment) -> None:
-        if not isinstance(outcome, HotlineError):
-            self._context.record = outcome
-            self.vitals.reassess(moment)
 
     # --- effects ---
 

@@ -94,7 +94,7 @@ class Vitals:
 
     def _facts(self, moment: Moment) -> Facts:
         """Gather what is known now; the kernel is asked only when the peer is late."""
-        pulse, halt = self.pulse, self._context.record.halt
+        pulse, halt = self.pulse, self._context.halt
         heard_at = self.heard_at if self.heard_at is not None else moment.now
         if not self.standing or pulse is None:
             return Facts(moment.now, halt, standing=False, trouble=self._trouble, heard_at=heard_at)

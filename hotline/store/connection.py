@@ -16,6 +16,9 @@ WRITER_CACHE_BYTES: Final = 16 * MIB
 READER_CACHE_BYTES: Final = 2 * MIB
 """Fixed, so that memory does not grow with what is stored."""
 
+_LOG_PIECE_BYTES: Final = 64 * KIB
+"""SQLite's own files on Unix take less than 128 KiB in one write."""
+
 READER_BUSY_MS: Final = 5000
 """A reader may meet the moment in which another one recovers the log's index; it waits that out."""
 
@@ -33,6 +36,30 @@ _CONFIG: Final = (
     (apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1),
 )
 """The schema is ours and plain; whatever a planted file could make SQLite run is off."""
+
+
+def settle_log(path: Path, vfs: str | None) -> None:
+    """Write the write-ahead log once more, as it is read, and sync it, before it is used.
+
+    After a failed fsync the log may be in memory only, and marked clean there: a new process reads
+    all of it, and no later sync writes it. Were such a log moved into the database, a power loss
+    could bring back what really is on the disk of it, an older part, and replay that over newer
+    pages. So memory and disk are made one first. Raises apsw errors.
+    """
+    log = path.with_name(path.name + "-wal")
+    if not log.exists():
+        return
+    flags = [apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_READWRITE, 0]
+    file = apsw.VFSFile(vfs or apsw.vfs_names()[0], str(log), flags)
+    try:
+        size = file.xFileSize()
+        for offset in range(0, size, _LOG_PIECE_BYTES):
+            piece = file.xRead(min(_LOG_PIECE_BYTES, size - offset), offset)
+            file.xWrite(piece, offset)
+        if size:
+            file.xSync(apsw.SQLITE_SYNC_FULL)
+    finally:
+        file.xClose()
 
 
 def connect(path: Path, vfs: str | None) -> apsw.Connection:

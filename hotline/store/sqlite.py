@@ -53,6 +53,7 @@ class SqliteStore:
         self._failure: str | None = None
         self._wal_pages = 0
         self._readers: deque[apsw.Connection] = deque()  # its pop and append need no lock
+        connection.settle_log(path, vfs)
         self._database = connection.connect(path, vfs)
         try:
             self._prepare()
@@ -86,8 +87,6 @@ class SqliteStore:
         connection.make_writer(self._database)
         schema.migrate(self._database, taken)
         schema.claim(self._database, self._path, self._station_id)
-        # If the last run ended in a failed fsync, the log may be in memory only, and marked clean
-        # there. Moving it writes all of it once more, and syncs that.
         self._database.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     # --- writing ---

@@ -39,6 +39,17 @@ KEPT_SEEDS: Final = (
         " trip, and a long message takes minutes on a fast link: late, but it must arrive.",
     ),
     Kept(
+        5294,
+        {},
+        "a failed sync of the log leaves it in memory only; the next process moved it into the"
+        " database, and a power loss brought an older log back, which replayed old pages over newer.",
+    ),
+    Kept(
+        234,
+        {},
+        "the same, with an acceptance torn in two: the message stood in the queue, uncounted.",
+    ),
+    Kept(
         1014,
         CLONED | {"faults": ("full", "reset")},
         "a clone finds out that it is one while its disk is full: the halt cannot be written, the"

@@ -141,7 +141,7 @@ def _halt_not_kept(plant: Callable[[object, str, Any], None]) -> None:
     def put_halt(tx: Any, line: int, halt: Any) -> Any:
         return replace(tx.line(line), halt=halt)
 
-    plant(agreement, "put_halt", put_halt)
+    plant("hotline.line.halting", "put_halt", put_halt)
 
 
 def _oldest_first(plant: Callable[[object, str, Any], None]) -> None:

@@ -1,0 +1,52 @@
+"""Stopping until an operator acts: in force at once, and remembered as soon as the disk takes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hotline.errors import HaltError, HotlineError
+from hotline.line.agreement import put_halt
+from hotline.model import Halt
+
+if TYPE_CHECKING:
+    from hotline.line.context import Context
+    from hotline.line.moment import Moment
+
+
+class Halting:
+    """Puts a halt in force and lifts it; ``context.halt`` is what holds."""
+
+    def __init__(self, context: Context) -> None:
+        """Start with what the store remembers."""
+        self._context = context
+
+    def halt(self, error: HaltError, moment: Moment) -> None:
+        """Stop: the two records disagree."""
+        self._context.unrecorded_halt = Halt(error.code, str(error), moment.wall_ns)
+        self._context.report("line_halted", level="error", code=error.code, why=str(error))
+        self.remember()
+
+    def lift(self) -> None:
+        """An operator has the line looked at again from the start."""
+        halt = self._context.halt
+        if halt is not None:
+            self._context.unrecorded_halt = None
+            self._put(None)
+            self._context.report("line_unhalted", level="warning", was=halt.code)
+
+    def remember(self) -> None:
+        """Write down a halt that the disk has not taken yet; should be called now and then."""
+        if self._context.unrecorded_halt is not None:
+            self._put(self._context.unrecorded_halt)
+
+    def _put(self, halt: Halt | None) -> None:
+        line = self._context.line
+
+        def put(outcome: Any, _: Moment) -> None:
+            if isinstance(outcome, HotlineError):
+                return  # a full disk: the halt stays in force, and is written at a later beat
+            self._context.record = outcome
+            if self._context.unrecorded_halt is halt:
+                self._context.unrecorded_halt = None
+
+        self._context.commit(lambda tx: put_halt(tx, line, halt), put)
