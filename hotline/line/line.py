@@ -476,7 +476,9 @@ class Line:
         if link.session is None or not link.session.is_open:
             return
         if link.session.unsent_bytes > limits.UNSENT_BYTES:
-            link.deadline = 0.0  # the peer does not read: the next wake lets it go
+            if link.deadline != 0.0:  # the next wake lets it go
+                link.deadline = 0.0
+                self._context.report("session_unread", level="warning", conn=link.conn)
             return
         link.session.push(frame)
         self._context.effects.append(Writable(link.conn))
