@@ -23,6 +23,9 @@ _SIOCOUTQNSD: Final = 0x894B
 """Linux's number (tcp(7)): bytes in the send queue that have not been sent yet."""
 
 _TCP_INFO_BYTES: Final = 104
+_PROBE_S: Final = 0.5
+"""More than the first probe of a closed window takes on any sensible path."""
+
 _LAST_ACK_RECEIVED: Final = 56
 """Where struct tcp_info (linux/tcp.h) has the milliseconds since the last acknowledgement."""
 
@@ -52,6 +55,7 @@ class Connection:
         self._ended = ended
         self._writable = trio.Event()
         self._farewell: bytes | None = None
+        self._received_at = trio.current_time()
         self._scope = trio.CancelScope()
         self._reading = trio.CancelScope()
 
@@ -66,13 +70,14 @@ class Connection:
         self._reading.cancel()
         self._writable.set()
 
-    def kernel_took_all(self, recent_s: float) -> bool | None:
+    def kernel_took_all(self) -> bool | None:
         """Tell whether the peer's kernel has acknowledged all that left; None if that is unknown.
 
         What waits here because the peer's window is closed has not left: a stalled daemon's kernel
         takes what its socket holds, answers each probe that there is no room for more, and lives.
-        What waits because our own network is gone has not left either, but then nothing answers:
-        so where anything waits, an acknowledgement within recent_s must tell the two apart.
+        What waits because our own network is gone has not left either, but then nothing answers.
+        Probes come at times that double, so if they are answered, the last answer is no older than
+        half of the silence, and a little.
         """
         try:
             sock = self._stream.socket.fileno()
@@ -84,7 +89,10 @@ class Connection:
             (last_ack_ms,) = struct.unpack_from("I", bytes(info), _LAST_ACK_RECEIVED)
         except (OSError, ValueError, struct.error):
             return None
-        return bool(queued == 0 or (queued == unsent and last_ack_ms <= recent_s * 1000))
+        if queued == 0:
+            return True
+        silence_s = trio.current_time() - self._received_at
+        return bool(queued == unsent and last_ack_ms / 1000 <= silence_s / 2 + _PROBE_S)
 
     async def run(self) -> None:
         """Move bytes until the connection ends; closes the socket."""
@@ -109,6 +117,7 @@ class Connection:
                 return "session-lost"
             if not data:
                 return "truncated"
+            self._received_at = trio.current_time()
             self._received(bytes(data))
 
     async def _send(self) -> None:

@@ -195,7 +195,7 @@ class Station:
 
         def kernel_took_all(conn: int) -> bool | None:
             connection = connections.get(conn)
-            return None if connection is None else connection.kernel_took_all(config.heartbeat_s)
+            return None if connection is None else connection.kernel_took_all()
 
         world = World(system_ephemerals(MLKEM1024), self._uniform, kernel_took_all, self._has_room)
         line = Line(pairing, record, world, _addresses(config), config.heartbeat_s)

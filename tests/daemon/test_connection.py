@@ -192,14 +192,14 @@ async def test_the_kernel_tells_what_the_peer_has_taken() -> None:
     """On this rests whether silence is blamed on the network or on the peer's daemon."""
     async with connected() as ends:
         tune(ends.stream, 5.0)
-        assert ends.connection.kernel_took_all(60.0) is True
+        assert ends.connection.kernel_took_all() is True
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ends.stream.send_all, bytes(64 * 2**20))
             await trio.testing.wait_all_tasks_blocked()
-            assert ends.connection.kernel_took_all(60.0) is False
+            assert ends.connection.kernel_took_all() is False
             nursery.cancel_scope.cancel()
         await ends.stream.aclose()
-        assert ends.connection.kernel_took_all(60.0) is None
+        assert ends.connection.kernel_took_all() is None
 
 
 async def test_a_socket_that_is_reset_already_can_be_tuned() -> None:
