@@ -25,7 +25,7 @@ from hotline.line.session import Session
 from hotline.noise.ephemerals import system_ephemerals
 from hotline.noise.kem import MLKEM1024
 from support.processes import Done, Running, hotline, until
-from support.stations import Refused, Station, Stations, message
+from support.stations import Client, Refused, Station, Stations, message
 
 Pair = tuple[Station, Station]
 
@@ -168,9 +168,20 @@ def test_idle_operators_turn_others_away_and_not_into_hanging(pair: Pair) -> Non
     """A script that leaks connections made every later command hang for a minute without a word."""
     alpha, bravo = pair
     with contextlib.ExitStack() as opened:
-        idle = [opened.enter_context(alpha.client()) for _ in range(limits.CONTROL_CLIENTS)]
-        for client in idle:
-            client.call("status")
+        idle: list[Client] = []
+
+        def joined() -> bool:
+            """Tell whether one more was let in: a command before may not have left its place yet."""
+            client = opened.enter_context(alpha.client())
+            try:
+                client.call("status")
+            except (OSError, EOFError):
+                return False
+            idle.append(client)
+            return True
+
+        for _ in range(limits.CONTROL_CLIENTS):
+            until("there is a place for one more", joined)
         turned_away = hotline("--config", alpha.path, "status", timeout_s=10)
         assert turned_away.code == 3
         assert "went away" in turned_away.err
