@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import select
 import socket
 import time
@@ -31,9 +30,6 @@ LONGEST_POLL_S: Final = 3600.0
 
 RECEIVE_BYTES: Final = 256 * 1024
 
-SOCKET_PATH_BYTES: Final = 107
-"""What fits in sockaddr_un with its terminating zero."""
-
 
 class Client:
     """One connection to the daemon; requests may be posted before earlier ones are answered."""
@@ -53,7 +49,7 @@ class Client:
         """Reach the daemon at path, or raise UnreachableError with hint."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
-            _connect(sock, path)
+            sock.connect(str(path))
         except PermissionError:
             sock.close()
             raise UnreachableError(
@@ -186,17 +182,6 @@ class Client:
         return UnreachableError(
             f"the daemon at {self._where} went away", hint="see the daemon's own log"
         )
-
-
-def _connect(sock: socket.socket, path: Path) -> None:
-    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
-        sock.connect(str(path))
-        return
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        sock.connect(f"/proc/self/fd/{folder}/{path.name}")
-    finally:
-        os.close(folder)
 
 
 def _result(answer: dict[str, Any]) -> dict[str, Any]:

@@ -151,11 +151,6 @@ class StationConfig:
         return self.state / "store.db"
 
     @property
-    def lock_path(self) -> Path:
-        """The file that one daemon at a time holds locked."""
-        return self.state / "lock"
-
-    @property
     def control_path(self) -> Path:
         """The Unix socket on which the daemon answers operators."""
         return self.state / "control.sock"

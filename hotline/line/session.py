@@ -94,11 +94,6 @@ class Session:
             >= RENEW_RECORDS
         )
 
-    @property
-    def cut_short(self) -> bool:
-        """Tell whether an end of stream now is a truncation: no close frame came before it."""
-        return self.stage is not Stage.CLOSED
-
     def receive(self, data: bytes) -> Iterator[frames.Frame]:
         """Give the frames that data completes; raises RemoteError, and then the session is over.
 

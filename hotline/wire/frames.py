@@ -20,7 +20,6 @@ from hotline.limits import (
     MLDSA_SIGNATURE_BYTES,
     REASON_BYTES,
 )
-from hotline.model import Position
 from hotline.strict import Field, Shape, blob, flag, run, sint, text, uint
 
 _U32: Final = 2**32 - 1
@@ -78,16 +77,6 @@ class Hello:
     accepting: bool
     choice: int
     recovering: bool = False
-
-    @property
-    def own(self) -> Position:
-        """The sender's own log."""
-        return Position(self.own_number, self.own_head)
-
-    @property
-    def peer(self) -> Position:
-        """The sender's copy of the receiver's log."""
-        return Position(self.peer_number, self.peer_head)
 
 
 @dataclass(frozen=True, slots=True)

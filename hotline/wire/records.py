@@ -121,11 +121,6 @@ class RecordReader:
         """Records opened so far."""
         return self._budget.count
 
-    @property
-    def mid_frame(self) -> bool:
-        """Tell whether the stream stands inside a unit or a frame: a cut here is a truncation."""
-        return bool(self._unit or self._plain)
-
     def feed(self, data: bytes | memoryview) -> Iterator[tuple[int, bytes]]:
         """Give the frames that data completes, as (type, body).
 

@@ -11,7 +11,6 @@ from cli.station_operator import Operator
 
 from hotline import model
 from hotline.cli import options
-from hotline.cli.client import Client
 from hotline.cli.ids import Ids
 from hotline.cli.parser import build
 from hotline.model import check_id
@@ -79,16 +78,3 @@ def test_ids_are_new_ordered_and_legal() -> None:
     ids = [source.next() for _ in range(10_000)]
     assert ids == sorted(set(ids))
     assert all(check_id(identifier) and len(identifier) == 26 for identifier in ids)
-
-
-def test_a_control_socket_with_a_long_path_is_reached(operator: Operator) -> None:
-    """A state folder deep in a tree is over what a socket's address holds."""
-    folder = operator.folder / ("d" * 100) / ("e" * 100)
-    folder.mkdir(parents=True)
-    (operator.folder / "s").symlink_to(folder)
-    daemon = FakeDaemon(operator.folder / "s" / "control.sock")
-    daemon.answers("status", {"station": "alpha"})
-    client = Client.connect(folder / "control.sock", hint="")
-    assert client.call("status") == {"station": "alpha"}
-    client.close()
-    daemon.close()

@@ -97,7 +97,6 @@ def test_state_files_have_fixed_names(tmp_path: Path) -> None:
     config = load(write(tmp_path, STATION))
     state = tmp_path / "state"
     assert config.store_path == state / "store.db"
-    assert config.lock_path == state / "lock"
     assert config.control_path == state / "control.sock"
     assert config.daemon_log == state / "daemon.jsonl"
     assert config.heartbeat_log == state / "heartbeat.jsonl"

@@ -392,13 +392,14 @@ def test_nothing_is_pushed_after_the_peers_close() -> None:
         ends.called.push(HEARTBEAT)
 
 
-def test_an_end_of_stream_without_close_is_a_truncation() -> None:
-    """A cut connection and a goodbye must never look the same in the log."""
+def test_only_a_close_frame_closes_a_session() -> None:
+    """A cut connection and a goodbye must never look the same."""
     ends = Ends.make().opened()
-    assert ends.called.cut_short
+    stages = [ends.called.stage]
     ends.caller.push(CLOSE)
     ends.carry()
-    assert not ends.called.cut_short
+    stages.append(ends.called.stage)
+    assert stages == [Stage.OPEN, Stage.CLOSED]
 
 
 # --- the rest -------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from hotline import limits
 from hotline.errors import DecodeError
-from hotline.model import Position
 from hotline.wire import frames
 from support.line_frames import (
     CLOSE,
@@ -132,9 +131,3 @@ def stock_encoding(values: list[Any]) -> bytes:
 def test_a_run_knows_its_last_number_and_size() -> None:
     """The window counts by them: an error there stalls the line or floods it."""
     assert (RUN.last, RUN.size_bytes) == (8, 3)
-
-
-def test_a_hello_gives_both_positions() -> None:
-    """Own and peer swapped would make every healthy line look forked."""
-    assert HELLO.own == Position(1, HEAD)
-    assert HELLO.peer == Position(2, HEAD)

@@ -72,7 +72,6 @@ def test_frames_come_out_as_they_went_in(sent: list[Pair]) -> None:
     units = written(sent)
     reader = RecordReader(cipher())
     assert read(units, reader) == sent
-    assert not reader.mid_frame
 
 
 @given(streams, st.lists(st.integers(1, 3 * UNIT), min_size=1, max_size=10))
@@ -97,12 +96,9 @@ def test_every_frame_byte_by_byte_and_with_bytes_after_it(frame: frames.Frame) -
     reader = RecordReader(cipher())
     for place in range(len(units) - 1):
         assert not list(reader.feed(units[place : place + 1]))
-        assert reader.mid_frame
     assert [frames.decode(*one) for one in reader.feed(units[-1:])] == [frame]
-    assert not reader.mid_frame
     reader = RecordReader(cipher())
     assert read(units + b"\x01", reader) == [pair]
-    assert reader.mid_frame
 
 
 @given(all_frames, all_frames)

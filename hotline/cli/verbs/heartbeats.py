@@ -95,7 +95,7 @@ def _show(line: bytes, args: argparse.Namespace) -> None:
     )
 
 
-def _remark(beat: dict[str, Any]) -> str:
+def _remark(beat: Beat) -> str:
     """Say why the line stands so; a change says what it was, and the log's own notes their name."""
     event = beat.get("event")
     if event == "heartbeat":
