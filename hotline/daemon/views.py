@@ -68,7 +68,7 @@ def line(subject: Line, moment: Moment) -> dict[str, Any]:
         "unread": record.received - record.acknowledged_here,
         "attempts": links.attempts,
         "next_attempt_s": None
-        if next_dial_at is None or record.halt is not None
+        if next_dial_at is None or subject.halt is not None
         else round(max(0.0, next_dial_at - moment.now), 3),
         "address": shown.address if shown is not None else next(iter(links.addresses), None),
         "session_age_s": _seconds(current.opened_at if current else None, moment.now),

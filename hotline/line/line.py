@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hotline.line.moment import Moment
     from hotline.line.pairing import Pairing
     from hotline.line.world import World
+    from hotline.model import Halt
 
 
 class Line:
@@ -78,6 +79,11 @@ class Line:
     def record(self) -> LineRecord:
         """The line's numbers as last committed."""
         return self._context.record
+
+    @property
+    def halt(self) -> Halt | None:
+        """Why the line has stopped, in force from the moment it was found; None if it has not."""
+        return self._context.halt
 
     # --- inputs: time and operators ---
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hotline.daemon import views
 from hotline.limits import PARTIAL_MESSAGES
 from hotline.model import Decision, LogEntry, Position, Precedence, Side, State
 from hotline.wire import entries, heads
@@ -27,6 +28,23 @@ def other_world(make_world: Callable[..., LineWorld]) -> LineWorld:
         station.addresses = (world.other(station).name,)
     world.start().until_up()
     return world
+
+
+def test_a_halted_line_promises_no_attempt_before_the_disk_has_the_halt(
+    other_world: LineWorld,
+) -> None:
+    """An operator who is told of a next attempt waits for it; a halted line makes none."""
+    world = other_world
+    victim, other = world.stations
+    exchange(world, "a")
+    rest(victim)
+    for file in victim.path.parent.glob(victim.path.name + "*"):
+        file.unlink()
+    victim.start()
+    world.until(lambda: other.state == "halted", 100)
+    assert other.record.halt is None, "the disk has it already: this test looks too late"
+    status = views.line(other.line, other.moment())
+    assert (status["state"], status["next_attempt_s"]) == ("halted", None)
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["arbiter", "second"])
