@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hotline.daemon.connection import Connection
     from hotline.daemon.logs import Logs
     from hotline.identity import Card, SecretKeys
+    from hotline.identity.keyfile import PassphraseSource
     from hotline.line.effects import Report
     from hotline.model import LineRecord
     from hotline.store.interface import Reader, Store
@@ -60,16 +61,11 @@ _PROGRESS: Final = {"receipt_taken", "entries_applied", "message_expired"}
 class Identity:
     """This station's keys and card, checked to belong together."""
 
-    def __init__(self, config: StationConfig) -> None:
-        """Read them; raises IdentityError or ConfigError."""
-        self.keys: SecretKeys = read_secret_keys(config.key)
+    def __init__(self, config: StationConfig, passphrase: PassphraseSource | None = None) -> None:
+        """Read them, with passphrase if the key has one; raises IdentityError or ConfigError."""
+        self.keys: SecretKeys = read_secret_keys(config.key, passphrase)
         self.card: Card = read_card(config.card)
-        public = self.keys.public()
-        if (self.card.x25519, self.card.ed25519, self.card.mldsa87) != (
-            public.x25519,
-            public.ed25519,
-            public.mldsa87,
-        ):
+        if self.keys.public() != self.card.public():
             raise ConfigError(
                 f"card {config.card} does not belong to key {config.key}",
                 hint="restore the pair that was made together",
