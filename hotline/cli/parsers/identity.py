@@ -115,8 +115,26 @@ def _peer(verbs: Any) -> None:
         verbs,
         "verify",
         "hotline.cli.verbs.peer_verify",
-        "show the pair code that both operators read to each other",
-        "hotline peer verify bravo",
+        "show the pair code that both operators read to each other, and mark it as compared",
+        """hotline peer verify bravo
+        hotline peer verify bravo --confirm "WORDS"      all sixteen, as the peer reads them""",
     )
     verify.add_argument("line", metavar="LINE")
+    verify.add_argument(
+        "--confirm", metavar="WORDS", help="the sixteen words as heard (default: ask for four)"
+    )
     json_option(verify)
+
+    revoke = verb(
+        verbs,
+        "revoke",
+        "hotline.cli.verbs.peer_revoke",
+        "end a line at once and refuse its card for good",
+        """hotline peer revoke bravo
+        hotline peer revoke bravo --confirm bravo""",
+    )
+    revoke.add_argument("line", metavar="LINE")
+    revoke.add_argument(
+        "--confirm", metavar="LINE", help="the line's name once more (default: ask for it)"
+    )
+    json_option(revoke)
