@@ -60,7 +60,7 @@ def _decide(
 
 
 def _check_owner(config: StationConfig) -> None:
-    """Raise ConfigError unless this user runs the daemon: a store of root's would stop the next start."""
+    """Raise ConfigError unless this user runs the daemon: who else made the store would keep it out."""
     owner = config.key.stat().st_uid
     if owner != os.geteuid():
         raise ConfigError(

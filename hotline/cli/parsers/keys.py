@@ -74,7 +74,7 @@ def _secret(verbs: Any) -> None:
         "hotline.cli.verbs.secret_combine",
         "make the line secret of both halves; the peer's words are typed",
         """hotline secret combine bravo
-        hotline secret combine bravo --half /media/usb/alpha.half""",
+        hotline secret combine bravo --half alpha.half""",
     )
     combine.add_argument("line", metavar="LINE")
     combine.add_argument("--half", metavar="FILE", help="the peer's half, as a file")
