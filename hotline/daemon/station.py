@@ -22,6 +22,7 @@ from hotline.daemon.watching import Watches
 from hotline.daemon.writer import Writer
 from hotline.errors import ConfigError, HotlineError, IdentityError, RefusedError, StoreError
 from hotline.identity import read_card, read_line_secret, read_secret_keys
+from hotline.identity.courierkey import CourierKey, CourierSecret
 from hotline.line.accepting import QueueLimits
 from hotline.line.door import Door
 from hotline.line.line import Line
@@ -303,6 +304,15 @@ class Station:
     async def read(self, work: Callable[[Reader], T]) -> T:
         """Read the store without holding up the event loop, however slow the disk is."""
         return await trio.to_thread.run_sync(self._store.read, work)
+
+    def courier_key(self) -> CourierKey:
+        """Give this station's courier key, signed."""
+        keys = self._identity.keys
+        return CourierKey.make(keys, self._identity.card, CourierSecret(keys))
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do what only computes without holding up the event loop."""
+        return await trio.to_thread.run_sync(work)
 
     def status(self) -> dict[str, Any]:
         """Give the status object."""

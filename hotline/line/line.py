@@ -14,6 +14,7 @@ from hotline.errors import HaltError, HotlineError, ProtocolError, RemoteError
 from hotline.line import agreement
 from hotline.line.backoff import Backoff
 from hotline.line.context import Context
+from hotline.line.courier import Courier
 from hotline.line.effects import Dial, Effect, Hangup, Writable
 from hotline.line.halting import Halting
 from hotline.line.links import Link, Links
@@ -59,6 +60,7 @@ class Line:
         self._receiving = Receiving(self._context)
         self._halting = Halting(self._context)
         self._recovery = Recovery(self._context, self._sending, self._receiving)
+        self.courier = Courier(self._context, self._sending, self._receiving, self._recovery)
         self.vitals = Vitals(
             heartbeat_s,
             self._context,
@@ -291,10 +293,10 @@ class Line:
             self._sending.take_receipt(frame, moment)
         elif isinstance(frame, frames.Heartbeat):
             self._take_heartbeat(frame, moment)
-        elif isinstance(frame, frames.Recover):
-            self._recovery.take_request(frame, moment)
-        elif isinstance(frame, frames.Returned):
-            self._recovery.take_returned(frame, moment)
+        elif isinstance(frame, frames.CourierKeyFrame):
+            self.courier.take_key(frame)
+        else:
+            self._recovery.take(frame, moment)
 
     def _take_hello(self, link: Link, hello: frames.Hello, moment: Moment) -> None:
         if link.hello_taken:
@@ -416,6 +418,7 @@ class Line:
             )
             number = beat.number
             self._push(self.links.current, beat)
+            self.courier.offer_key(beat.number)
         self._sending.hint()
         self._halting.remember()
         self.vitals.reassess(moment)

@@ -7,10 +7,11 @@ DecodeError; ``encode`` gives (type, body) for the record writer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, get_args
 
 from hotline.errors import DecodeError
 from hotline.limits import (
+    COURIER_KEY_BYTES,
     ED25519_SIGNATURE_BYTES,
     ENTRIES_PER_FRAME,
     ENTRY_BYTES,
@@ -213,12 +214,30 @@ class Returned:
         return sum(map(len, self.entries))
 
 
-Frame = Attest | Hello | Entries | ReceiptFrame | Heartbeat | Close | Recover | Returned
+@dataclass(frozen=True, slots=True)
+class CourierKeyFrame:
+    """The sender's signed courier key: what courier files for the sender are sealed to."""
 
-_CLASSES: Final[dict[int, type[Frame]]] = {
-    cls.TYPE: cls
-    for cls in (Attest, Hello, Entries, ReceiptFrame, Heartbeat, Close, Recover, Returned)
-}
+    TYPE: ClassVar[int] = 11
+    SHAPE: ClassVar[Shape] = Shape(
+        "courier-key", blob("key", COURIER_KEY_BYTES, low=1), max_bytes=FRAME_BYTES
+    )
+    key: bytes
+
+
+Frame = (
+    Attest
+    | Hello
+    | Entries
+    | ReceiptFrame
+    | Heartbeat
+    | Close
+    | Recover
+    | Returned
+    | CourierKeyFrame
+)
+
+_CLASSES: Final[dict[int, type[Frame]]] = {cls.TYPE: cls for cls in get_args(Frame)}
 
 
 def decode(frame_type: int, body: bytes) -> Frame:
