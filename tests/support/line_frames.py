@@ -19,6 +19,7 @@ CLOSE: Final = frames.Close("stopped", "the station stops")
 ATTEST: Final = frames.Attest(bytes(limits.MLDSA_SIGNATURE_BYTES))
 RECOVER: Final = frames.Recover(3)
 RETURNED: Final = frames.Returned(7, 8, (b"a", b"bc"), HEAD)
+COURIER_KEY: Final = frames.CourierKeyFrame(b"key")
 SPECIMENS: Final[list[frames.Frame]] = [
     ATTEST,
     HELLO,
@@ -28,6 +29,7 @@ SPECIMENS: Final[list[frames.Frame]] = [
     CLOSE,
     RECOVER,
     RETURNED,
+    COURIER_KEY,
 ]
 
 U64: Final = st.integers(0, 2**64 - 1)
