@@ -44,6 +44,9 @@ P384_BYTES: Final = 97
 SEALED_OVERHEAD_BYTES: Final = MLKEM1024_BYTES + P384_BYTES + 16
 """What sealing adds: both encapsulations and the tag."""
 
+SIGNED_PART_BYTES: Final = 1727
+"""Every field of it has one size."""
+
 _TAG: Final = "hotline/1 courier key"
 _CONTEXT: Final = _TAG.encode("ascii")
 _SALT: Final = b"hotline/1 courier"
@@ -61,18 +64,18 @@ _SIGNED_PART: Final = Shape(
     blob("station id", STATION_ID_BYTES),
     blob("mlkem1024 key", MLKEM1024_BYTES),
     blob("p384 key", P384_BYTES),
-    max_bytes=2 * KIB,
+    max_bytes=SIGNED_PART_BYTES,
 )
 
 _COURIER_KEY: Final = Shape(
     "courier key",
-    blob("signed part", 2 * KIB, low=1),
+    blob("signed part", SIGNED_PART_BYTES),
     blob("ed25519 signature", ED25519_SIGNATURE_BYTES),
     blob("mldsa87 signature", MLDSA_SIGNATURE_BYTES),
     max_bytes=COURIER_KEY_BYTES,
 )
 
-_ARMOUR: Final = Armour("HOTLINE COURIER KEY", COURIER_KEY_BYTES)
+_ARMOUR: Final = Armour("HOTLINE COURIER KEY", 8 * KIB)
 
 
 class CourierSecret:

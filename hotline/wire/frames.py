@@ -220,7 +220,7 @@ class CourierKeyFrame:
 
     TYPE: ClassVar[int] = 11
     SHAPE: ClassVar[Shape] = Shape(
-        "courier-key", blob("key", COURIER_KEY_BYTES, low=1), max_bytes=FRAME_BYTES
+        "courier-key", blob("key", COURIER_KEY_BYTES), max_bytes=FRAME_BYTES
     )
     key: bytes
 

@@ -19,7 +19,7 @@ CLOSE: Final = frames.Close("stopped", "the station stops")
 ATTEST: Final = frames.Attest(bytes(limits.MLDSA_SIGNATURE_BYTES))
 RECOVER: Final = frames.Recover(3)
 RETURNED: Final = frames.Returned(7, 8, (b"a", b"bc"), HEAD)
-COURIER_KEY: Final = frames.CourierKeyFrame(b"key")
+COURIER_KEY: Final = frames.CourierKeyFrame(bytes(limits.COURIER_KEY_BYTES))
 SPECIMENS: Final[list[frames.Frame]] = [
     ATTEST,
     HELLO,
@@ -101,8 +101,14 @@ returns: Final = st.builds(
     signature=st.none() | SIGNATURES,
 )
 closes: Final = st.builds(frames.Close, code=text(1, 32), reason=text(0, limits.REASON_BYTES))
+courier_keys: Final = st.builds(
+    frames.CourierKeyFrame,
+    st.integers(0, 255).map(lambda n: bytes([n]) * limits.COURIER_KEY_BYTES),
+)
 
-all_frames: Final = attests | hellos | runs | receipts | heartbeats | closes | recovers | returns
+all_frames: Final = (
+    attests | hellos | runs | receipts | heartbeats | closes | recovers | returns | courier_keys
+)
 
 messages: Final = st.builds(
     entries.Message,
