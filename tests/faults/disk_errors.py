@@ -110,6 +110,12 @@ def eio_sync(arena: Arena) -> None:
     fatal(arena, SYNCS, "EIO")
 
 
+@scenario("enospc-sync", "strace")
+def enospc_sync(arena: Arena) -> None:
+    """A disk that finds no room only when it syncs has lost what it took: that is no full disk."""
+    fatal(arena, SYNCS, "ENOSPC")
+
+
 @scenario("eio-write", "strace")
 def eio_write(arena: Arena) -> None:
     """A write that fails must not be taken for a full disk, and not be tried again."""
