@@ -138,7 +138,7 @@ class Station:
         with trio.move_on_after(_STOP_S):
             async with trio.open_nursery() as nursery:
                 for runner in self._runners.values():
-                    nursery.start_soon(runner.stop)
+                    nursery.start_soon(partial(runner.stop, failed=self.failure is not None))
 
     def _store_failed(self, error: StoreError) -> None:
         """Sign nothing more, and go: only a fresh start can tell what is on the disk."""
@@ -236,7 +236,7 @@ class Station:
         with trio.move_on_after(_STOP_S):
             async with trio.open_nursery() as nursery:
                 for runner, _ in runners:
-                    nursery.start_soon(runner.stop)
+                    nursery.start_soon(partial(runner.stop, failed=False))
         for _, scope in runners:
             scope.cancel()
 

@@ -85,6 +85,7 @@ def fatal(arena: Arena, calls: str, error: str) -> None:
             f"call {number}: exit code {STORE_FAILED}, not {code}", holds=code == STORE_FAILED
         )
         _check_last_words(arena, victim, number)
+        _check_farewell(arena, victim, began)
         began = time.monotonic()
         victim.start()
         arena.figures.recovered_s.append(arena.watch_until_up(began) - began)
@@ -102,6 +103,12 @@ def _check_last_words(arena: Arena, victim: FaultStation, number: int) -> None:
     last = max((at for at, line in enumerate(said) if "store_failed" in line), default=len(said))
     after = [line for line in said[last + 1 :] if "receipt_taken" in line or "entries" in line]
     arena.expect(f"{number}: nothing is done after the alarm: {after[:1]}", holds=not after)
+
+
+def _check_farewell(arena: Arena, victim: FaultStation, began: float) -> None:
+    """An operator over there must not read that somebody had wished it so."""
+    said = arena.reasons(arena.peer_of(victim), began, time.monotonic())
+    arena.expect(f"nobody says that it was stopped: {said}", holds="peer-stopped" not in said)
 
 
 @scenario("eio-sync", "strace")
