@@ -164,9 +164,11 @@ class Line:
     def stop(self, moment: Moment, *, failed: bool = False) -> list[Effect]:
         """End every session with a close frame: an operator's wish, or a store that has failed."""
         self._stopping = True
-        code, why = ("failed", "the store failed") if failed else ("stopped", "the station stops")
         for link in list(self.links.by_conn.values()):
-            self._close(link, code, why, moment, trouble="stopped")
+            if failed:
+                self._close(link, "failed", "the store failed", moment, trouble="stopped")
+            else:
+                self._close(link, "stopped", "the station stops", moment, trouble="stopped")
         return self._flush(moment)
 
     # --- inputs: connections ---
