@@ -114,6 +114,15 @@ LINKS_PER_LINE: Final = 16
 REPLAYS_REMEMBERED: Final = 4096
 """First handshake units remembered per line: a recorded one is answered by silence."""
 
+RUNS_HELD: Final = 65536
+"""Runs of entries that wait for the disk at once: one short entry costs more than its bytes."""
+
+RETURNED_FRAMES: Final = 1024
+"""Frames in which one run of a lost log may come back: as many full ones are thirty times too many."""
+
+COMMITS_WAITING: Final = 4096
+"""Of one line, before the disk: what a peer asks for waits in memory, however little it says."""
+
 RECEIVE_BYTES: Final = 64 * KIB
 """One read from a socket."""
 

@@ -272,6 +272,7 @@ class Line:
         self._push(link, hello)
 
     def _frame(self, link: Link, frame: frames.Frame, moment: Moment) -> None:
+        self._context.check_load()
         if isinstance(frame, frames.Attest):
             self._opened(link, moment)
         elif isinstance(frame, frames.Close):
