@@ -52,6 +52,16 @@ class Recovering:
                     halt = runner.line.record.halt
                     if halt is not None and halt.code == "own-log-lost":
                         self.ask(runner)
+                    elif halt is not None and not self._reaches_us(runner):
+                        self._call_again(runner)
+
+    def _reaches_us(self, runner: Runner) -> bool:
+        return bool(self.world.options.addresses(runner.peer, runner.station.identity))
+
+    def _call_again(self, runner: Runner) -> None:
+        """The peer cannot call: an operator here is asked by telephone to have this line do it."""
+        self.world.operators.retried[runner.station.name, runner.peer] = self.world.now
+        runner.tell(lambda line, at: line.retry(at))
 
     def ask(self, runner: Runner) -> None:
         """Say `line recover`, as daemon/requests.py does it."""
