@@ -74,6 +74,9 @@ class Transaction(Protocol):
     def seal_part(self, line: int, row: int, number: int, sealed_bytes: int) -> None:
         """Say that entry number carries row's content up to sealed_bytes."""
 
+    def begin_anew(self, line: int) -> int:
+        """Have what is sealed in part sealed from its first byte; gives how many bytes that adds."""
+
     # --- the logs ---
     def append(self, line: int, side: Side, entries: Sequence[LogEntry]) -> None:
         """Append entries to a log; their numbers go on from its end."""

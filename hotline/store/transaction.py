@@ -103,6 +103,14 @@ _SEAL_PART: Final = """
 UPDATE message SET queueing = 1, sealed_bytes = ? WHERE row = ? AND line = ? AND queueing < 2
 """
 
+_BEGUN: Final = """
+SELECT row, sealed_bytes FROM queue CROSS JOIN message ON row = key & ?
+WHERE key BETWEEN ? AND ? AND queueing = 1
+"""
+
+# It stays one that was begun: its state must not go back, and so it cannot expire either.
+_BEGIN_ANEW: Final = "UPDATE message SET sealed_bytes = 0, expires_ns = NULL WHERE row = ?"
+
 _WITHDRAW: Final = f"""
 UPDATE message SET queueing = ?, content = (
     SELECT queue.content FROM queue WHERE key = {QUEUE_KEY_SQL}
@@ -194,6 +202,13 @@ class SqliteTransaction:
         """Say that entry number carries row's content up to sealed_bytes."""
         self._change(_SEAL_PART, [(sealed_bytes, row, line)])
         self._database.execute("INSERT INTO part VALUES (?, ?)", (row, number))
+
+    def begin_anew(self, line: int) -> int:
+        """Have what is sealed in part sealed from its first byte; gives how many bytes that adds."""
+        begun = list(self._database.execute(_BEGUN, (NUMBER_MASK, *queue_bounds(line))))
+        self._change(_BEGIN_ANEW, [(row,) for row, _ in begun])
+        self._database.executemany("DELETE FROM part WHERE row = ?", [(row,) for row, _ in begun])
+        return sum(sealed_bytes for _, sealed_bytes in begun)
 
     # --- the logs ---
 

@@ -499,6 +499,21 @@ class StoreConformance:
         acts.take_receipt(store, line, 4)
         assert acts.find(store, line, Side.OWN, "long").state is State.DELIVERED
 
+    def test_what_was_begun_is_begun_anew(self, store: Store, line: int) -> None:
+        """A station that lost where it stood would go on in the midst of a message."""
+        acts.enqueue(store, line, outgoing("long", "x" * 20_000), outgoing("short"))
+        acts.seal_part(store, line)
+        acts.seal_part(store, line)
+        [begun, short] = acts.queued(store, line)
+        assert begun.sealed_bytes > 0
+        assert do(store, lambda tx: tx.begin_anew(line)) == begun.sealed_bytes
+        assert acts.queued(store, line) == [replace(begun, sealed_bytes=0), short]
+        assert acts.find(store, line, Side.OWN, "long").state is State.SENT
+        assert do(store, lambda tx: tx.begin_anew(line)) == 0
+        while not acts.seal_part(store, line):
+            pass
+        assert acts.find(store, line, Side.OWN, "long").body == "x" * 20_000
+
     def test_partials(self, store: Store, line: int) -> None:
         """After a restart the rest of a long message must find what came before."""
         partial = Partial(Precedence.ROUTINE, "long", 9000, (1,), 4096)
