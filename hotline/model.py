@@ -210,6 +210,14 @@ class Acknowledged:
     at_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Who decided something about a card, and when (UNIX ns)."""
+
+    operator: str
+    at_ns: int
+
+
 def spelled(precedence: Precedence | Decision) -> str:
     """Give the word as operators write it: FLASH, wilco."""
     return precedence.name if isinstance(precedence, Precedence) else precedence.name.lower()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Incoming,
         LineRecord,
         LogEntry,
+        Mark,
         Outgoing,
         Partial,
         Queued,
@@ -135,6 +136,13 @@ class Transaction(Protocol):
     def acknowledge(self, line: int, side: Side, identifier: str, answer: Acknowledged) -> None:
         """Set the acknowledgement shown with a message; a later one replaces it."""
 
+    # --- cards ---
+    def put_verification(self, own_id: bytes, peer_id: bytes, mark: Mark) -> None:
+        """Say that the pair code of two cards (ids of 32 bytes) was compared; the newest is kept."""
+
+    def put_revocation(self, peer_id: bytes, mark: Mark) -> None:
+        """Refuse a card for good, whatever line it is pinned to; the first time stands."""
+
 
 class Reader(Protocol):
     """What operators ask; sees only what is committed."""
@@ -162,6 +170,12 @@ class Reader(Protocol):
 
     def show(self, identifier: str) -> list[MessageView]:
         """Give every message or line test with this id: of any line, in either direction."""
+
+    def verification(self, own_id: bytes, peer_id: bytes) -> Mark | None:
+        """Give when the pair code of these two cards was compared last, and by whom."""
+
+    def revocation(self, peer_id: bytes) -> Mark | None:
+        """Give when a card was refused for good, and by whom."""
 
 
 class Store(Protocol):

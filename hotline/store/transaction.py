@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.errors import LocalMisuseError
 from hotline.limits import MIB
 from hotline.model import Kind, Partial, Precedence, Queued, Queueing, Side
-from hotline.store import lines
+from hotline.store import lines, marks
 from hotline.store.bulk import Bulk
 from hotline.store.keys import (
     NUMBER_MASK,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Incoming,
         LineRecord,
         LogEntry,
+        Mark,
         Outgoing,
         Receipt,
         TakenBack,
@@ -397,6 +398,16 @@ class SqliteTransaction:
                 )
             ],
         )
+
+    # --- cards ---
+
+    def put_verification(self, own_id: bytes, peer_id: bytes, mark: Mark) -> None:
+        """Say that the pair code of two cards was compared; the newest is kept."""
+        marks.verify(self._database, own_id, peer_id, mark)
+
+    def put_revocation(self, peer_id: bytes, mark: Mark) -> None:
+        """Refuse a card for good; the first time stands."""
+        marks.revoke(self._database, peer_id, mark)
 
     # --- how ---
 

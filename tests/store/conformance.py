@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from store import acts
-from store.acts import PEER_ID, do, outgoing
+from store.acts import OWN_ID, PEER_ID, do, outgoing
 
 from hotline.errors import LocalMisuseError, RefusedError, StoreError, StoreInUseError
 from hotline.model import (
@@ -25,6 +25,7 @@ from hotline.model import (
     Incoming,
     Kind,
     LogEntry,
+    Mark,
     Outgoing,
     Partial,
     Position,
@@ -257,6 +258,30 @@ class StoreConformance:
         do(store, lambda tx: tx.put_line(record))
         assert do(store, lambda tx: tx.line(line)) == record
         assert store.read(lambda r: r.lines()) == [record]
+
+    def test_a_comparison_belongs_to_two_cards(self, store: Store, path: Path) -> None:
+        """A mark that outlived its card would vouch for whoever comes under the same name."""
+        other = b"\x09" * 32
+        assert store.read(lambda r: r.verification(OWN_ID, PEER_ID)) is None
+        for mark in (Mark("anna", 5), Mark("bela", 7)):
+            do(store, lambda tx, one=mark: tx.put_verification(OWN_ID, PEER_ID, one))  # type: ignore[misc]
+        store.close()
+        again = self.open(path)
+        assert again.read(lambda r: r.verification(OWN_ID, PEER_ID)) == Mark("bela", 7)
+        for pair in ((OWN_ID, other), (other, PEER_ID), (PEER_ID, OWN_ID)):
+            assert again.read(lambda r, ids=pair: r.verification(*ids)) is None  # type: ignore[misc]
+        again.close()
+
+    def test_a_revocation_is_for_good(self, store: Store, path: Path) -> None:
+        """A card that came back after a restart, or whose day could be moved, was never revoked."""
+        assert store.read(lambda r: r.revocation(PEER_ID)) is None
+        for mark in (Mark("anna", 5), Mark("bela", 7)):
+            do(store, lambda tx, one=mark: tx.put_revocation(PEER_ID, one))  # type: ignore[misc]
+        store.close()
+        again = self.open(path)
+        assert again.read(lambda r: r.revocation(PEER_ID)) == Mark("anna", 5)
+        assert again.read(lambda r: r.revocation(OWN_ID)) is None
+        again.close()
 
     def test_an_unknown_line_is_a_bug(self, store: Store, line: int) -> None:
         """A row written for no line would never be seen again."""
