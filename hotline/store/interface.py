@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from hotline.model import (
         Acknowledged,
+        Checkpoint,
         Incoming,
         LineRecord,
         LogEntry,
@@ -102,6 +103,15 @@ class Transaction(Protocol):
 
     def put_receipt(self, line: int, receipt: Receipt, at_ns: int) -> None:
         """Keep the peer's receipt over our log; it came at at_ns by our clock."""
+
+    def put_checkpoint(self, line: int, signer: Side, checkpoint: Checkpoint, at_ns: int) -> None:
+        """Keep a checkpoint, which came or was made at at_ns; it is newer than the signer's others.
+
+        Of earlier ones so many are kept that from any entry a few thousand lead to the next.
+        """
+
+    def newest_checkpoint(self, line: int, signer: Side) -> Checkpoint | None:
+        """Give the newest checkpoint that signer has made."""
 
     def put_resumption(self, line: int, after: int, upto: int, at_ns: int) -> None:
         """Note that our entries after..upto (after excluded) were put on the wire once more."""
