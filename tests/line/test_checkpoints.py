@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 def newest(station: Station, signer: Side) -> Checkpoint | None:
     """Give the newest checkpoint of one signer that a station's store holds."""
     number = station.record.line
-    [found] = station.store.transact([lambda tx: tx.newest_checkpoint(number, signer)])
-    assert not isinstance(found, Exception)
-    return found
+    found: list[Checkpoint | None | Exception] = list(
+        station.store.transact([lambda tx: tx.newest_checkpoint(number, signer)])
+    )
+    assert not isinstance(found[0], Exception)
+    return found[0]
 
 
 def pairing_of(station: Station) -> Pairing:
@@ -90,6 +92,7 @@ def test_the_last_checkpoint_goes_before_the_goodbye(world: LineWorld) -> None:
     second = world.second
     took = world.until(lambda: bool(second.events("session_closed", asked)), 5)
     assert took < 1.0
+    world.run(0.1)
     held = newest(second, Side.PEER)
     assert held is not None
     assert held.numbers == (said.own.number, said.peer.number)
