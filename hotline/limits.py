@@ -41,6 +41,9 @@ MESSAGE_BYTES: Final = MIB
 MESSAGE_ENCODED_BYTES: Final = MESSAGE_BYTES + 2 * KIB
 """One message's whole encoding: body, subject, names."""
 
+CHAIN_ENTRIES: Final = 2**17
+"""Entries that one piece of evidence may lead over, from what it shows to what was signed."""
+
 FRAME_BYTES: Final = 128 * KIB
 """One frame's body: a run of entries large enough to share one signature among hundreds."""
 

@@ -29,18 +29,16 @@ SELECT checkpoint, own_number + peer_number FROM checkpoint WHERE line = ? AND s
 ORDER BY own_number DESC, peer_number DESC LIMIT 3
 """
 
-_EVERY: Final = f"""
-SELECT {_COLUMNS} FROM checkpoint WHERE line = ? AND signer = ? AND own_number > ?
-ORDER BY own_number, peer_number LIMIT ?
+_FROM: Final = f"""
+SELECT {_COLUMNS}, checkpoint FROM checkpoint WHERE line = ? AND signer = ? AND checkpoint > ?
+ORDER BY checkpoint LIMIT ?
 """  # noqa: S608 - constants only
 
-_COVERING: Final = {
-    own: f"""
-SELECT {_COLUMNS} FROM checkpoint WHERE line = ? AND signer = ? AND {column} >= ?
-ORDER BY {column} LIMIT 1
+_COVERING: Final = f"""
+SELECT {_COLUMNS} FROM checkpoint
+WHERE line = ? AND signer = ? AND own_number >= ? AND peer_number >= ?
+ORDER BY own_number, peer_number LIMIT 1
 """  # noqa: S608 - constants only
-    for own, column in ((True, "own_number"), (False, "peer_number"))
-}
 
 
 def put(
@@ -68,19 +66,18 @@ def newest(database: apsw.Connection, line: int, signer: Side) -> Checkpoint | N
 
 
 def covering(
-    database: apsw.Connection, line: int, signer: Side, log: Side, number: int
+    database: apsw.Connection, line: int, signer: Side, own: int, peer: int
 ) -> Checkpoint | None:
-    """Give signer's first checkpoint that covers entry number of a log (by whose log it is)."""
-    statement = _COVERING[log is signer]
-    return _checkpoint(database.execute(statement, (line, signer, number)).fetchone())
+    """Give signer's first checkpoint that reaches as far as own in its log and peer in the other."""
+    return _checkpoint(database.execute(_COVERING, (line, signer, own, peer)).fetchone())
 
 
 def after(
-    database: apsw.Connection, line: int, signer: Side, own_number: int, most: int
-) -> list[Checkpoint]:
-    """Give signer's checkpoints that reach beyond own_number of its own log, in order."""
-    rows = database.execute(_EVERY, (line, signer, own_number, most))
-    return [found for row in rows if (found := _checkpoint(row)) is not None]
+    database: apsw.Connection, line: int, signer: Side, cursor: int, most: int
+) -> list[tuple[int, Checkpoint]]:
+    """Give signer's checkpoints whose row is greater than cursor, each with its row."""
+    rows = database.execute(_FROM, (line, signer, cursor, most))
+    return [(row, found) for *columns, row in rows if (found := _checkpoint(tuple(columns)))]
 
 
 def _checkpoint(row: tuple[Any, ...] | None) -> Checkpoint | None:

@@ -170,6 +170,46 @@ class Reader(Protocol):
     def show(self, identifier: str) -> list[MessageView]:
         """Give every message or line test with this id: of any line, in either direction."""
 
+    def history(self) -> History:
+        """Give what proves: the logs and the signatures over them, as they are stored."""
+
+
+class History(Protocol):
+    """What proves, unchecked: who asks checks it, and may find that the disk has changed it."""
+
+    def entries(
+        self, line: int, side: Side, first: int, most: int, most_bytes: int
+    ) -> list[LogEntry]:
+        """Give entries from number first on: at most most, at most most_bytes (but one at least)."""
+
+    def head(self, line: int, side: Side, number: int) -> bytes | None:
+        """Give the head stored after entry number (number >= 1), or None."""
+
+    def signatures(
+        self, line: int, side: Side, first: int, last: int, most: int
+    ) -> list[tuple[int, bytes]]:
+        """Give the writer's signatures over heads from first to last, in order: where, 64 bytes."""
+
+    def receipts(self, line: int, first: int, last: int, most: int) -> list[Receipt]:
+        """Give the peer's receipts over heads of our log from first to last, in order."""
+
+    def checkpoints(
+        self, line: int, signer: Side, after: int, most: int
+    ) -> list[tuple[int, Checkpoint]]:
+        """Give a signer's checkpoints in order, each with its cursor, which is greater than after."""
+
+    def covering(self, line: int, signer: Side, own: int, peer: int) -> Checkpoint | None:
+        """Give a signer's first checkpoint that reaches as far as own in its log, peer in the other."""
+
+    def carriers(self, line: int, side: Side, identifier: str) -> list[int]:
+        """Give the numbers of the entries that carry a message; none while it is not wholly sealed."""
+
+    def answers(self, line: int, side: Side, identifier: str) -> list[int]:
+        """Give the numbers of side's entries that may acknowledge a message of the other side.
+
+        Looks through the whole log; what is found has to be decoded.
+        """
+
 
 class Store(Protocol):
     """One station's durable memory, held by one daemon at a time."""

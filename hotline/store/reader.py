@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from hotline.limits import MIB
 from hotline.store import lines
+from hotline.store.history import SqliteHistory
 from hotline.store.logs import Logs
 from hotline.store.messages import Messages
 
@@ -65,6 +66,10 @@ class SqliteReader:
         """Give every message with this id: of any line, in either direction."""
         rows = self._database.execute(_SHOW, (identifier,))
         return [self._messages.view(row) for (row,) in rows]
+
+    def history(self) -> SqliteHistory:
+        """Give what proves, as it is stored."""
+        return SqliteHistory(self._database)
 
     def _rows(
         self, select: str, wanted: list[int], side: Side, cursor: int, most: int

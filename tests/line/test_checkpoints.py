@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def newest(station: Station, signer: Side) -> Checkpoint | None:
     """Give the newest checkpoint of one signer that a station's store holds."""
     number = station.record.line
-    found: list[Checkpoint | None | Exception] = list(
+    found: list[Checkpoint | Exception | None] = list(
         station.store.transact([lambda tx: tx.newest_checkpoint(number, signer)])
     )
     assert not isinstance(found[0], Exception)
