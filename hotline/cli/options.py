@@ -19,6 +19,9 @@ COUNT_DIGITS: Final = 9
 NUMBER_DIGITS: Final = 13
 """As many as the greatest number of an entry has."""
 
+DESCRIPTOR_DIGITS: Final = 7
+"""Linux allows a million and some."""
+
 
 def precedence(given: str) -> str:
     """Give the precedence meant: any case, and as few letters as tell it apart."""
@@ -58,6 +61,13 @@ def _moment_ns(given: str, now_ns: int) -> int:
     raise argparse.ArgumentTypeError(
         f"{given!a} is no time: write 90s, 15m, 2h, 1d, 2026-11-23T15:30:00Z or 231530ZNOV26"
     )
+
+
+def descriptor(given: str) -> int:
+    """Give the number of a file descriptor."""
+    if not (given.isascii() and given.isdigit() and len(given) <= DESCRIPTOR_DIGITS):
+        raise argparse.ArgumentTypeError(f"{given!a} is not the number of a file descriptor")
+    return int(given)
 
 
 def count(given: str) -> int:

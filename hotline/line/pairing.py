@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from hotline.errors import DecodeError, IdentityError
 from hotline.identity.courierkey import CourierKey, CourierSecret
+from hotline.model import Checkpoint
 from hotline.wire import courier, handshake, heads
 
 if TYPE_CHECKING:
     from hotline.identity import Card, SecretKeys
-    from hotline.model import Position, Receipt
+    from hotline.model import Halt, Position, Receipt
 
 
 class Pairing:
@@ -33,6 +34,8 @@ class Pairing:
         self.peer_zero = heads.head_zero(peer.id, own.id)
         self.arbiter = own.id < peer.id
         """Which of two sessions stays is decided by the smaller station id, so both agree."""
+        self.revoked: Halt | None = None
+        """Set once this station's operators refuse the peer's card for good."""
 
     def prologue(self, *, initiator: bool) -> bytes:
         """Give the Noise prologue of a session that we initiate, or answer."""
@@ -67,6 +70,19 @@ class Pairing:
             self.own_zero, receipt.number, receipt.head, receipt.time_ns
         )
         self.peer.verify_ed25519(receipt.signature, message)
+
+    def sign_checkpoint(self, own: Position, peer: Position, time_ns: int) -> Checkpoint:
+        """Sign both logs as our disk holds them (ML-DSA-87)."""
+        message = heads.checkpoint_message(self.own_zero, own, self.peer_zero, peer, time_ns)
+        signature = self.keys.sign_mldsa(message, heads.CHECKPOINT_CONTEXT)
+        return Checkpoint(own, peer, time_ns, signature)
+
+    def verify_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Raise ProtocolError unless the peer signed checkpoint over its log and its copy of ours."""
+        message = heads.checkpoint_message(
+            self.peer_zero, checkpoint.own, self.own_zero, checkpoint.peer, checkpoint.time_ns
+        )
+        self.peer.verify_mldsa(checkpoint.signature, message, heads.CHECKPOINT_CONTEXT)
 
     def attest(self, *, initiator: bool, handshake_hash: bytes) -> bytes:
         """Sign a handshake in our role (ML-DSA-87, 4627 bytes)."""
