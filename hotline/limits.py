@@ -68,7 +68,7 @@ PART_BYTES: Final = KIB
 COURIER_KEY_BYTES: Final = 6427
 """A signed courier key, encoded: most of it is an ML-DSA-87 signature."""
 
-COURIER_MIN_BYTES: Final = 16 * KIB
+COURIER_MIN_BYTES: Final = 32 * KIB
 COURIER_BYTES: Final = 2 * MIB
 """The least and the most that is sealed in one courier file; sizes between are doublings of the least.
 

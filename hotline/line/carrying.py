@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from hotline.errors import HaltError, ProtocolError, RefusedError
 from hotline.limits import FRAME_BYTES
-from hotline.line import agreement, applying, sealing
+from hotline.line import agreement, applying, checkpoints, sealing
 from hotline.line.agreement import Floor
 from hotline.model import Position, Receipt, Side
 from hotline.wire import heads
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hotline.identity.courierkey import CourierKey
     from hotline.line.applying import Applied
     from hotline.line.pairing import Pairing
-    from hotline.model import Halt, LineRecord
+    from hotline.model import Checkpoint, Halt, LineRecord
     from hotline.store.interface import Transaction
     from hotline.wire.courier import Content
     from hotline.wire.frames import Entries
@@ -48,6 +48,7 @@ class Packed:
     peer_key: CourierKey
     expired: Sequence[str]
     more: bool
+    checkpoint: Checkpoint | None
 
     @property
     def last(self) -> int:
@@ -143,7 +144,10 @@ def pack(
     if first < min(cursor, was_sealed):
         tx.put_resumption(line, first, min(cursor, was_sealed), wall_ns)
     more = more and (record.own.number > cursor or record.queued_bytes > 0)
-    return Packed(record, before, runs, peer_key, expired, more)
+    checkpoint = None
+    if receipted or record.peer.number:
+        checkpoint = checkpoints.sign(tx, line, pairing, wall_ns)
+    return Packed(record, before, runs, peer_key, expired, more, checkpoint)
 
 
 def _peer_key(tx: Transaction, record: LineRecord, pairing: Pairing) -> CourierKey:
@@ -192,6 +196,9 @@ def take_in(tx: Transaction, line: int, pairing: Pairing, content: Content, wall
     delivered = record.delivered - delivered
     had = record.peer.number
     applied = applying.apply(tx, line, pairing, content.runs, wall_ns)
+    if content.checkpoint is not None:
+        signed = checkpoints.checkpoint_of(content.checkpoint)
+        checkpoints.take_in(tx, line, pairing, signed, wall_ns)
     return Taken(applied, applied.record.peer.number - had, delivered)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hotline.errors import DecodeError, HotlineError, ProtocolError, RefusedError, StoreError
-from hotline.line import carrying
+from hotline.line import carrying, checkpoints
 from hotline.wire import courier
 from hotline.wire.courier import Content
 from hotline.wire.frames import CourierKeyFrame
@@ -115,6 +115,9 @@ class Courier:
         receipt = None
         if record.peer.number:
             receipt = self._receiving.sign_receipt(record.peer, wall_ns)
+        checkpoint = None
+        if packed.checkpoint is not None:
+            checkpoint = checkpoints.frame_of(packed.checkpoint)
         content = Content(
             writer=pairing.own.id,
             reader=pairing.peer.id,
@@ -125,6 +128,7 @@ class Courier:
             courier_key=CourierKeyFrame(pairing.courier_key.encoded),
             receipt=receipt,
             runs=tuple(packed.runs),
+            checkpoint=checkpoint,
         )
         return pairing.seal_courier(courier.encode(content), packed.peer_key)
 

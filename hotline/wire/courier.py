@@ -13,7 +13,7 @@ is for, and tells nothing to whoever has not the writer's or the reader's courie
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from hotline.errors import DecodeError
 from hotline.limits import (
@@ -28,7 +28,7 @@ from hotline.limits import (
 from hotline.model import Position
 from hotline.strict import Shape, blob, run, text, uint
 from hotline.wire import frames
-from hotline.wire.frames import NUMBER_MAX, CourierKeyFrame, Entries, ReceiptFrame
+from hotline.wire.frames import NUMBER_MAX, CheckpointFrame, CourierKeyFrame, Entries, ReceiptFrame
 from hotline.wire.handshake import hkdf_sha512
 
 TAG: Final = "hotline/1 courier file"
@@ -39,8 +39,8 @@ HEADER_BYTES: Final = len(MAGIC) + MARK_BYTES
 _SALT: Final = b"hotline/1 courier"
 _SIZE_BYTES: Final = 4
 _FRAMES_MOST: Final = 32
-_ORDER: Final = (CourierKeyFrame, ReceiptFrame, Entries)
-"""What a file may carry, in this order: a receipt comes before the entries that speak of it."""
+_ORDER: Final = (CourierKeyFrame, ReceiptFrame, Entries, CheckpointFrame)
+"""What a file may carry, in this order: each may speak of what comes before it."""
 
 _BUNDLE: Final = Shape(
     "courier bundle",
@@ -83,6 +83,7 @@ class Content:
     courier_key: CourierKeyFrame | None
     receipt: ReceiptFrame | None
     runs: tuple[Entries, ...]
+    checkpoint: CheckpointFrame | None
 
     @property
     def last(self) -> int:
@@ -92,7 +93,7 @@ class Content:
 
 def encode(content: Content) -> bytes:
     """Give the bytes of content, which are signed."""
-    carried = (content.courier_key, content.receipt, *content.runs)
+    carried = (content.courier_key, content.receipt, *content.runs, content.checkpoint)
     encoded = [frames.encode(frame) for frame in carried if frame is not None]
     return CONTENT.pack(
         TAG,
@@ -118,8 +119,7 @@ def decode(data: bytes) -> Content:
     if tag != TAG:
         raise DecodeError(f"it is not a courier file of this protocol version ({TAG!r})")
     before, peer = Position(*positions[0:2]), Position(*positions[2:4])
-    courier_key: CourierKeyFrame | None = None
-    receipt: ReceiptFrame | None = None
+    single: dict[type[frames.Frame], Any] = {}
     runs: list[Entries] = []
     place, following = 0, before.number + 1
     for encoded in carried:
@@ -134,14 +134,15 @@ def decode(data: bytes) -> Content:
             runs.append(frame)
         else:
             place += 1  # at most one of the others
-            if isinstance(frame, ReceiptFrame):
-                receipt = frame
-            else:
-                courier_key = frame
+            single[type(frame)] = frame
     if following - 1 > NUMBER_MAX:
         raise DecodeError("an entry's number is out of bounds")
     return Content(
-        *(writer, reader, time_ns, before, peer, positions[4]), courier_key, receipt, tuple(runs)
+        *(writer, reader, time_ns, before, peer, positions[4]),
+        courier_key=single.get(CourierKeyFrame),
+        receipt=single.get(ReceiptFrame),
+        runs=tuple(runs),
+        checkpoint=single.get(CheckpointFrame),
     )
 
 

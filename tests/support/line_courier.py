@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hotline import limits
 from hotline.errors import HaltError, RefusedError
 from hotline.line.effects import Commit, Effect
-from hotline.model import Precedence
+from hotline.model import Precedence, Side
 from support.line_world import LineWorld, Reply, Station
 
 if TYPE_CHECKING:
@@ -97,6 +97,23 @@ def give_keys(world: LineWorld) -> None:
         station.perform([Commit(work, done)])
     world.until(lambda: all(reply.value is not None for reply in replies))
     assert all(reply.value is True for reply in replies)
+
+
+def until_keys_are_kept(world: LineWorld) -> None:
+    """Let time pass until both courier keys have gone by wire."""
+    world.until(lambda: all(station.events("courier_key_kept") for station in world.stations))
+
+
+def states(station: Station) -> list[str]:
+    """Give what has become of each message of a station, oldest first."""
+    return [str(view.state) for view in station.page(Side.OWN)]
+
+
+def send(world: LineWorld, station: Station, *ids: str, **draft: Any) -> None:
+    """Have messages accepted."""
+    for identifier in ids:
+        reply = station.send(identifier, **draft)
+        world.until(lambda reply=reply: reply.value is not None)  # type: ignore[misc]
 
 
 class TwoWays:

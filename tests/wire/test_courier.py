@@ -20,9 +20,12 @@ from support.line_frames import HEAD, HEADS, NUMBERS, U64
 IDS = st.binary(min_size=32, max_size=32)
 KEY = line_frames.COURIER_KEY
 RECEIPT = line_frames.RECEIPT
+CHECKPOINT = line_frames.CHECKPOINT
 BEFORE = Position(6, HEAD)
 RUNS = (frames.Entries(7, (b"a", b"bc"), HEAD), frames.Entries(9, (b"d",), HEAD))
-CONTENT = Content(b"w" * 32, b"r" * 32, 5, BEFORE, Position(3, HEAD), 2, KEY, RECEIPT, RUNS)
+CONTENT = Content(
+    b"w" * 32, b"r" * 32, 5, BEFORE, Position(3, HEAD), 2, KEY, RECEIPT, RUNS, CHECKPOINT
+)
 SIGNATURES = (bytes(64), bytes(limits.MLDSA_SIGNATURE_BYTES))
 
 
@@ -45,6 +48,7 @@ def contents(draw: st.DrawFn) -> Content:
         draw(st.none() | line_frames.courier_keys),
         draw(st.none() | line_frames.receipts),
         tuple(runs),
+        draw(st.none() | line_frames.checkpoints),
     )
 
 
@@ -92,8 +96,9 @@ def spelled(*carried: frames.Frame, **other: Any) -> bytes:
 
 def test_the_helper_spells_a_content_that_is_taken() -> None:
     """Refusals below would show nothing if the frame of them were refused."""
-    assert courier.decode(spelled(KEY, RECEIPT, *RUNS)) == CONTENT
-    assert courier.decode(spelled()) == replace(CONTENT, courier_key=None, receipt=None, runs=())
+    assert courier.decode(spelled(KEY, RECEIPT, *RUNS, CHECKPOINT)) == CONTENT
+    bare = replace(CONTENT, courier_key=None, receipt=None, runs=(), checkpoint=None)
+    assert courier.decode(spelled()) == bare
 
 
 @pytest.mark.parametrize(
@@ -106,6 +111,8 @@ def test_the_helper_spells_a_content_that_is_taken() -> None:
         (RECEIPT, KEY),
         (RECEIPT, RECEIPT),
         (KEY, KEY),
+        (CHECKPOINT, RUNS[0]),
+        (CHECKPOINT, CHECKPOINT),
         *((frame,) for frame in line_frames.SPECIMENS if type(frame) not in courier._ORDER),
         tuple(frames.Entries(7 + n, (b"a",), HEAD) for n in range(33)),
     ],
@@ -132,7 +139,7 @@ def test_what_is_sealed_has_one_of_few_sizes(size: int) -> None:
     """A size that follows the content tells what is in the bag."""
     content = bytes(size)
     plaintext = courier.bundle(content, *SIGNATURES)
-    assert len(plaintext) in {limits.COURIER_MIN_BYTES * 2**n for n in range(8)}
+    assert len(plaintext) in {limits.COURIER_MIN_BYTES * 2**n for n in range(7)}
     assert len(plaintext) == limits.COURIER_MIN_BYTES or len(plaintext) < 2 * (size + 5000)
     assert courier.unbundle(plaintext) == (content, *SIGNATURES)
 
@@ -157,7 +164,7 @@ def test_the_largest_load_fits_and_no_more() -> None:
     run = frames.Entries(1, tuple(bytes(8000) for _ in range(16)), HEAD)
     assert len(frames.encode(run)[1]) < limits.FRAME_BYTES
     # A frame's body is at most FRAME_BYTES, whatever is in it.
-    beside = limits.COURIER_KEY_BYTES + 1024 + limits.MLDSA_SIGNATURE_BYTES + 64
+    beside = limits.COURIER_KEY_BYTES + 2048 + 2 * limits.MLDSA_SIGNATURE_BYTES + 64
     assert 15 * (limits.FRAME_BYTES + 8) + beside < limits.COURIER_BYTES
     with pytest.raises(DecodeError):
         courier.bundle(bytes(limits.COURIER_BYTES - 4000), *SIGNATURES)
