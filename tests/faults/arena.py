@@ -23,8 +23,8 @@ from support.processes import until
 from support.stations import start
 
 NAMES: Final = ("alpha", "bravo")
-SETTLE_S: Final = 90.0
-"""A bound on recovery: a line that was down for a minute may wait half a minute for its next dial."""
+SETTLE_S: Final = 240.0
+"""A bound on recovery, reached only by a failing scenario, on a busy machine too."""
 
 SLACK_S: Final = 0.4
 """For the sampler and a busy machine, on top of what the design promises."""
