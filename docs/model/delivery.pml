@@ -180,7 +180,6 @@ inline check() { check_writer(0); check_writer(1); seen = 0 }
     && store[0].queue == 0 && store[0].receipt == store[0].own \
     && store[1].queue == 0 && store[1].receipt == store[1].own)
 #define HALTED (store[0].halted || store[1].halted)
-#define FORKED (store[0].halted == FORK || store[1].halted == FORK)
 #define SAME(i) (store[i].own == store[1 - (i)].peer && store[i].own_head == store[1 - (i)].peer_head)
 #define SETTLED (DELIVERED && SAME(0) && SAME(1))
 
@@ -835,7 +834,7 @@ init {
 #ifdef RECOVERY
 /* a loss that is found in the last session leaves none to recover in */
 #define TOO_LATE (HALTED && !asked && links[RESTORED].at[SESSIONS].stage == CLOSED)
-ltl in_the_end { <> (FORKED || SETTLED || EVIDENT(RESTORED) || TOO_LATE) }
+ltl in_the_end { <> (SETTLED || TOO_LATE) }
 #else
 #ifdef RESTORED
 ltl in_the_end { <> (HALTED || SETTLED || EVIDENT(RESTORED)) }
