@@ -102,7 +102,8 @@ def test_requests_without_end_end_the_session(agreed: Rogue) -> None:
     run = frames.Entries(1, (b"\0",), ZERO)
     for _ in range(100):
         if agreed.stands():
-            agreed.say(*[receipt, run] * 100)
+            said: list[frames.Frame] = [receipt, run] * 100
+            agreed.say(*said)
     assert not agreed.stands()
     assert "wait for the disk" in why_it_ended(agreed.station)
     assert agreed.station.waiting_commits <= limits.COMMITS_WAITING + 1
