@@ -44,7 +44,7 @@ class Context:
     @property
     def halt(self) -> Halt | None:
         """Why the line has stopped, whether or not the disk has taken it; None if it has not."""
-        return self.unrecorded_halt or self.record.halt
+        return self.pairing.revoked or self.unrecorded_halt or self.record.halt
 
     @property
     def line(self) -> int:

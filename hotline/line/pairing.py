@@ -9,7 +9,7 @@ from hotline.wire import handshake, heads
 
 if TYPE_CHECKING:
     from hotline.identity import Card, SecretKeys
-    from hotline.model import Position, Receipt
+    from hotline.model import Halt, Position, Receipt
 
 
 class Pairing:
@@ -31,6 +31,8 @@ class Pairing:
         self.peer_zero = heads.head_zero(peer.id, own.id)
         self.arbiter = own.id < peer.id
         """Which of two sessions stays is decided by the smaller station id, so both agree."""
+        self.revoked: Halt | None = None
+        """Set once this station's operators refuse the peer's card for good."""
 
     def prologue(self, *, initiator: bool) -> bytes:
         """Give the Noise prologue of a session that we initiate, or answer."""
