@@ -94,7 +94,7 @@ def stations() -> dict[str, tuple[by_the_page.Keys, by_the_page.Card]]:
 
 def word_lists() -> tuple[list[str], list[str]]:
     """Give both lists of words, read as the text that the page points at."""
-    two, three = re.findall(r'"""\n([^"]+)"""', WORDS.read_text())[-2:]
+    two, three = re.findall(r'Final = """\n(.*?)"""', WORDS.read_text(), re.DOTALL)
     return two.split(), three.split()
 
 
@@ -115,8 +115,8 @@ def read_identity(vectors: Json) -> None:
             *(raw(one["x25519"]), raw(one["ed25519"]), raw(one["mldsa87"])),
             int(one["created_ns"]),
         ]
-    ids = [raw(one["id"]) for one in vectors["stations"]]
-    assert by_the_page.pair_code(*ids, *word_lists()) == vectors["pair_code"]
+    first, second = (raw(one["id"]) for one in vectors["stations"])
+    assert by_the_page.pair_code(first, second, *word_lists()) == vectors["pair_code"]
     secret = by_the_page.unarmoured(vectors["line_secret_file"], "HOTLINE LINE SECRET")
     assert secret == raw(vectors["line_secret"])
 

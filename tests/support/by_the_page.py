@@ -415,6 +415,7 @@ def entry(data: bytes, most_bytes: int = 8192) -> tuple[int, dict[str, Any]]:
     assert kind in KINDS, "kind"
     names = KINDS[kind]
     values = dict(zip(names, strict(data, len(names) + 1)[1:], strict=True))
+    assert type(values["id"]) is str, "id"
     assert re.fullmatch(ID, values["id"]), "id"
     if "precedence" in values:
         assert type(values["precedence"]) is int, "precedence"

@@ -32,7 +32,7 @@ def parts() -> list[entries.Part]:
 
 def make() -> Json:
     """Give entries of every kind, and what is none."""
-    good = [SHORT, EDGE, *parts(), ANSWER, TEST]
+    good: list[entries.Entry] = [SHORT, EDGE, *parts(), ANSWER, TEST]
     encoded = entries.encode(SHORT)
     return {
         "entries": [

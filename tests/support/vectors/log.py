@@ -13,7 +13,8 @@ def make() -> Json:
     """Give alpha's log for bravo, and the empty log the other way."""
     alpha = Pairing(ALPHA.keys, ALPHA.card, BRAVO.card)
     bravo = Pairing(BRAVO.keys, BRAVO.card, ALPHA.card)
-    data = [entries.encode(one) for one in [SHORT, *parts(), TEST, ANSWER]]
+    said: list[entries.Entry] = [SHORT, *parts(), TEST, ANSWER]
+    data = [entries.encode(one) for one in said]
     chain = heads.chain(alpha.own_zero, data)
     signed = [Position(number, head) for number, head in enumerate(chain, start=1)]
     end = signed[-1]
