@@ -155,6 +155,8 @@ class Life:
         self.station = station
         self.over = False
         self.scope = trio.CancelScope()
+        self.work = trio.CancelScope()
+        self.steps = 0
         self.nursery: trio.Nursery
         self.hand = SimHand(self)
         self.store = WatchedStore(self, store)

@@ -181,7 +181,9 @@ class DaemonStation(Station):
         try:
             with life.scope:
                 async with trio.open_nursery() as life.nursery:
-                    code = await run.work(self.config(), identity, store, log, life.machine())
+                    code = None
+                    with life.work:
+                        code = await run.work(self.config(), identity, store, log, life.machine())
                     if not life.over:
                         self._exits(life, code)
                     life.nursery.cancel_scope.cancel()
@@ -192,20 +194,29 @@ class DaemonStation(Station):
             elif not life.over or isinstance(found, Violation):
                 raise found from error
 
-    def _exits(self, life: Life, code: int) -> None:
-        """The daemon has ended by itself: it has to have a reason, and to leave nothing behind."""
+    def _exits(self, life: Life, code: int | None) -> None:
+        """The daemon has ended: it has to have a reason, and to leave nothing behind.
+
+        Without a code, it was cancelled.
+        """
         self.world.trace(self.name, "exits", code)
         if life.over:
             return
+        if code is None:
+            self.world.mark("a daemon was cancelled")
         if code == run.DONE and (life.hand.lost or not self.stopping):
             raise Violation(f"{self.name} ends as if all was well")
-        if code != run.DONE and not life.hand.lost:
+        if code == run.STORE_FAILED and not life.hand.lost:
             raise Violation(f"{self.name} says that its store failed, and it did not")
         left = [end for end in self.world.ends_of(self.name) if end.open]
         if left:
             raise Violation(f"{self.name} ends and leaves {len(left)} connections open")
+        held = [peer for peer, runner in self.runners.items() if runner.sockets]
+        if held or not life.hand.over.is_set():
+            raise Violation(f"{self.name} ends, and still holds connections or its store: {held}")
         self._gone(orderly=code == run.DONE)
-        self.world.after(self.world.random.uniform(*_RESTART_S), self.start)
+        soon = 0.01 if code is None else self.world.random.uniform(*_RESTART_S)
+        self.world.after(soon, self.start)
 
     # --- ends of life ---
 

@@ -58,6 +58,26 @@ class DaemonChaos(Chaos):
             self.world.mark("a caller could not be accepted")
 
 
+class CancelAtEachStep(trio.abc.Instrument):
+    """Cancels the first life of a station before its first step, the second before its second ...
+
+    So every place where any task of the daemon waits, from its start through handshake, session and
+    traffic, is once the place where it is cancelled.
+    """
+
+    def __init__(self, name: str, lives: int) -> None:
+        self._name = name
+        self.lives = lives
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        life = task.context.get(daemon_station.here)
+        if life is None or life.over or life.station.name != self._name:
+            return
+        life.steps += 1
+        if life.steps == life.station.life <= self.lives:
+            life.work.cancel()
+
+
 class DaemonWorld(World):
     """One seed's world of daemons; ``run`` lives through it."""
 
@@ -65,6 +85,7 @@ class DaemonWorld(World):
     operators_class = DaemonOperators
     chaos_class = DaemonChaos
     nursery: trio.Nursery
+    instruments: tuple[trio.abc.Instrument, ...] = ()
 
     def __init__(self, options: Options, folder: Path) -> None:
         self._ended_at = 0.0
@@ -92,7 +113,7 @@ class DaemonWorld(World):
     def run(self) -> None:
         with self._rules():
             try:
-                determinism.run(self._live, self.options.seed)
+                determinism.run(self._live, self.options.seed, self.instruments)
             except BaseException as error:
                 raise first_violation(error) from error
 

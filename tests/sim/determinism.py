@@ -14,16 +14,18 @@ import trio.testing
 from trio._core import _run
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
 
-def run(main: Callable[[], Awaitable[Any]], seed: int) -> Any:
+def run(
+    main: Callable[[], Awaitable[Any]], seed: int, instruments: Sequence[trio.abc.Instrument] = ()
+) -> Any:
     """Run main to its end; time passes only when nobody can do anything without it."""
     clock = trio.testing.MockClock(autojump_threshold=0)
     before = _run._r.getstate()
     _run._r.seed(seed)
     try:
         with patch.object(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", new=True):
-            return trio.run(main, clock=clock)
+            return trio.run(main, clock=clock, instruments=instruments)
     finally:
         _run._r.setstate(before)
