@@ -10,10 +10,10 @@ import errno
 import os
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from hotline.errors import IdentityError
 
@@ -60,14 +60,19 @@ def create(path: Path, data: bytes, mode: int) -> None:
 
     Raises IdentityError if path exists in any form (even as a dangling link), or cannot be written.
     """
+    create_by(path, lambda file: file.write(data), mode)
+
+
+def create_by(path: Path, fill: Callable[[BinaryIO], object], mode: int) -> None:
+    """Make a new file, as ``create`` does, that fill writes; what fill raises leaves no file."""
     with _opened(path.parent, _DIRECTORY) as directory:
         try:
-            _create(directory, path, data, mode)
+            _create(directory, path, fill, mode)
         except OSError as error:
             raise _io_error("write", path, error) from None
 
 
-def _create(directory: int, path: Path, data: bytes, mode: int) -> None:
+def _create(directory: int, path: Path, fill: Callable[[BinaryIO], object], mode: int) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         descriptor = os.open(partial.name, _CREATE, mode, dir_fd=directory)
@@ -84,7 +89,7 @@ def _create(directory: int, path: Path, data: bytes, mode: int) -> None:
                     f"{path} would be open to other users: its file system keeps no permissions",
                     hint="choose a directory on this machine's own disk",
                 )
-            file.write(data)
+            fill(file)
             file.flush()
             os.fsync(descriptor)
         # A rename would silently replace what is there; a link refuses.
