@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import apsw
 from sim.inspection import inspect_order
 from sim.ledger import Violation
+from sim.proving import prove
 
 from hotline.line.liveness import LineState
 
@@ -35,6 +36,7 @@ def settle(world: World) -> None:
     world.checker.inspect()
     for direction in world.checker.directions.values():
         inspect_order(direction)
+    prove(world)
     for station in world.stations:
         _disk_agrees(world, station)
 
