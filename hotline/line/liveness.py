@@ -35,7 +35,7 @@ REASONS: Final = {
     "peer-stalled": "nothing heard for {silence_s:.0f} s though the peer's host takes what we send: "
     "its daemon is stalled",
     "one-way": "we hear the peer, but it has not heard us for {unproven_s:.0f} s",
-    "peer-not-accepting": "the peer's store takes nothing in: its disk is full or stuck",
+    "peer-not-accepting": "the peer's store takes nothing in: its disk is full, stuck or broken",
     "not-accepting": "this station's store takes nothing in: its disk is full or stuck",
     "recovering": "this station takes back from the peer what its own store has lost",
     "peer-recovering": "the peer takes back from this station what its own store has lost",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,14 @@ class Operator:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._begun: list[subprocess.Popen[bytes]] = []
+
+    def clean_up(self) -> None:
+        """End what a test that failed has left running."""
+        for process in self._begun:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def run(self, *arguments: str | bytes, stdin: bytes = b"", **env: str) -> Done:
         """Run a verb with pipes and wait for its end."""
@@ -53,8 +61,8 @@ class Operator:
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def start(self, *arguments: str, **env: str) -> "subprocess.Popen[bytes]":
-        """Start a verb with pipes."""
-        return subprocess.Popen(
+        """Start a verb with pipes; if the test leaves it running, it is ended with the operator."""
+        process = subprocess.Popen(
             self._command(arguments),
             cwd=self.folder,
             env=self.env(env),
@@ -62,6 +70,8 @@ class Operator:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        self._begun.append(process)
+        return process
 
     def on_terminal(
         self, *arguments: str, columns: int = 80, typed: bytes = b"", **env: str
