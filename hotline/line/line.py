@@ -183,8 +183,7 @@ class Line:
     def revoke(self, revoked: Halt, moment: Moment) -> list[Effect]:
         """An operator refuses the peer's card for good: every session ends, and none comes again."""
         self.pairing.revoked = revoked
-        for link in list(self.links.by_conn.values()):
-            self._close(link, "revoked", "this station refuses your card for good", moment)
+        self._close_all("revoked", "this station refuses your card for good", moment)
         return self._flush(moment)
 
     # --- inputs: connections ---
