@@ -2,8 +2,8 @@
 
 Real is everything that `hotline run` does after it has read its files: hotline.daemon.run.work with
 Station, Runner, Writer, Connection, Listener, Control and Requests, on trio's own scheduler, whose
-order a seed decides, under a clock that moves only when nobody can go on without it. World, network, disks,
-chaos, checker and ledger are the first tier's; operators ask over the control socket.
+order a seed decides, under a clock that moves only when nobody can go on without it. World, network,
+disks, chaos, checker and ledger are the first tier's; operators ask over the control socket.
 
 Simulated are the kernel's sockets, signals, and the store's thread: a turn of the writer happens at
 once, some time after it was asked for, and its outcomes come back later. Not modelled beyond the first
@@ -75,7 +75,8 @@ class CancelAtEachStep(trio.abc.Instrument):
         if life is None or life.over or life.station.name != self._name:
             return
         life.steps += 1
-        if life.steps == self._cancelled + 1 <= self._lives:
+        due = life.steps == self._cancelled + 1 <= self._lives
+        if due and not life.work.cancel_called:
             self._cancelled += 1
             life.work.cancel()
 
