@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import apsw
 from sim.inspection import inspect_answers, inspect_order
 from sim.ledger import Violation
+from sim.proving import prove
 
 from hotline.line.liveness import LineState
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from sim.station import Station
     from sim.world import World
 
-    from hotline.line.line import Line
+    from hotline.model import LineRecord
 
 _BASE_S = 200.0
 """Backoff to 30 s, a dial of 10 s at a dead address first, a handshake, pauses after a full disk."""
@@ -43,6 +44,7 @@ def settle(world: World) -> Iterator[float]:
     for direction in world.checker.directions.values():
         inspect_order(direction)
         inspect_answers(world, direction)
+    prove(world)
     for station in world.stations:
         _disk_agrees(world, station)
 
@@ -87,22 +89,25 @@ def _pair_unsettled(world: World, one: str, other: str) -> str:
             return f"one side is halted, and {one}-{other} are {states}"
         world.mark("both sides halted" if len(halts) == 2 else "one side halted")
         return ""
-    missing = (_line_unsettled(line, peer) for line, peer in (lines, lines[::-1]))
-    return next((f"{one}, {states}" for one in missing if one), "")
+    for line, peer in (lines, lines[::-1]):
+        missing = _undelivered(line.record, peer.record)
+        if missing:
+            return f"{missing}, {states}"
+        if line.vitals.assessment.state is not LineState.UP:
+            return f"{one}-{other} are {states}"
+    return ""
 
 
-def _line_unsettled(line: Line, peer: Line) -> str:
-    record, held = line.record, peer.record.peer
+def _undelivered(record: LineRecord, peer: LineRecord) -> str:
+    """Say what of a station's own log has not reached its peer, or nothing."""
     if record.recovering:
         return f"{record.name}'s peer still recovers"
     if record.queued_bytes:
         return f"{record.queued} messages wait for {record.name}"
-    if record.own != held:
-        return f"{record.name} has {held.number} of {record.own.number} entries"
+    if record.own != peer.peer:
+        return f"{record.name} has {peer.peer.number} of {record.own.number} entries"
     if (record.receipt.number if record.receipt else 0) != record.own.number:
         return f"a receipt of {record.name} is missing"
-    if line.vitals.assessment.state is not LineState.UP:
-        return f"the line to {record.name} is not up"
     return ""
 
 
