@@ -15,6 +15,8 @@ NAME_RULE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 ID_RULE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Ids of messages: what an operator can say, type and paste."""
 
+_matches_id: Final = ID_RULE.fullmatch
+
 
 class Precedence(enum.IntEnum):
     """How urgent a message is (ACP 121); lower goes first."""
@@ -86,6 +88,21 @@ class Receipt:
     head: bytes
     time_ns: int
     signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A station's ML-DSA-87 signature over both logs: ``own`` is its own, ``peer`` its copy."""
+
+    own: Position
+    peer: Position
+    time_ns: int
+    signature: bytes
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """How far it reaches in the signer's own log, and in the other's."""
+        return self.own.number, self.peer.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +225,14 @@ class Acknowledged:
     at_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Who decided something about a card, and when (UNIX ns)."""
+
+    operator: str
+    at_ns: int
+
+
 def spelled(precedence: Precedence | Decision) -> str:
     """Give the word as operators write it: FLASH, wilco."""
     return precedence.name if isinstance(precedence, Precedence) else precedence.name.lower()
@@ -215,4 +240,4 @@ def spelled(precedence: Precedence | Decision) -> str:
 
 def check_id(identifier: str) -> bool:
     """Tell whether identifier is a legal message id."""
-    return len(identifier) <= limits.ID_BYTES and ID_RULE.fullmatch(identifier) is not None
+    return len(identifier) <= limits.ID_BYTES and _matches_id(identifier) is not None

@@ -56,6 +56,7 @@ REASONS: Final = {
     "truncated": "the connection ended without a close: cut on the way, or the peer's daemon died",
     "peer-stopped": "the peer's daemon was stopped by its operator",
     "peer-halted": "the peer has halted the line",
+    "peer-revoked": "the peer's operators refuse this station's card for good",
     "protocol-error": "the peer broke the protocol; see the daemon's log",
 }
 
@@ -66,6 +67,7 @@ TURNED_AWAY: Final = ""
 TROUBLE_OF_CLOSE: Final = {
     "stopped": "peer-stopped",
     "halted": "peer-halted",
+    "revoked": "peer-revoked",
     "superseded": TURNED_AWAY,
     "failed": "peer-not-accepting",
 }

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,31 @@ class Operator:
                 shown += data
         os.close(master)
         return Done(process.wait(TIMEOUT_S), shown.decode(), "")
+
+    def converse(self, *arguments: str, answers: Sequence[tuple[str, str]], **env: str) -> Done:
+        """Run a verb on a terminal of its own, and type each answer once its question has come."""
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            ["setsid", "--ctty", *self._command(arguments)],
+            cwd=self.folder,
+            env=self.env({"TERM": "dumb", **env}),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
+        os.close(slave)
+        shown, seen = b"", 0
+        waiting = list(answers)
+        with contextlib.suppress(OSError):
+            while data := os.read(master, 65536):
+                shown += data
+                if waiting and (at := shown.find(waiting[0][0].encode(), seen)) >= 0:
+                    seen = at + len(waiting[0][0])
+                    os.write(master, waiting.pop(0)[1].encode())
+        os.close(master)
+        code = process.wait(TIMEOUT_S)
+        assert waiting == [], f"never asked: {waiting}, but: {shown!r}"
+        return Done(code, shown.decode(), "")
 
     @staticmethod
     def _command(arguments: tuple[str | bytes, ...]) -> list[str | bytes]:
