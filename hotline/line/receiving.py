@@ -15,6 +15,7 @@ from hotline.line import applying
 from hotline.wire.frames import Entries, ReceiptFrame
 
 if TYPE_CHECKING:
+    from hotline.line.applying import Applied
     from hotline.line.context import Context
     from hotline.line.moment import Moment
     from hotline.model import Position
@@ -125,6 +126,11 @@ class Receiving:
         self._held_bytes -= sum(run.size_bytes for run in self._applying)
         self._applying = []
         self._context.push(receipt)
+        self.report(applied)
+        self._apply_more(moment)
+
+    def report(self, applied: Applied) -> None:
+        """Tell what new entries brought."""
         self._context.report(
             "entries_applied",
             level="debug",
@@ -134,7 +140,6 @@ class Receiving:
         )
         for identifier in applied.tests:
             self._context.report("line_test_received", id=identifier)
-        self._apply_more(moment)
 
     def _not_applied(self, error: HotlineError, moment: Moment) -> None:
         """Drop all that waits: it was not receipted, so it comes again."""
