@@ -260,7 +260,9 @@ def test_nothing_unfinished_and_no_machine_of_ours_is_mentioned() -> None:
     assert found == {}
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"]
+)
 def test_lock_files_hold_versions_and_hashes_only(name: str) -> None:
     """An address or an option in a lock file decides where code comes from, unseen."""
     assert lock_faults((ROOT / ".ci" / name).read_text()) == []
@@ -268,7 +270,11 @@ def test_lock_files_hold_versions_and_hashes_only(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "groups"),
-    [("requirements.txt", ["build"]), ("requirements-dev.txt", ["build", "dev"])],
+    [
+        ("requirements.txt", ["build"]),
+        ("requirements-dev.txt", ["build", "dev"]),
+        ("requirements-bench.txt", ["bench"]),
+    ],
 )
 def test_lock_files_cover_the_project(name: str, groups: list[str]) -> None:
     """A dependency added without locking would be missing, or fetched without a hash."""

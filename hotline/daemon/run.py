@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,10 @@ STORE_FAILED: Final = 1
 
 _BACKLOG: Final = 128
 
+THREAD_SWITCH_S: Final = 0.0005
+"""How long one thread may keep the interpreter from another: the event loop gives it up for every
+record it opens, and at Python's 5 ms it would get it back only when the store's thread lets it."""
+
 
 def main(config: StationConfig) -> int:
     """Run the daemon of a configuration; gives its exit code.
@@ -34,6 +39,7 @@ def main(config: StationConfig) -> int:
     Raises HotlineError if it cannot start.
     """
     _raise_descriptor_limit()
+    sys.setswitchinterval(THREAD_SWITCH_S)
     identity = Identity(config)
     state_folder(config)
     store = SqliteStore.open(config.store_path, station_id=identity.card.id)

@@ -100,7 +100,8 @@ class Sending:
             return
         record = context.record
         waits = record.own.number > self._cursor or record.queued_bytes > 0 or self._may_wait
-        room_bytes, chunk_bytes = self._window.room_bytes, self._window.chunk_bytes
+        room_bytes = min(self._window.room_bytes, self._window.run_bytes)
+        chunk_bytes = self._window.chunk_bytes
         if not waits or not room_bytes:
             return
         self._fetching = True

@@ -18,7 +18,9 @@ from hotline.identity import read_card, read_secret_keys
 from hotline.line import accepting, applying, sealing
 from hotline.line.pairing import Pairing
 from hotline.model import Outgoing, Position, Precedence, Receipt
+from hotline.store.interface import Transaction
 from hotline.store.sqlite import SqliteStore
+from hotline.wire.frames import Entries
 from support.stations import Station
 
 _CHUNK: Final = 8192
@@ -97,11 +99,11 @@ def deliver(alpha: Station, bravo: Station, count: int, first: int = 0) -> None:
             theirs.checkpoint()
 
 
-def _sealed(store: SqliteStore, line: int, near: Pairing) -> list[sealing.Entries]:
+def _sealed(store: SqliteStore, line: int, near: Pairing) -> list[Entries]:
     """Seal all that is queued, in one transaction, and give the runs."""
-    runs: list[sealing.Entries] = []
+    runs: list[Entries] = []
 
-    def work(tx: sealing.Transaction) -> None:
+    def work(tx: Transaction) -> None:
         while True:
             run = sealing.next_run(
                 tx,
