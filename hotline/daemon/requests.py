@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hotline.daemon.watching import Watch
     from hotline.line.moment import Moment
     from hotline.model import LineRecord
+    from hotline.store.interface import Reader
     from hotline.store.views import MessageView
 
     Notify = Callable[[str, dict[str, Any]], Awaitable[None]]
@@ -49,6 +50,22 @@ def _storable(value: Any) -> bool:
     if isinstance(value, str):
         return not _SURROGATE.search(value)
     return not isinstance(value, int) or -(2**63) <= value < 2**63
+
+
+def _states(
+    reader: Reader, line: str, ids: list[str], ended: set[State]
+) -> list[tuple[str, State | None]]:
+    """Give the states of the first of ids, up to one that has not ended; None: it is not known."""
+    found: list[tuple[str, State | None]] = []
+    for identifier in ids:
+        shown = reader.show(identifier)
+        view = next((v for v in shown if v.line == line and v.side is Side.OWN), None)
+        if view is not None and view.state not in ended:
+            break
+        found.append((identifier, None if view is None else view.state))
+        if view is None:
+            break
+    return found
 
 
 class Params:
@@ -347,13 +364,13 @@ class Requests:
         while len(states) < len(ids):
             progress = self._station.watches.progress(name)
             before = len(states)
-            while len(states) < len(ids):
-                view = await self._find(ids[len(states)], name, Side.OWN)
-                if view is None:
-                    raise RefusedError("not-found", f"no message {ids[len(states)]!r} was sent")
-                if view.state not in ended:
-                    break
-                states.append({"id": view.id, "state": str(view.state)})
+            asked = ids[len(states) :]
+            for wanted_id, state in await self._station.read(
+                lambda reader, asked=asked: _states(reader, name, asked, ended)  # type: ignore[misc]
+            ):
+                if state is None:
+                    raise RefusedError("not-found", f"no message {wanted_id!r} was sent")
+                states.append({"id": wanted_id, "state": str(state)})
             if len(states) > before:
                 await self._notify("progress", {"done": len(states), "total": len(ids)})
             if len(states) < len(ids):

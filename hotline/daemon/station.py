@@ -337,9 +337,10 @@ class Station:
             self._tell(name, "state", fields)
         elif report.event in _PROGRESS:
             self.watches.progressed(name)
-            self._tell_progress(name, report)
+            self._tell_progress(line, report)
 
-    def _tell_progress(self, name: str, report: Report) -> None:
+    def _tell_progress(self, line: Line, report: Report) -> None:
+        name = line.record.name
         if not len(self.watches) or self._nursery is None:
             return
         if report.event == "entries_applied":
@@ -349,11 +350,10 @@ class Station:
             for identifier in report.fields["acknowledged"]:
                 self._tell(name, "acknowledged", {"id": identifier})
         elif report.event == "receipt_taken" and report.fields["messages"]:
-            self._tell(
-                name,
-                "delivered",
-                {"number": report.fields["number"], "messages": report.fields["messages"]},
-            )
+            record = line.record
+            fields = {key: report.fields[key] for key in ("number", "messages")}
+            fields["waiting"] = record.queued + record.sealed - record.delivered
+            self._tell(name, "delivered", {**fields, **views.drain(line, moment().now)})
 
     async def _tell_news(self) -> None:
         """Show new messages to whoever is on watch, one run after another, each by one read."""

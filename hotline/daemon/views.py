@@ -64,6 +64,7 @@ def line(subject: Line, moment: Moment) -> dict[str, Any]:
         "queued": record.queued,
         "queued_bytes": record.queued_bytes,
         "in_flight": record.sealed - record.delivered,
+        **drain(subject, moment.now),
         "unacknowledged": record.delivered - record.acknowledged,
         "unread": record.received - record.acknowledged_here,
         "attempts": links.attempts,
@@ -72,6 +73,16 @@ def line(subject: Line, moment: Moment) -> dict[str, Any]:
         else round(max(0.0, next_dial_at - moment.now), 3),
         "address": shown.address if shown is not None else next(iter(links.addresses), None),
         "session_age_s": _seconds(current.opened_at if current else None, moment.now),
+    }
+
+
+def drain(subject: Line, now: float) -> dict[str, float | None]:
+    """Give how fast a line delivers, and when what waits now will be delivered at that pace."""
+    record, pace = subject.record, subject.vitals.delivered_a_second(now)
+    waiting = record.queued + record.sealed - record.delivered
+    return {
+        "delivered_per_s": None if pace is None else round(pace, 1),
+        "drain_s": None if pace is None or not waiting else round(waiting / pace, 1),
     }
 
 

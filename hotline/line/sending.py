@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import HotlineError, StoreError
 from hotline.line import accepting, sealing
+from hotline.line.pace import Pace
 from hotline.line.window import Window
 from hotline.model import Receipt
 
@@ -46,6 +47,7 @@ class Sending:
         self._next_expiry_at = 0.0
         self._resumed_at = -_RESUMPTION_NOTED_S
         self.peer_accepting = True
+        self.pace = Pace()
 
     @property
     def waiting_since(self) -> float | None:
@@ -179,6 +181,7 @@ class Sending:
         messages = outcome.delivered - context.record.delivered
         context.record = outcome
         self._window.receipted(receipt.number, moment.now)
+        self.pace.delivered(messages, moment.now)
         context.report("receipt_taken", number=receipt.number, messages=messages)
         if not self._taking_receipt:
             self.verify_receipt(moment)

@@ -72,6 +72,10 @@ def _line(line: Line) -> Iterator[str]:
         f"  queued {word(line, 'queued')}, in flight {word(line, 'in_flight')},"
         f" unacknowledged {word(line, 'unacknowledged')}, unread here {word(line, 'unread')}"
     )
+    if line.get("drain_s") is not None:
+        yield (
+            f"  draining, {line['delivered_per_s']:.0f} a second, {_seconds(line, 'drain_s')} to go"
+        )
     if line.get("session_age_s") is not None:
         yield f"  session with {word(line, 'address')}, {_seconds(line, 'session_age_s')} old"
     if line.get("next_attempt_s") is not None:
