@@ -105,7 +105,14 @@ class Window:
         self.in_flight_bytes -= released
         delay = now - sent_at
         self._remember(delay, now)
-        if delay > self._best_s + self._allowed_s:
+        late = delay > self._best_s + self._allowed_s
+        if late and in_flight_bytes <= _RECORD_OF_ENTRIES:
+            # Nothing of ours was in its way: this is what the path takes now, because the machine or
+            # the disk over there is busy, say. Whoever went on comparing with better days would
+            # stay at one record for as long as it is.
+            self._best_s = self._recent_s = delay
+            self._best_since, self._probing, late = now, False, False
+        if late:
             self._probing = True
             # Once for all that was sent before: it cannot yet tell what the cut has done.
             if sent_at >= self._cut_at:
