@@ -24,7 +24,7 @@ from hotline.wire.frames import Entries
 from support.stations import Station
 
 _CHUNK: Final = 8192
-_UNBOUND: Final = accepting.QueueLimits(10**9, 10**15)
+UNBOUND: Final = accepting.QueueLimits(10**9, 10**15)
 
 
 def pairing(station: Station, peer: Station) -> Pairing:
@@ -65,7 +65,7 @@ def queue(station: Station, peer: Station, count: int, first: int = 0) -> None:
         for start in range(first, first + count, _CHUNK):
             some = composed(start, min(_CHUNK, first + count - start))
             [outcome] = store.transact(
-                [lambda tx, some=some: accepting.accept(tx, line, some, _UNBOUND)]  # type: ignore[misc]
+                [lambda tx, some=some: accepting.accept(tx, line, some, UNBOUND)]  # type: ignore[misc]
             )
             assert not isinstance(outcome, Exception), outcome
             store.checkpoint()
@@ -77,20 +77,19 @@ def deliver(alpha: Station, bravo: Station, count: int, first: int = 0) -> None:
     with opened(alpha, bravo) as (ours, our_line), opened(bravo, alpha) as (theirs, their_line):
         for start in range(first, first + count, _CHUNK):
             some = composed(start, min(_CHUNK, first + count - start))
-            receipt = None
             [_] = ours.transact(
-                [lambda tx, some=some: accepting.accept(tx, our_line, some, _UNBOUND)]  # type: ignore[misc]
+                [lambda tx, some=some: accepting.accept(tx, our_line, some, UNBOUND)]  # type: ignore[misc]
             )
             runs = _sealed(ours, our_line, near)
             [applied] = theirs.transact(
                 [lambda tx, runs=runs: applying.apply(tx, their_line, far, runs, time.time_ns())]  # type: ignore[misc]
             )
             assert isinstance(applied, applying.Applied), applied
-            receipt = _receipt(far, applied.record.peer)
+            answer = receipt(far, applied.record.peer)
             [taken] = ours.transact(
                 [
-                    lambda tx, receipt=receipt: sealing.take_receipt(  # type: ignore[misc]
-                        tx, our_line, near, receipt, time.time_ns()
+                    lambda tx, answer=answer: sealing.take_receipt(  # type: ignore[misc]
+                        tx, our_line, near, answer, time.time_ns()
                     )
                 ]
             )
@@ -105,15 +104,7 @@ def _sealed(store: SqliteStore, line: int, near: Pairing) -> list[Entries]:
 
     def work(tx: Transaction) -> None:
         while True:
-            run = sealing.next_run(
-                tx,
-                line,
-                near,
-                after=tx.line(line).own.number,
-                room_bytes=2**20,
-                chunk_bytes=8000,
-                wall_ns=time.time_ns(),
-            )
+            run = next_run(tx, line, near, 2**20)
             if run.frame is None:
                 return
             runs.append(run.frame)
@@ -123,6 +114,20 @@ def _sealed(store: SqliteStore, line: int, near: Pairing) -> list[Entries]:
     return runs
 
 
-def _receipt(far: Pairing, position: Position) -> Receipt:
-    receipt = Receipt(position.number, position.head, time.time_ns(), b"")
-    return replace(receipt, signature=far.sign_receipt(position, receipt.time_ns))
+def next_run(tx: Transaction, line: int, near: Pairing, room_bytes: int) -> sealing.Run:
+    """Seal the next run of what is queued."""
+    return sealing.next_run(
+        tx,
+        line,
+        near,
+        after=tx.line(line).own.number,
+        room_bytes=room_bytes,
+        chunk_bytes=8000,
+        wall_ns=time.time_ns(),
+    )
+
+
+def receipt(far: Pairing, position: Position) -> Receipt:
+    """Sign for a log up to position."""
+    made = Receipt(position.number, position.head, time.time_ns(), b"")
+    return replace(made, signature=far.sign_receipt(position, made.time_ns))

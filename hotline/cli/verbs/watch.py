@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
             event = client.event()
             if args.json:
                 print_json(event)
-            elif event.get("event") == "delivered" and event.get("waiting"):
+            elif progress.active and event.get("event") == "delivered" and event.get("waiting"):
                 # Of a backlog only its progress is shown: hundreds of receipts say no more.
                 progress.show(_draining(event))
                 continue
