@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format types layers check sim faults model bench clean
+.PHONY: help setup demo test lint format types layers check sim faults bench vectors model clean
 
 BIN := .venv/bin
 LOCK := .ci/requirements-dev.txt
@@ -52,6 +52,9 @@ faults: .venv/.installed ## Make real faults on real daemons (needs root; names 
 
 bench: .venv/.bench ## Measure the line beside what disk and mathematics cost: --quick, --json FILE
 	@$(BIN)/python tests/bench/main.py $(ARGS)
+
+vectors: .venv/.installed ## Make the vectors of docs/protocol.md anew, into tests/vectors/
+	@PYTHONPATH=tests $(BIN)/python tests/support/vectors/make.py
 
 model: ## Search every state of the model of delivery (needs spin and a C compiler)
 	@docs/model/check $(ARGS)

@@ -58,12 +58,17 @@ class ProtocolError(RemoteError):
 class HaltError(HotlineError):
     """The two stations' records disagree; the line stops until an operator acts.
 
-    ``code`` is a stable word: ``fork``, ``own-log-lost``, ``peer-log-lost``, ``peer-broke-rules``.
+    ``code`` is a stable word: ``fork``, ``own-log-lost``, ``peer-log-lost``, ``peer-broke-rules``,
+    ``revoked``.
     """
 
     def __init__(self, code: str, message: str, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.code = code
+
+
+class EvidenceError(HotlineError):
+    """What was to be proven is not: a file or a log is damaged, forged or not complete."""
 
 
 class StoreError(HotlineError):

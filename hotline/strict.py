@@ -112,7 +112,7 @@ def _bounds(fields: tuple[Field, ...], kind: type) -> list[tuple[int, int, int]]
 class Shape:
     """A fixed array of fields: the only structure that Hotline encodes or decodes."""
 
-    __slots__ = ("_fields", "_ints", "_max_bytes", "_max_count", "_others", "_texts", "name")
+    __slots__ = ("_fields", "_ints", "_max_count", "_others", "_texts", "max_bytes", "name")
 
     def __init__(self, name: str, *fields: Field, max_bytes: int) -> None:
         """Name the shape, list its fields, and bound its encoding in bytes."""
@@ -121,7 +121,7 @@ class Shape:
         self._ints = _bounds(fields, int)
         self._texts = _bounds(fields, str)
         self._others = [at for at, f in enumerate(fields) if f.kind not in (int, str)]
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         # An array that claims more is refused before room is made for it, at any depth.
         self._max_count = max(len(fields), *(f.high for f in fields if f.item is not None), 0)
 
@@ -129,14 +129,14 @@ class Shape:
         """Encode values; raise DecodeError if our own values break the shape."""
         self._check(values)
         data: bytes = _pack(values)
-        if len(data) > self._max_bytes:
-            raise DecodeError(f"{self.name} is {len(data)} bytes, over {self._max_bytes}")
+        if len(data) > self.max_bytes:
+            raise DecodeError(f"{self.name} is {len(data)} bytes, over {self.max_bytes}")
         return data
 
     def unpack(self, data: bytes | memoryview) -> tuple[Any, ...]:
         """Decode exactly one value of this shape; raise DecodeError for anything else."""
-        if len(data) > self._max_bytes:
-            raise DecodeError(f"{self.name} is {len(data)} bytes, over {self._max_bytes}")
+        if len(data) > self.max_bytes:
+            raise DecodeError(f"{self.name} is {len(data)} bytes, over {self.max_bytes}")
         try:
             values = msgpack.unpackb(
                 data,
@@ -144,8 +144,8 @@ class Shape:
                 use_list=False,
                 strict_map_key=True,
                 ext_hook=_refuse_ext,
-                max_str_len=self._max_bytes,
-                max_bin_len=self._max_bytes,
+                max_str_len=self.max_bytes,
+                max_bin_len=self.max_bytes,
                 max_array_len=self._max_count,
                 max_map_len=0,
                 max_ext_len=0,

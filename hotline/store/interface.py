@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     from hotline.model import (
         Acknowledged,
+        Checkpoint,
         Incoming,
         LineRecord,
         LogEntry,
+        Mark,
         Outgoing,
         Partial,
         Queued,
@@ -45,6 +47,12 @@ class Transaction(Protocol):
 
     def put_line(self, record: LineRecord) -> None:
         """Replace a line's numbers."""
+
+    def courier_key(self, line: int) -> bytes | None:
+        """Give the peer's courier key as it was kept, or None."""
+
+    def put_courier_key(self, line: int, key: bytes) -> None:
+        """Keep the peer's courier key, in the place of an earlier one."""
 
     # --- our queue ---
     def digests(self, line: int, ids: Sequence[str]) -> dict[str, bytes]:
@@ -73,6 +81,9 @@ class Transaction(Protocol):
 
     def seal_part(self, line: int, row: int, number: int, sealed_bytes: int) -> None:
         """Say that entry number carries row's content up to sealed_bytes."""
+
+    def begin_anew(self, line: int) -> int:
+        """Have what is sealed in part sealed from its first byte; gives how many bytes that adds."""
 
     # --- the logs ---
     def append(self, line: int, side: Side, entries: Sequence[LogEntry]) -> None:
@@ -103,6 +114,15 @@ class Transaction(Protocol):
     def put_receipt(self, line: int, receipt: Receipt, at_ns: int) -> None:
         """Keep the peer's receipt over our log; it came at at_ns by our clock."""
 
+    def put_checkpoint(self, line: int, signer: Side, checkpoint: Checkpoint, at_ns: int) -> None:
+        """Keep a checkpoint, which came or was made at at_ns; it is newer than the signer's others.
+
+        Of earlier ones so many are kept that from any entry a few thousand lead to the next.
+        """
+
+    def newest_checkpoint(self, line: int, signer: Side) -> Checkpoint | None:
+        """Give the newest checkpoint that signer has made."""
+
     def put_resumption(self, line: int, after: int, upto: int, at_ns: int) -> None:
         """Note that our entries after..upto (after excluded) were put on the wire once more."""
 
@@ -132,6 +152,13 @@ class Transaction(Protocol):
     def acknowledge(self, line: int, side: Side, identifier: str, answer: Acknowledged) -> None:
         """Set the acknowledgement shown with a message; a later one replaces it."""
 
+    # --- cards ---
+    def put_verification(self, own_id: bytes, peer_id: bytes, mark: Mark) -> None:
+        """Say that the pair code of two cards (ids of 32 bytes) was compared; the newest is kept."""
+
+    def put_revocation(self, peer_id: bytes, mark: Mark) -> None:
+        """Refuse a card for good, whatever line it is pinned to; the first time stands."""
+
 
 class Reader(Protocol):
     """What operators ask; sees only what is committed."""
@@ -159,6 +186,52 @@ class Reader(Protocol):
 
     def show(self, identifier: str) -> list[MessageView]:
         """Give every message or line test with this id: of any line, in either direction."""
+
+    def verification(self, own_id: bytes, peer_id: bytes) -> Mark | None:
+        """Give when the pair code of these two cards was compared last, and by whom."""
+
+    def revocation(self, peer_id: bytes) -> Mark | None:
+        """Give when a card was refused for good, and by whom."""
+
+    def history(self) -> History:
+        """Give what proves: the logs and the signatures over them, as they are stored."""
+
+
+class History(Protocol):
+    """What proves, unchecked: who asks checks it, and may find that the disk has changed it."""
+
+    def entries(
+        self, line: int, side: Side, first: int, most: int, most_bytes: int
+    ) -> list[LogEntry]:
+        """Give entries from number first on: at most most, at most most_bytes (but one at least)."""
+
+    def head(self, line: int, side: Side, number: int) -> bytes | None:
+        """Give the head stored after entry number (number >= 1), or None."""
+
+    def signatures(
+        self, line: int, side: Side, first: int, last: int, most: int
+    ) -> list[tuple[int, bytes]]:
+        """Give the writer's signatures over heads from first to last, in order: where, 64 bytes."""
+
+    def receipts(self, line: int, first: int, last: int, most: int) -> list[Receipt]:
+        """Give the peer's receipts over heads of our log from first to last, in order."""
+
+    def checkpoints(
+        self, line: int, signer: Side, after: int, most: int
+    ) -> list[tuple[int, Checkpoint]]:
+        """Give a signer's checkpoints in order, each with its cursor, which is greater than after."""
+
+    def covering(self, line: int, signer: Side, own: int, peer: int) -> Checkpoint | None:
+        """Give a signer's first checkpoint that reaches as far as own in its log, peer in the other."""
+
+    def carriers(self, line: int, side: Side, identifier: str) -> list[int]:
+        """Give the numbers of the entries that carry a message; none while it is not wholly sealed."""
+
+    def answers(self, line: int, side: Side, identifier: str) -> list[int]:
+        """Give the numbers of side's entries that may acknowledge a message of the other side.
+
+        Looks through the whole log; what is found has to be decoded.
+        """
 
 
 class Store(Protocol):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.errors import LocalMisuseError
 from hotline.limits import MIB
 from hotline.model import Kind, Partial, Precedence, Queued, Queueing, Side
-from hotline.store import lines
+from hotline.store import checkpoints, lines, marks
 from hotline.store.bulk import Bulk
 from hotline.store.keys import (
     NUMBER_MASK,
@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 
     from hotline.model import (
         Acknowledged,
+        Checkpoint,
         Incoming,
         LineRecord,
         LogEntry,
+        Mark,
         Outgoing,
         Receipt,
         TakenBack,
@@ -122,6 +124,14 @@ _SEAL_PART: Final = """
 UPDATE message SET queueing = 1, sealed_bytes = ? WHERE row = ? AND line = ? AND queueing < 2
 """
 
+_BEGUN: Final = """
+SELECT row, sealed_bytes FROM queue CROSS JOIN message ON row = key & ?
+WHERE key BETWEEN ? AND ? AND queueing = 1
+"""
+
+# It stays one that was begun: its state must not go back, and so it cannot expire either.
+_BEGIN_ANEW: Final = "UPDATE message SET sealed_bytes = 0, expires_ns = NULL WHERE row = ?"
+
 _WITHDRAW: Final = f"""
 UPDATE message SET queueing = ?, content = (
     SELECT queue.content FROM queue WHERE key = {QUEUE_KEY_SQL}
@@ -160,6 +170,17 @@ class SqliteTransaction:
     def put_line(self, record: LineRecord) -> None:
         """Replace a line's numbers."""
         lines.put(self._database, record)
+
+    def courier_key(self, line: int) -> bytes | None:
+        """Give the peer's courier key as it was kept, or None."""
+        key: bytes | None = self._database.execute(
+            "SELECT key FROM courier_key WHERE line = ?", (line,)
+        ).get
+        return key
+
+    def put_courier_key(self, line: int, key: bytes) -> None:
+        """Keep the peer's courier key, in the place of an earlier one."""
+        self._database.execute("INSERT OR REPLACE INTO courier_key VALUES (?, ?)", (line, key))
 
     # --- our queue ---
 
@@ -214,6 +235,13 @@ class SqliteTransaction:
         """Say that entry number carries row's content up to sealed_bytes."""
         self._change(_SEAL_PART, [(sealed_bytes, row, line)])
         self._database.execute("INSERT INTO part VALUES (?, ?)", (row, number))
+
+    def begin_anew(self, line: int) -> int:
+        """Have what is sealed in part sealed from its first byte; gives how many bytes that adds."""
+        begun = list(self._database.execute(_BEGUN, (NUMBER_MASK, *queue_bounds(line))))
+        self._change(_BEGIN_ANEW, [(row,) for row, _ in begun])
+        self._database.executemany("DELETE FROM part WHERE row = ?", [(row,) for row, _ in begun])
+        return sum(sealed_bytes for _, sealed_bytes in begun)
 
     # --- the logs ---
 
@@ -272,6 +300,14 @@ class SqliteTransaction:
         self._database.execute(
             _RECEIPT, (key, at_ns, time_ns, receipt.head, receipt.signature, end)
         )
+
+    def put_checkpoint(self, line: int, signer: Side, checkpoint: Checkpoint, at_ns: int) -> None:
+        """Keep a checkpoint that is newer than the signer's others."""
+        checkpoints.put(self._database, line, signer, checkpoint, at_ns)
+
+    def newest_checkpoint(self, line: int, signer: Side) -> Checkpoint | None:
+        """Give the newest checkpoint that signer has made."""
+        return checkpoints.newest(self._database, line, signer)
 
     def put_resumption(self, line: int, after: int, upto: int, at_ns: int) -> None:
         """Note that our entries after..upto (after excluded) were put on the wire once more."""
@@ -382,6 +418,16 @@ class SqliteTransaction:
                 )
             ],
         )
+
+    # --- cards ---
+
+    def put_verification(self, own_id: bytes, peer_id: bytes, mark: Mark) -> None:
+        """Say that the pair code of two cards was compared; the newest is kept."""
+        marks.verify(self._database, own_id, peer_id, mark)
+
+    def put_revocation(self, peer_id: bytes, mark: Mark) -> None:
+        """Refuse a card for good; the first time stands."""
+        marks.revoke(self._database, peer_id, mark)
 
     # --- how ---
 

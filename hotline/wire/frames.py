@@ -7,10 +7,11 @@ DecodeError; ``encode`` gives (type, body) for the record writer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, get_args
 
 from hotline.errors import DecodeError
 from hotline.limits import (
+    COURIER_KEY_BYTES,
     ED25519_SIGNATURE_BYTES,
     ENTRIES_PER_FRAME,
     ENTRY_BYTES,
@@ -165,6 +166,29 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointFrame:
+    """The sender's ML-DSA-87 signature over both logs: what Ed25519 signed, provable after it falls."""
+
+    TYPE: ClassVar[int] = 6
+    SHAPE: ClassVar[Shape] = Shape(
+        "checkpoint",
+        _number("own number"),
+        blob("own head", HASH_BYTES),
+        _number("peer number"),
+        blob("peer head", HASH_BYTES),
+        uint("time_ns"),
+        blob("signature", MLDSA_SIGNATURE_BYTES),
+        max_bytes=FRAME_BYTES,
+    )
+    own_number: int
+    own_head: bytes
+    peer_number: int
+    peer_head: bytes
+    time_ns: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """The session ends here on purpose; without this frame an end of stream is a truncation."""
 
@@ -213,12 +237,31 @@ class Returned:
         return sum(map(len, self.entries))
 
 
-Frame = Attest | Hello | Entries | ReceiptFrame | Heartbeat | Close | Recover | Returned
+@dataclass(frozen=True, slots=True)
+class CourierKeyFrame:
+    """The sender's signed courier key: what courier files for the sender are sealed to."""
 
-_CLASSES: Final[dict[int, type[Frame]]] = {
-    cls.TYPE: cls
-    for cls in (Attest, Hello, Entries, ReceiptFrame, Heartbeat, Close, Recover, Returned)
-}
+    TYPE: ClassVar[int] = 11
+    SHAPE: ClassVar[Shape] = Shape(
+        "courier-key", blob("key", COURIER_KEY_BYTES), max_bytes=FRAME_BYTES
+    )
+    key: bytes
+
+
+Frame = (
+    Attest
+    | Hello
+    | Entries
+    | ReceiptFrame
+    | Heartbeat
+    | CheckpointFrame
+    | Close
+    | Recover
+    | Returned
+    | CourierKeyFrame
+)
+
+_CLASSES: Final[dict[int, type[Frame]]] = {cls.TYPE: cls for cls in get_args(Frame)}
 
 
 def decode(frame_type: int, body: bytes) -> Frame:

@@ -13,6 +13,7 @@ from hashlib import sha512
 from typing import Final
 
 from hotline.identity import Card, SecretKeys, pair_code
+from hotline.identity.halves import Half, combine
 from hotline.line.pairing import Pairing
 from hotline.model import Decision, Position, Precedence
 from hotline.noise.cipher import AES_GCM
@@ -77,6 +78,15 @@ def secrets() -> Iterator[Example]:
     )
 
 
+def halves() -> Iterator[Example]:
+    alpha = Half(ALPHA.id, BRAVO.id, bytes([0xBB]) * 32)
+    bravo = Half(BRAVO.id, ALPHA.id, bytes([0xCC]) * 32)
+    yield "words of alpha's half bb...bb for bravo", " ".join(alpha.words())
+    secret, code = combine(alpha, bravo)
+    yield "line secret of that half and bravo's cc...cc", secret
+    yield "its check code", " ".join(code)
+
+
 def logs() -> Iterator[Example]:
     yield "head_0 of alpha's log for bravo", PAIRING.own_zero
     yield "head_0 of bravo's log for alpha", PAIRING.peer_zero
@@ -91,6 +101,16 @@ def logs() -> Iterator[Example]:
     yield "alpha's signature over head_3", PAIRING.sign_head(end)
     receipt = heads.receipt_message(PAIRING.own_zero, end.number, end.head, NOW_NS)
     yield "bravo's receipt over head_3", BRAVO_KEYS.sign_ed25519(receipt)
+
+
+def checkpoints() -> Iterator[Example]:
+    data = [entries.encode(MESSAGE), entries.encode(PART), entries.encode(TEST)]
+    chain = heads.chain(PAIRING.own_zero, data)
+    own, peer = Position(3, chain[-1]), Position(0, PAIRING.peer_zero)
+    yield (
+        "what alpha signs in a checkpoint over its three entries and none of bravo's",
+        heads.checkpoint_message(PAIRING.own_zero, own, PAIRING.peer_zero, peer, NOW_NS),
+    )
 
 
 def messages() -> Iterator[Example]:
@@ -135,7 +155,7 @@ def records() -> Iterator[Example]:
             yield f"record {number}: first and last 16 bytes", unit[:16] + unit[-16:]
 
 
-SECTIONS: Final = (identities, secrets, logs, messages, records)
+SECTIONS: Final = (identities, secrets, halves, logs, checkpoints, messages, records)
 
 
 def rendered() -> str:

@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from bench import bulk
@@ -95,9 +96,7 @@ def _all_the_way(pair: tuple[Station, Station], watch: Stopwatch, batches: int) 
             with watch.stage("compose", _MOST):
                 some = [requests._compose(one, time.time_ns()) for one in asked]
             with watch.stage("accept", _MOST):
-                _done(
-                    ours, lambda tx, some=some: accepting.accept(tx, our_line, some, bulk.UNBOUND)
-                )  # type: ignore[misc]
+                _done(ours, partial(_accept, our_line, some))
             runs = []
             while True:
                 began = time.thread_time()
@@ -130,6 +129,10 @@ def _all_the_way(pair: tuple[Station, Station], watch: Stopwatch, batches: int) 
                     )
             ours.checkpoint()
             theirs.checkpoint()
+
+
+def _accept(line: int, some: list[Any], tx: Transaction) -> object:
+    return accepting.accept(tx, line, some, bulk.UNBOUND)
 
 
 def _done(store: Any, work: Callable[[Any], T]) -> T:
