@@ -24,6 +24,7 @@ from hotline.cli import batch
 from hotline.cli.ids import Ids
 from hotline.daemon.requests import Requests
 from hotline.line import accepting, applying, sealing
+from hotline.store.interface import Transaction
 from hotline.wire import frames
 from support.stations import Station
 
