@@ -12,7 +12,7 @@ from hotline.identity.courierkey import SEALED_OVERHEAD_BYTES
 from hotline.model import Decision, Precedence, Side
 from hotline.wire import courier as files
 from hotline.wire import frames
-from support import by_the_page
+from support.courier_by_the_page import CourierReader
 from support.line_courier import (
     TwoWays,
     answer,
@@ -235,7 +235,7 @@ def test_a_file_can_be_read_from_the_page_alone(apart: LineWorld) -> None:
     send(apart, north, "a")
     packed, file = answer(apart, ask_export(north))
     keys, own = identity(south.name)
-    reader = by_the_page.CourierReader(keys, own, identity(north.name)[1])
+    reader = CourierReader(keys, own, identity(north.name)[1])
     content = reader.read(file)
     assert content[:3] == ["hotline/1 courier file", north.card.id, south.card.id]
     assert content[4:6] == [0, north.line.pairing.own_zero]
