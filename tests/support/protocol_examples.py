@@ -13,8 +13,8 @@ from hashlib import sha512
 from typing import Final
 
 from hotline.identity import Card, SecretKeys, pair_code
-from hotline.identity.halves import Half, combine
 from hotline.identity.courierkey import CourierKey, CourierSecret
+from hotline.identity.halves import Half, combine
 from hotline.line.pairing import Pairing
 from hotline.model import Decision, Position, Precedence
 from hotline.noise.cipher import AES_GCM
