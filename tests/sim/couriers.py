@@ -77,6 +77,16 @@ class Couriers:
 
         runner.perform([Commit(lambda tx: courier.pack(tx, None, most_bytes, wall_ns), done)])
 
+    def _answer_soon(self, runner: Runner) -> None:
+        """Whoever was reached by a courier sends one back."""
+        station = runner.station
+
+        def answer() -> None:
+            if station.alive and station.runners.get(runner.peer) is runner:
+                station.when(lambda: self._export(runner))
+
+        self.world.after(self.random.uniform(0.0, self.world.options.operation_gap_s), answer)
+
     def _leave(self, runner: Runner, packed: Packed) -> None:
         """What goes into a file leaves the station as surely as what goes by wire."""
         pairing: WatchedPairing = runner.line.pairing  # type: ignore[assignment]
@@ -107,6 +117,8 @@ class Couriers:
             self.world.mark(f"a courier {what}")
             if outcome.delivered:
                 self.world.mark("a courier brought a receipt")
+            if outcome.entries:
+                self._answer_soon(runner)
             effects = courier.taken(outcome, content, "", at)
             return effects + runner.line.recorded(outcome.record, at)
 
