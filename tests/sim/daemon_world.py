@@ -121,10 +121,13 @@ class DaemonWorld(World):
     async def _live(self) -> None:
         async with trio.open_nursery() as self.nursery:
             self.nursery.start_soon(self._let_happen)
-            for until in self.plot():
-                await trio.sleep_until(until)
-            for station in self.stations:
-                station._gone()
+            try:
+                for until in self.plot():
+                    await trio.sleep_until(until)
+            finally:
+                # After a violation too: a daemon that is only cancelled waits for its store's hand.
+                for station in self.stations:
+                    station._gone()
             self.nursery.cancel_scope.cancel()
 
     async def _let_happen(self) -> None:
