@@ -124,6 +124,7 @@ class DaemonLog:
             return
         station.world.trace(station.name, level, event, fields if level != "info" else "")
         if event == "daemon_started":
+            self._life.started = True
             station.world.checker.started(station)
         elif event == "store_failed":
             if "a fault in this program" in fields["why"]:
@@ -191,8 +192,9 @@ class DaemonStation(Station):
                     life.nursery.cancel_scope.cancel()
         except BaseException as error:
             found = first_violation(error)
-            if isinstance(found, StoreError) and (self.disk.dead or life.hand.lost):
-                self._exits(life, run.STORE_FAILED)  # it failed before it had begun
+            if isinstance(found, StoreError) and not life.started:
+                life.hand.lost = True
+                self._exits(life, run.STORE_FAILED)
             elif not life.over or isinstance(found, Violation):
                 raise found from error
 

@@ -39,6 +39,16 @@ RENEWING: Final[dict[str, Any]] = UNEVEN | {
 }
 """One session after the other, on a long path, under load."""
 
+ANSWERED: Final[dict[str, Any]] = UNEVEN | {
+    "faults": (),
+    "slow_disk": "",
+    "commit_s": (0.0002, 0.004),
+    "trouble": "wipe",
+    "recovers": True,
+    "operation_gap_s": 0.1,
+}
+"""Much is said and answered, and then one store is empty."""
+
 LOADED: Final[dict[str, Any]] = UNEVEN | {
     "faults": (),
     "slow_disk": "",
