@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format types layers check sim faults vectors model clean
+.PHONY: help setup demo test lint format types layers check sim faults vectors coverage model clean
 
 BIN := .venv/bin
 LOCK := .ci/requirements-dev.txt
@@ -40,7 +40,15 @@ types: .venv/.installed ## Check types, strictly
 layers: .venv/.installed ## Check that imports point one way
 	@$(BIN)/lint-imports --no-logo
 
-check: lint types layers test ## Everything above: what .ci/run runs
+# What a stranger's or a hostile peer's bytes pass through: no branch of it without a test beside it.
+COVERED := tests/attacks tests/identity tests/line tests/noise tests/wire
+
+coverage: .venv/.installed ## Run the tests of noise, wire, identity and line; every branch must run
+	@$(BIN)/coverage run -m pytest $(COVERED) $(ARGS)
+	@$(BIN)/coverage report
+
+check: lint types layers coverage ## Everything above, with each test once: what .ci/run runs
+	@$(BIN)/python -m pytest $(addprefix --ignore=,$(COVERED)) $(ARGS)
 
 sim: .venv/.installed ## Run lines in simulated worlds: SEED=n for one, SEEDS=n for many
 	@PYTHONPATH=tests $(BIN)/python tests/sim/main.py \
@@ -57,7 +65,7 @@ model: ## Search every state of the model of delivery (needs spin and a C compil
 
 clean: ## Remove .venv, caches and build artefacts (never keys/ or state/)
 	@rm -rf .venv build dist *.egg-info
-	@rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .coverage
 	@find hotline tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Two steps, so that an edit of pyproject.toml does not install every package again.

@@ -104,7 +104,8 @@ def logs() -> Iterator[Example]:
 
 
 def checkpoints() -> Iterator[Example]:
-    chain = heads.chain(PAIRING.own_zero, map(entries.encode, (MESSAGE, PART, TEST)))
+    data = [entries.encode(MESSAGE), entries.encode(PART), entries.encode(TEST)]
+    chain = heads.chain(PAIRING.own_zero, data)
     own, peer = Position(3, chain[-1]), Position(0, PAIRING.peer_zero)
     yield (
         "what alpha signs in a checkpoint over its three entries and none of bravo's",
