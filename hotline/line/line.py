@@ -284,6 +284,7 @@ class Line:
             accepting=self._receiving.accepting(moment.now),
             choice=link.choice,
         )
+        link.asking = hello.recovering
         self._push(link, hello)
 
     def _frame(self, link: Link, frame: frames.Frame, moment: Moment) -> None:
@@ -359,7 +360,7 @@ class Line:
             peer_number=hello.own_number,
             we_have=self.record.peer.number,
         )
-        self._recovery.session_agreed(hello, moment)
+        self._recovery.session_agreed(hello, moment, asking=link.asking)
         self._beat(moment)
         early, link.early = link.early, []
         try:

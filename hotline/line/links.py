@@ -61,6 +61,8 @@ class Link:
     hello_taken: bool = False
     agreed: bool = False
     choice: int = 0
+    asking: bool = False
+    """Whether our hello said that this station recovers, and will ask for its log."""
     early: list[Frame] = field(default_factory=list)
     """What came between the peer's hello and our agreement to it."""
     early_bytes: int = 0

@@ -48,11 +48,15 @@ class Recovery:
             return "recovering"
         return "peer-recovering" if self._giving else ""
 
-    def session_agreed(self, hello: Hello, moment: Moment) -> None:
-        """Begin a session: sending waits until both own logs are whole."""
+    def session_agreed(self, hello: Hello, moment: Moment, *, asking: bool) -> None:
+        """Begin a session: sending waits until both own logs are whole.
+
+        ``asking`` is what our hello said: the peer waits to be asked even if all came back since, by
+        the session before.
+        """
         record = self._context.record
         self._session += 1
-        self._taking, self._giving = record.recovering, hello.recovering
+        self._taking, self._giving = asking, hello.recovering
         self._sending.peer_accepting = hello.accepting
         self._own_end, self._peer_end = hello.peer_number, hello.own_number
         self._held, self._held_bytes = [], 0
