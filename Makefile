@@ -5,10 +5,15 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
+<<<<<<< HEAD
 .PHONY: help setup demo test lint format types layers check sim faults vectors coverage fuzz fuzz-short audit model clean
+=======
+.PHONY: help setup demo test lint format types layers check sim faults bench vectors coverage model clean
+>>>>>>> main
 
 BIN := .venv/bin
 LOCK := .ci/requirements-dev.txt
+BENCH_LOCK := .ci/requirements-bench.txt
 # Wheels only: building a package would fetch build tools that no hash covers. Errors are still shown.
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check
 INSTALL_LOCKED := $(PIP_INSTALL) --only-binary :all: --require-hashes
@@ -57,6 +62,9 @@ sim: .venv/.installed ## Run lines in simulated worlds: SEED=n for one, SEEDS=n 
 faults: .venv/.installed ## Make real faults on real daemons (needs root; names what is missing)
 	@$(BIN)/python tests/faults/main.py $(ARGS)
 
+bench: .venv/.bench ## Measure the line beside what disk and mathematics cost: --quick, --json FILE
+	@$(BIN)/python tests/bench/main.py $(ARGS)
+
 vectors: .venv/.installed ## Make the vectors of docs/protocol.md anew, into tests/vectors/
 	@PYTHONPATH=tests $(BIN)/python tests/support/vectors/make.py
 
@@ -97,4 +105,9 @@ clean: ## Remove .venv, caches and build artefacts (never keys/ or state/)
 .venv/.installed: .venv/.locked pyproject.toml
 	@echo "Installing hotline, editable"
 	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What the plots need, and nothing else does.
+.venv/.bench: .venv/.installed $(BENCH_LOCK)
+	@$(INSTALL_LOCKED) -r $(BENCH_LOCK)
 	@touch $@

@@ -17,6 +17,8 @@ FAULTS: Final = (
     "full", "io-lost", "io-durable", "clock",
 )  # fmt: skip
 
+_COURIERS_SHARE: Final = 0.3
+
 TROUBLES: Final = ("restore", "wipe", "clone")
 
 
@@ -52,6 +54,8 @@ class Options:
     session_s: float
     recovers: bool
     """Operators have a line recovered whose own log was lost."""
+    couriers: bool
+    """Files go by hand too."""
 
     @classmethod
     def of(cls, seed: int, *, brief: bool = False, **fixed: Any) -> Options:
@@ -92,6 +96,7 @@ class Options:
             renew_records=random.choice([60, 500, RENEW_RECORDS]),
             session_s=random.choice([pace * 8, 600.0, SESSION_S]),
             recovers=random.random() < 0.5,
+            couriers=Random(f"couriers {seed}").random() < _COURIERS_SHARE,
         )
         return replace(options, **fixed)
 
