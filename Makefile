@@ -5,7 +5,11 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
+<<<<<<< HEAD
+.PHONY: help setup demo test lint format types layers check sim faults vectors coverage fuzz fuzz-short audit model clean
+=======
 .PHONY: help setup demo test lint format types layers check sim faults bench vectors coverage model clean
+>>>>>>> main
 
 BIN := .venv/bin
 LOCK := .ci/requirements-dev.txt
@@ -16,7 +20,7 @@ INSTALL_LOCKED := $(PIP_INSTALL) --only-binary :all: --require-hashes
 PYTHON ?=
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/.installed ## Make .venv with the locked requirements and hotline in it
 	@echo "Ready: .venv/bin/hotline (try: make demo)"
@@ -64,11 +68,20 @@ bench: .venv/.bench ## Measure the line beside what disk and mathematics cost: -
 vectors: .venv/.installed ## Make the vectors of docs/protocol.md anew, into tests/vectors/
 	@PYTHONPATH=tests $(BIN)/python tests/support/vectors/make.py
 
+fuzz: .venv/.fuzz ## Fuzz every decoder of bytes from outside for 10 minutes each, or: ARGS="entry --seconds 60"
+	@$(BIN)/python tests/fuzz/main.py $(ARGS)
+
+fuzz-short: .venv/.fuzz ## Fuzz each of them for a minute
+	@$(BIN)/python tests/fuzz/main.py --seconds 60 $(ARGS)
+
+audit: .venv/.audit ## Look the locked packages up among known vulnerabilities
+	@.ci/audit $(BIN)/pip-audit
+
 model: ## Search every state of the model of delivery (needs spin and a C compiler)
 	@docs/model/check $(ARGS)
 
 clean: ## Remove .venv, caches and build artefacts (never keys/ or state/)
-	@rm -rf .venv build dist *.egg-info
+	@rm -rf .venv .fuzz build dist *.egg-info
 	@rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .coverage
 	@find hotline tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -81,6 +94,12 @@ clean: ## Remove .venv, caches and build artefacts (never keys/ or state/)
 	@$(INSTALL_LOCKED) -r $(LOCK) || { \
 	    echo "hint: pip says why above; if a hash does not match, do not go on" >&2; \
 	    exit 1; }
+	@touch $@
+
+# Few need these, and they are large: they are put beside the rest when they are asked for.
+.venv/.audit .venv/.fuzz: .venv/.%: .ci/requirements-%.txt .venv/.installed
+	@echo "Installing what make $* needs"
+	@$(INSTALL_LOCKED) -r $<
 	@touch $@
 
 .venv/.installed: .venv/.locked pyproject.toml
