@@ -65,6 +65,20 @@ PARTIAL_MESSAGES: Final = 4
 PART_BYTES: Final = KIB
 """Every part of a message but the last carries this at least: parts cost more than their bytes."""
 
+COURIER_KEY_BYTES: Final = 6427
+"""A signed courier key, encoded: most of it is an ML-DSA-87 signature."""
+
+COURIER_MIN_BYTES: Final = 32 * KIB
+COURIER_BYTES: Final = 2 * MIB
+"""The least and the most that is sealed in one courier file; sizes between are doublings of the least.
+
+The most still fits in one request to the control socket, and stays below what recovery can give back
+between two signatures.
+"""
+
+COURIER_FILE_BYTES: Final = COURIER_BYTES + 2 * KIB
+"""The most that is read of a courier file: its header and what sealing adds stand beside the rest."""
+
 HEARTBEAT_MIN_S: Final = 0.05
 HEARTBEAT_MAX_S: Final = 60.0
 """Slower than this, `up` would mean too little."""
@@ -79,6 +93,31 @@ DEFAULT_PORT: Final = 1963
 """The year of the first hotline."""
 
 HEARTBEAT_S: Final = 5.0
+
+PASSPHRASE_BYTES: Final = KIB
+"""A key file's passphrase in UTF-8: a long sentence, and a bound on what a descriptor may feed us."""
+
+PASSPHRASE_CHARACTERS: Final = 12
+"""The shortest passphrase that may be set."""
+
+KEY_MEMORY_MIN_KIB: Final = 8 * KIB
+KEY_MEMORY_MAX_KIB: Final = MIB
+"""What a key file may ask for its passphrase: a gibibyte is as much as a small machine can spare."""
+
+KEY_PASSES_MAX: Final = 64
+KEY_LANES_MAX: Final = 16
+
+KEY_WORK_MAX_KIB: Final = 4 * MIB
+"""Memory times passes: some ten seconds of work, whatever a key file says."""
+
+VERIFY_DAYS: Final = 365
+"""A pair code is to be compared anew after this: operators change, and so do the voices they know."""
+
+KEY_DAYS: Final = 730
+"""Keys are to be replaced after this."""
+
+REMIND_DAYS: Final = 30
+"""So many days ahead, status says what will be due."""
 
 HANDSHAKE_TIMEOUT_S: Final = 10.0
 """From connect to both attestations; also when a stranger's connection closes."""
@@ -117,6 +156,15 @@ LINKS_PER_LINE: Final = 16
 REPLAYS_REMEMBERED: Final = 4096
 """First handshake units remembered per line: a recorded one is answered by silence."""
 
+RUNS_HELD: Final = 65536
+"""Runs of entries that wait for the disk at once: one short entry costs more than its bytes."""
+
+RETURNED_FRAMES: Final = 1024
+"""Frames in which one run of a lost log may come back: as many full ones are thirty times too many."""
+
+COMMITS_WAITING: Final = 4096
+"""Of one line, before the disk: what a peer asks for waits in memory, however little it says."""
+
 RECEIVE_BYTES: Final = 64 * KIB
 """One read from a socket."""
 
@@ -125,6 +173,9 @@ SEND_BYTES: Final = 64 * KIB
 
 WINDOW_TARGET_S: Final = 0.25
 """In-flight entries should be receipted within this of the line's best: more only queues in routers."""
+
+WINDOW_LEAST_S: Final = 0.015
+"""On a fast line they should come sooner, but no sooner than this: a few commits of a sound disk."""
 
 STORE_STALLED_S: Final = 3.0
 """A commit that takes longer means a stuck disk: the peer is told that nothing is taken in."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,9 @@ import trio
 
 from hotline.daemon import config as configuration
 from hotline.daemon import control, logs
-from hotline.daemon.station import Identity, Station, state_folder
+from hotline.daemon.folder import state_folder
+from hotline.daemon.machine import this_machine
+from hotline.daemon.station import Identity, Station
 from hotline.errors import ConfigError, HotlineError
 from hotline.store.sqlite import SqliteStore
 
@@ -20,27 +23,33 @@ if TYPE_CHECKING:
 
     from hotline.daemon.config import StationConfig
     from hotline.daemon.logs import Logs
+    from hotline.daemon.machine import Machine
+    from hotline.identity.keyfile import PassphraseSource
     from hotline.store.interface import Store
 
 DONE: Final = 0
 STORE_FAILED: Final = 1
 
-_BACKLOG: Final = 128
+
+THREAD_SWITCH_S: Final = 0.0005
+"""How long one thread may keep the interpreter from another: the event loop gives it up for every
+record it opens, and at Python's 5 ms it would get it back only when the store's thread lets it."""
 
 
-def main(config: StationConfig) -> int:
-    """Run the daemon of a configuration; gives its exit code.
+def main(config: StationConfig, passphrase: PassphraseSource | None = None) -> int:
+    """Run the daemon of a configuration; gives its exit code. passphrase is asked if the key has one.
 
     Raises HotlineError if it cannot start.
     """
-    _raise_descriptor_limit()
-    identity = Identity(config)
+    _set_limits()
+    sys.setswitchinterval(THREAD_SWITCH_S)
+    identity = Identity(config, passphrase)
     state_folder(config)
     store = SqliteStore.open(config.store_path, station_id=identity.card.id)
     try:
         log = logs.setup(config)
         try:
-            return trio.run(_main, config, identity, store, log)
+            return trio.run(work, config, identity, store, log, this_machine())
         except BaseExceptionGroup as group:
             raise _first_cause(group, log) from None
         finally:
@@ -49,8 +58,12 @@ def main(config: StationConfig) -> int:
         store.close()
 
 
-def _raise_descriptor_limit() -> None:
-    """Take all descriptors that may be had: the usual 1024 are few for a station with many lines."""
+def _set_limits() -> None:
+    """Take all descriptors that may be had: the usual 1024 are few for a station with many lines.
+
+    And leave no core file, whoever starts the daemon: it would hold the keys.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -65,13 +78,19 @@ def _first_cause(group: BaseExceptionGroup[BaseException], log: Logs) -> BaseExc
     return cause
 
 
-async def _main(config: StationConfig, identity: Identity, store: Store, log: Logs) -> int:
-    station = Station(config, identity, store, log)
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+async def work(
+    config: StationConfig, identity: Identity, store: Store, log: Logs, machine: Machine
+) -> int:
+    """Be the daemon, on a machine, until it is stopped or its store fails; gives its exit code.
+
+    Raises HotlineError if it cannot start, maybe in a group.
+    """
+    station = Station(config, identity, store, log, machine)
+    with machine.signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
 
         async def serve(nursery: trio.Nursery) -> None:
             nursery.start_soon(_obey, signals, station, log)
-            await _open_doors(nursery, station, log)
+            await _open_doors(nursery, station, log, machine)
 
         try:
             await station.run(serve)
@@ -83,13 +102,11 @@ async def _main(config: StationConfig, identity: Identity, store: Store, log: Lo
     return DONE
 
 
-async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs) -> None:
+async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs, machine: Machine) -> None:
     """Listen for callers and operators; raises ConfigError if a socket cannot be made."""
     for address in station.config.listen:
         try:
-            listeners = await trio.open_tcp_listeners(
-                address.port, host=address.host, backlog=_BACKLOG
-            )
+            listeners = await machine.listen(address)
         except OSError as error:
             raise ConfigError(
                 f"cannot listen on {address}: {error.strerror or error}",
@@ -98,7 +115,7 @@ async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs) -> Non
         nursery.start_soon(partial(trio.serve_listeners, station.call, listeners))
         log.daemon.info("listening", address=str(address))
     operators = control.Control(station, log.daemon)
-    listener = control.listen(station.config.control_path)
+    listener = machine.listen_control(station.config.control_path)
     nursery.start_soon(partial(trio.serve_listeners, operators.serve, [listener]))
 
 

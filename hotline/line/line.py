@@ -14,6 +14,7 @@ from hotline.line import agreement
 from hotline.line.backoff import Backoff
 from hotline.line.checkpoints import Checkpoints
 from hotline.line.context import Context
+from hotline.line.courier import Courier
 from hotline.line.effects import Dial, Effect, Hangup, Writable
 from hotline.line.halting import Halting
 from hotline.line.links import Link, Links
@@ -61,6 +62,7 @@ class Line:
         self._recovery = Recovery(self._context, self._sending, self._receiving)
         self._checkpoints = Checkpoints(self._context, lambda: self.links.current is not None)
         parts = (self._sending, self._receiving, self._recovery)
+        self.courier = Courier(self._context, *parts)
         self.vitals = Vitals(heartbeat_s, self._context, *parts, self._kernel_took_all)
         self._next_beat_at = 0.0
         self._stopping = False
@@ -159,15 +161,31 @@ class Line:
         self._next_beat_at = moment.now
         return self.wake(moment)
 
-    def stop(self, moment: Moment) -> list[Effect]:
-        """End every session with a close frame, after a last checkpoint."""
+    def stop(self, moment: Moment, *, failed: bool = False) -> list[Effect]:
+        """End every session with a close frame: by an operator's wish, after a last checkpoint.
+
+        Where the store has failed nothing more is signed.
+        """
         self._stopping = True
-        self._checkpoints.say_last(moment, self._say_goodbye)
+        if failed:
+            self._close_all("failed", "the store failed", moment)
+        else:
+            self._checkpoints.say_last(moment, self._say_goodbye)
         return self._flush(moment)
 
     def _say_goodbye(self, moment: Moment) -> None:
+        self._close_all("stopped", "the station stops", moment)
+
+    def _close_all(self, code: str, reason: str, moment: Moment) -> None:
         for link in list(self.links.by_conn.values()):
-            self._close(link, "stopped", "the station stops", moment, trouble="stopped")
+            self._close(link, code, reason, moment, trouble="stopped")
+
+    def revoke(self, revoked: Halt, moment: Moment) -> list[Effect]:
+        """An operator refuses the peer's card for good: every session ends, and none comes again."""
+        self.pairing.revoked = revoked
+        for link in list(self.links.by_conn.values()):
+            self._close(link, "revoked", "this station refuses your card for good", moment)
+        return self._flush(moment)
 
     # --- inputs: connections ---
 
@@ -270,6 +288,7 @@ class Line:
         self._push(link, hello)
 
     def _frame(self, link: Link, frame: frames.Frame, moment: Moment) -> None:
+        self._context.check_load()
         if isinstance(frame, frames.Attest):
             self._opened(link, moment)
         elif isinstance(frame, frames.Close):
@@ -294,10 +313,10 @@ class Line:
             self._take_heartbeat(frame, moment)
         elif isinstance(frame, frames.CheckpointFrame):
             self._checkpoints.take(frame, moment)
-        elif isinstance(frame, frames.Recover):
-            self._recovery.take_request(frame, moment)
-        elif isinstance(frame, frames.Returned):
-            self._recovery.take_returned(frame, moment)
+        elif isinstance(frame, frames.CourierKeyFrame):
+            self.courier.take_key(frame)
+        else:
+            self._recovery.take(frame, moment)
 
     def _take_hello(self, link: Link, hello: frames.Hello, moment: Moment) -> None:
         if link.hello_taken:
@@ -420,6 +439,7 @@ class Line:
             )
             number = beat.number
             self._push(self.links.current, beat)
+            self.courier.offer_key(beat.number)
         self._sending.hint()
         self._halting.remember()
         self.vitals.reassess(moment)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from hotline.errors import IdentityError
+from hotline.errors import DecodeError, IdentityError
+from hotline.identity.courierkey import CourierKey, CourierSecret
 from hotline.model import Checkpoint
-from hotline.wire import handshake, heads
+from hotline.wire import courier, handshake, heads
 
 if TYPE_CHECKING:
     from hotline.identity import Card, SecretKeys
-    from hotline.model import Position, Receipt
+    from hotline.model import Halt, Position, Receipt
 
 
 class Pairing:
@@ -32,6 +34,8 @@ class Pairing:
         self.peer_zero = heads.head_zero(peer.id, own.id)
         self.arbiter = own.id < peer.id
         """Which of two sessions stays is decided by the smaller station id, so both agree."""
+        self.revoked: Halt | None = None
+        """Set once this station's operators refuse the peer's card for good."""
 
     def prologue(self, *, initiator: bool) -> bytes:
         """Give the Noise prologue of a session that we initiate, or answer."""
@@ -91,3 +95,58 @@ class Pairing:
         """Raise ProtocolError unless the peer signed this handshake; initiator is the peer's role."""
         message = handshake.attestation_message(initiator=initiator, handshake_hash=handshake_hash)
         self.peer.verify_mldsa(signature, message, handshake.ATTEST_CONTEXT)
+
+    # --- courier files ---
+
+    @cached_property
+    def courier_secret(self) -> CourierSecret:
+        """What opens courier files for this station."""
+        return CourierSecret(self.keys)
+
+    @cached_property
+    def courier_key(self) -> CourierKey:
+        """What courier files for this station are sealed to, signed."""
+        return CourierKey.make(self.keys, self.own, self.courier_secret)
+
+    def read_courier_key(self, encoded: bytes) -> CourierKey:
+        """Read the peer's courier key; raises DecodeError or ProtocolError."""
+        return CourierKey.decode(encoded, self.peer)
+
+    def seal_courier(self, content: bytes, peer_key: CourierKey) -> bytes:
+        """Sign content and seal it to the peer's courier key; gives a whole file."""
+        plaintext = courier.bundle(
+            content,
+            self.keys.sign_ed25519(courier.MAGIC + content),
+            self.keys.sign_mldsa(content, courier.MAGIC),
+        )
+        header, info = courier.header_and_info(
+            self.psk, self.own.id, self.peer.id, peer_key.mlkem1024 + peer_key.p384
+        )
+        return header + peer_key.seal(plaintext, info)
+
+    def courier_is_for(self, file: bytes) -> bool:
+        """Tell whether a file is marked as the peer's for this line."""
+        return file.startswith(self._incoming_courier[0])
+
+    @cached_property
+    def _incoming_courier(self) -> tuple[bytes, bytes]:
+        secret = self.courier_secret
+        return courier.header_and_info(
+            self.psk, self.peer.id, self.own.id, secret.mlkem1024 + secret.p384
+        )
+
+    def open_courier(self, file: bytes) -> bytes:
+        """Give the content of a file, once both of the peer's signatures have verified.
+
+        Raises DecodeError or ProtocolError.
+        """
+        header, sealed = courier.split(file)
+        expected, info = self._incoming_courier
+        if header != expected:
+            raise DecodeError("it is for another line, or for keys that this station no longer has")
+        content, ed25519_signature, mldsa_signature = courier.unbundle(
+            self.courier_secret.open(sealed, info)
+        )
+        self.peer.verify_ed25519(ed25519_signature, courier.MAGIC + content)
+        self.peer.verify_mldsa(mldsa_signature, content, courier.MAGIC)
+        return content

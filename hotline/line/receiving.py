@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import HotlineError, ProtocolError, StoreError, StoreFullError
-from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, STORE_STALLED_S
+from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, RUNS_HELD, STORE_STALLED_S
 from hotline.line import applying
 from hotline.wire.frames import Entries, ReceiptFrame
 
 if TYPE_CHECKING:
+    from hotline.line.applying import Applied
     from hotline.line.context import Context
     from hotline.line.moment import Moment
     from hotline.model import Position
@@ -73,6 +74,8 @@ class Receiving:
         # always be in flight, however full the window is.
         if self._held_bytes > 2 * IN_FLIGHT_BYTES + ENTRY_BYTES:
             raise ProtocolError(f"{self._held_bytes} bytes came without waiting for a receipt")
+        if len(self._waiting) + len(self._applying) >= RUNS_HELD:
+            raise ProtocolError(f"{RUNS_HELD} runs came without waiting for a receipt")
         self._next = max(self._next, run.last + 1)
         self._waiting.append(run)
         self._apply_more(moment)
@@ -123,16 +126,21 @@ class Receiving:
         self._held_bytes -= sum(run.size_bytes for run in self._applying)
         self._applying = []
         self._context.push(receipt)
+        self.report(applied)
+        self._apply_more(moment)
+
+    def report(self, applied: Applied) -> None:
+        """Tell what new entries brought."""
         self._context.report(
             "entries_applied",
             level="debug",
             last=applied.record.peer.number,
             ids=applied.messages,
+            flashes=applied.flashes,
             acknowledged=applied.acknowledged,
         )
         for identifier in applied.tests:
             self._context.report("line_test_received", id=identifier)
-        self._apply_more(moment)
 
     def _not_applied(self, error: HotlineError, moment: Moment) -> None:
         """Drop all that waits: it was not receipted, so it comes again."""

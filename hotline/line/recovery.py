@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hotline.errors import HotlineError, ProtocolError, StoreError
-from hotline.limits import IN_FLIGHT_BYTES
+from hotline.limits import IN_FLIGHT_BYTES, RETURNED_FRAMES
 from hotline.line import taking_back
 from hotline.wire.frames import Recover, Returned
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hotline.line.moment import Moment
     from hotline.line.receiving import Receiving
     from hotline.line.sending import Sending
-    from hotline.wire.frames import Hello
+    from hotline.wire.frames import Frame, Hello
 
 
 class Recovery:
@@ -37,6 +37,8 @@ class Recovery:
         self._own_end = 0
         self._peer_end = 0
         self._held: list[Returned] = []
+        self._held_bytes = 0
+        self._reading = False
         self._finishing = False
 
     @property
@@ -53,7 +55,8 @@ class Recovery:
         self._taking, self._giving = record.recovering, hello.recovering
         self._sending.peer_accepting = hello.accepting
         self._own_end, self._peer_end = hello.peer_number, hello.own_number
-        self._held = []
+        self._held, self._held_bytes = [], 0
+        self._reading = False
         if self._taking:
             self._context.report("recovery_begun", level="warning", have=record.own.number)
             self._context.push(Recover(record.own.number))
@@ -67,12 +70,21 @@ class Recovery:
         if not self._giving and self._context.record.own.number >= self._own_end:
             self._sending.begin(after, moment.now, peer_accepting=self._sending.peer_accepting)
 
+    def take(self, frame: Frame, moment: Moment) -> None:
+        """One of the two frames of a recovery came."""
+        if isinstance(frame, Recover):
+            self._take_request(frame, moment)
+        elif isinstance(frame, Returned):
+            self._take_returned(frame, moment)
+
     # --- giving back ---
 
-    def take_request(self, frame: Recover, moment: Moment) -> None:
+    def _take_request(self, frame: Recover, moment: Moment) -> None:
         """The peer asks for its own log; beyond the end, it has all and the line goes on."""
         if not self._giving:
             raise ProtocolError("the peer asks for its log without recovering")
+        if self._reading:
+            raise ProtocolError("the peer asks for more of its log than it has waited for")
         record = self._context.record
         if frame.after >= record.peer.number:
             self._giving = False
@@ -84,26 +96,31 @@ class Recovery:
         line, after, session = self._context.line, frame.after, self._session
 
         def given(outcome: Any, _: Moment) -> None:
-            if isinstance(outcome, HotlineError) or session != self._session:
+            if session != self._session:
+                return
+            self._reading = False
+            if isinstance(outcome, HotlineError):
                 return
             for returned in outcome:
                 self._context.push(returned)
             self._context.report("entries_returned", after=after)
 
+        self._reading = True
         self._context.commit(lambda tx: taking_back.give_back(tx, line, after), given)
 
     # --- taking back ---
 
-    def take_returned(self, frame: Returned, moment: Moment) -> None:
+    def _take_returned(self, frame: Returned, moment: Moment) -> None:
         """A run of our own log came back; it is believed once it reaches a signature of ours."""
         if not self._taking:
             raise ProtocolError("the peer returns what was not asked for")
         self._held.append(frame)
-        if sum(run.size_bytes for run in self._held) > 2 * IN_FLIGHT_BYTES:
+        self._held_bytes += frame.size_bytes
+        if self._held_bytes > 2 * IN_FLIGHT_BYTES or len(self._held) > RETURNED_FRAMES:
             raise ProtocolError("the peer returns more than can be signed at once")
         if frame.signature is None:
             return
-        runs, self._held = self._held, []
+        runs, self._held, self._held_bytes = self._held, [], 0
         line, pairing, session = self._context.line, self._context.pairing, self._session
         wall_ns = moment.wall_ns
         self._context.commit(

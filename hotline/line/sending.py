@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import HotlineError, StoreError
 from hotline.line import accepting, sealing
+from hotline.line.pace import Pace
 from hotline.line.window import Window
 from hotline.model import Receipt
 
@@ -44,8 +45,10 @@ class Sending:
         self._newest_receipt: Receipt | None = None
         self._taking_receipt = 0
         self._next_expiry_at = 0.0
+        self._expiring = False
         self._resumed_at = -_RESUMPTION_NOTED_S
         self.peer_accepting = True
+        self.pace = Pace()
 
     @property
     def waiting_since(self) -> float | None:
@@ -69,7 +72,6 @@ class Sending:
         """Stop: the session is gone."""
         self._era += 1
         self._active = False
-        self._fetching = False
         self._window = Window(now)
 
     def resume(self, after: int, moment: Moment) -> None:
@@ -100,7 +102,8 @@ class Sending:
             return
         record = context.record
         waits = record.own.number > self._cursor or record.queued_bytes > 0 or self._may_wait
-        room_bytes, chunk_bytes = self._window.room_bytes, self._window.chunk_bytes
+        room_bytes = min(self._window.room_bytes, self._window.run_bytes)
+        chunk_bytes = self._window.chunk_bytes
         if not waits or not room_bytes:
             return
         self._fetching = True
@@ -121,9 +124,7 @@ class Sending:
         )
 
     def _fetched(self, fetch: _Fetch, outcome: Any, moment: Moment) -> None:
-        wanted = fetch.era == self._era
-        if wanted:
-            self._fetching = False
+        self._fetching = False
         if isinstance(outcome, HotlineError):
             # Full disk: what is queued stays queued, and the next hint looks again.
             self._paused = True
@@ -132,7 +133,8 @@ class Sending:
         self._context.record = run.record
         self._report_expired(run.expired)
         frame = run.frame
-        if not wanted:
+        if fetch.era != self._era:  # for a session that is gone, or begun anew since
+            self.send_more(moment)
             return
         if frame is None:
             if run.expired:  # behind them something may wait that has not expired
@@ -178,6 +180,7 @@ class Sending:
         messages = outcome.delivered - context.record.delivered
         context.record = outcome
         self._window.receipted(receipt.number, moment.now)
+        self.pace.delivered(messages, moment.now)
         context.report("receipt_taken", number=receipt.number, messages=messages)
         if not self._taking_receipt:
             self.verify_receipt(moment)
@@ -198,12 +201,16 @@ class Sending:
         if due is None or moment.now < due:
             return
         self._next_expiry_at = moment.now + _EXPIRY_CHECK_S
+        if self._expiring:
+            return  # the disk is stuck: one look at a time
+        self._expiring = True
         line, wall_ns = self._context.line, moment.wall_ns
         self._context.commit(
             lambda tx: accepting.expire(tx, line, wall_ns, _EXPIRED_A_CHECK), self._expired
         )
 
     def _expired(self, outcome: Any, _: Moment) -> None:
+        self._expiring = False
         if isinstance(outcome, HotlineError):
             return  # the next check looks again
         self._context.record, ids = outcome

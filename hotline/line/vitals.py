@@ -54,6 +54,8 @@ class Vitals:
     def session_lost(self, trouble: str, detail: str) -> None:
         """No session stands, for this reason: a word of liveness.REASONS, and what more is known."""
         self.standing = False
+        if (self._trouble, trouble) == ("peer-revoked", "no-answer"):
+            return  # the peer has said why it answers no more
         self._trouble, self._trouble_detail = trouble, detail
 
     def set_heartbeat(self, heartbeat_s: float) -> None:
@@ -61,6 +63,10 @@ class Vitals:
         self.heartbeat_s = heartbeat_s
         if self.pulse is not None:
             self.pulse.interval_s = heartbeat_s
+
+    def delivered_a_second(self, now: float) -> float | None:
+        """Give how many messages a second the peer has receipted of late; None if none."""
+        return self._sending.pace.a_second(now)
 
     def missed(self, now: float) -> int | None:
         """Give how many of the peer's heartbeats are overdue; None before any contact."""

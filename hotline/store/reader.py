@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hotline.limits import MIB
-from hotline.store import lines
+from hotline.store import lines, marks
 from hotline.store.history import SqliteHistory
 from hotline.store.logs import Logs
 from hotline.store.messages import Messages
@@ -13,7 +13,7 @@ from hotline.store.messages import Messages
 if TYPE_CHECKING:
     import apsw
 
-    from hotline.model import LineRecord, Side
+    from hotline.model import LineRecord, Mark, Side
     from hotline.store.views import MessageView
 
 PAGE_BYTES: Final = 4 * MIB
@@ -66,6 +66,14 @@ class SqliteReader:
         """Give every message with this id: of any line, in either direction."""
         rows = self._database.execute(_SHOW, (identifier,))
         return [self._messages.view(row) for (row,) in rows]
+
+    def verification(self, own_id: bytes, peer_id: bytes) -> Mark | None:
+        """Give when the pair code of these two cards was compared last, and by whom."""
+        return marks.verification(self._database, own_id, peer_id)
+
+    def revocation(self, peer_id: bytes) -> Mark | None:
+        """Give when a card was refused for good, and by whom."""
+        return marks.revocation(self._database, peer_id)
 
     def history(self) -> SqliteHistory:
         """Give what proves, as it is stored."""

@@ -74,9 +74,8 @@ def check_stopped(arena: Arena, old: FaultStation, other: FaultStation) -> None:
     arena.figures.notes.append(", ".join(halted))
     arena.expect("one of them has halted by what it saw", holds="halted/" in " ".join(halted))
     for station in sides:
-        line = "bravo" if station.name == "alpha" else "alpha"
         before, seen = numbers(station)[-1], len(numbers(station))
-        station.send(line, {"id": "after-the-halt", "body": "x", "precedence": "FLASH"})
+        arena.ask(station, "after-the-halt")
         until("it beats on", lambda s=station, n=seen: len(numbers(s)) > n + _BEATS)  # type: ignore[misc]
         moved = {one for one in numbers(station)[seen:] if one != before}
         arena.expect(f"{station.name} signs nothing more: {before} to {moved}", holds=not moved)

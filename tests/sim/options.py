@@ -17,6 +17,8 @@ FAULTS: Final = (
     "full", "io-lost", "io-durable", "clock",
 )  # fmt: skip
 
+_COURIERS_SHARE: Final = 0.3
+
 TROUBLES: Final = ("restore", "wipe", "clone")
 
 
@@ -50,6 +52,10 @@ class Options:
     records_per_key: int
     renew_records: int
     session_s: float
+    recovers: bool
+    """Operators have a line recovered whose own log was lost."""
+    couriers: bool
+    """Files go by hand too."""
 
     @classmethod
     def of(cls, seed: int, *, brief: bool = False, **fixed: Any) -> Options:
@@ -89,6 +95,8 @@ class Options:
             records_per_key=random.choice([4, 16, 64, RECORDS_PER_KEY]),
             renew_records=random.choice([60, 500, RENEW_RECORDS]),
             session_s=random.choice([pace * 8, 600.0, SESSION_S]),
+            recovers=random.random() < 0.5,
+            couriers=Random(f"couriers {seed}").random() < _COURIERS_SHARE,
         )
         return replace(options, **fixed)
 

@@ -29,12 +29,18 @@ class Reports:
         world.trace(runner.station.name, runner.peer, event, _short(fields))
         if event == "session_agreed":
             self._agreed(runner, fields)
+        elif event == "session_closed" and fields["code"] == "stopped":
+            world.mark("a peer said that it stops")
+        elif event == "session_cut":
+            world.mark("a session was cut")
         elif event == "session_failed":
             world.checker.failed(runner, fields)
         elif event == "line_halted":
             world.checker.halts(runner, fields)
         elif event == "message_expired" and runner.line.links.current is None:
             world.mark("expired while down")
+        elif event in {"recovery_begun", "line_recovered"}:
+            world.recovering.reported(runner, event)
         elif event == "store_full":
             world.mark("entries were refused for want of room")
 

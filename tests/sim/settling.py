@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import apsw
-from sim.inspection import inspect_order
+from sim.inspection import inspect_answers, inspect_order
 from sim.ledger import Violation
 from sim.proving import prove
 
 from hotline.line.liveness import LineState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sim.station import Station
     from sim.world import World
+
+    from hotline.model import LineRecord
 
 _BASE_S = 200.0
 """Backoff to 30 s, a dial of 10 s at a dead address first, a handshake, pauses after a full disk."""
@@ -22,13 +26,16 @@ _STEP_S = 1.0
 _HALTS = {"own-log-lost", "peer-log-lost", "fork"}
 
 
-def settle(world: World) -> None:
-    """Heal the world and wait for its end; raises Violation if it does not come in time."""
+def settle(world: World) -> Iterator[float]:
+    """Heal the world and wait for its end; raises Violation if it does not come in time.
+
+    Gives the times until which time should pass.
+    """
     world.chaos.heal()
     end = world.now + _BASE_S + _slowness_s(world)
     unsettled = _unsettled(world)
     while unsettled and world.now < end:
-        world.pass_until(world.now + _STEP_S)
+        yield world.now + _STEP_S
         world.checker.probe()
         unsettled = _unsettled(world)
     if unsettled:
@@ -36,6 +43,7 @@ def settle(world: World) -> None:
     world.checker.inspect()
     for direction in world.checker.directions.values():
         inspect_order(direction)
+        inspect_answers(world, direction)
     prove(world)
     for station in world.stations:
         _disk_agrees(world, station)
@@ -73,6 +81,8 @@ def _pair_unsettled(world: World, one: str, other: str) -> str:
     lines = [runner.line for runner, _ in sides if runner is not None]
     states = [f"{line.vitals.assessment.state}/{line.vitals.assessment.reason}" for line in lines]
     halts = [line.record.halt for line in lines if line.record.halt is not None]
+    if halts and world.recovering.wanted:
+        return f"{one}-{other} are {states}, and were to be recovered"
     if halts:
         _halted_rightly(world, one, other)
         if any(line.vitals.assessment.state is LineState.UP for line in lines):
@@ -80,15 +90,24 @@ def _pair_unsettled(world: World, one: str, other: str) -> str:
         world.mark("both sides halted" if len(halts) == 2 else "one side halted")
         return ""
     for line, peer in (lines, lines[::-1]):
-        record, held = line.record, peer.record.peer
-        if record.queued_bytes:
-            return f"{record.queued} messages wait for {record.name}, {states}"
-        if record.own != held:
-            return f"{record.name} has {held.number} of {record.own.number} entries, {states}"
-        if (record.receipt.number if record.receipt else 0) != record.own.number:
-            return f"a receipt of {record.name} is missing, {states}"
+        missing = _undelivered(line.record, peer.record)
+        if missing:
+            return f"{missing}, {states}"
         if line.vitals.assessment.state is not LineState.UP:
             return f"{one}-{other} are {states}"
+    return ""
+
+
+def _undelivered(record: LineRecord, peer: LineRecord) -> str:
+    """Say what of a station's own log has not reached its peer, or nothing."""
+    if record.recovering:
+        return f"{record.name}'s peer still recovers"
+    if record.queued_bytes:
+        return f"{record.queued} messages wait for {record.name}"
+    if record.own != peer.peer:
+        return f"{record.name} has {peer.peer.number} of {record.own.number} entries"
+    if (record.receipt.number if record.receipt else 0) != record.own.number:
+        return f"a receipt of {record.name} is missing"
     return ""
 
 
