@@ -82,13 +82,15 @@ class Excerpt:
 
 def read_evidence(data: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Give the message and the acknowledgements that evidence proves."""
-    tag, writer_card, reader_card, *rest = strict(data, 9)
+    tag, writer_card, reader_card, *successions, message, answer, by_writer, by_reader = strict(
+        data, 9
+    )
     assert tag == "hotline/1 evidence"
     writer, reader = Card.read(writer_card), Card.read(reader_card)
     assert writer.id != reader.id
-    *successions, message, answer, by_writer, by_reader = rest
     assert successions == [[], []]
-    sent, back = [], []
+    sent: list[tuple[int, bytes]] = []
+    back: list[tuple[int, bytes]] = []
     for signer, other, body, own, peer in (
         (writer, reader, by_writer, sent, back),
         (reader, writer, by_reader, back, sent),
