@@ -96,10 +96,10 @@ def read_evidence(data: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         (reader, writer, by_reader, back, sent),
     ):
         if body is not None:
-            values = strict(body, 6)
-            check_checkpoint(signer, other, values)
-            own.append((values[0], values[1]))
-            peer.append((values[2], values[3]))
+            signed = strict(body, 6)
+            check_checkpoint(signer, other, signed)
+            own.append((signed[0], signed[1]))
+            peer.append((signed[2], signed[3]))
     first = Excerpt.read(message, writer, reader, sent)
     said = whole(first)
     answers = []
