@@ -107,10 +107,14 @@ def test_verify_says_what_is_left_to_trust(
     assert main(["evidence", "verify", "a.evidence"]) == exits.DONE
     assert f"The card of {names[0]} and {names[1]} comes from this file" in capsys.readouterr().out
     assert main(["evidence", "verify", "a.evidence", "--card", f"{names[0]}.card"]) == exits.DONE
-    assert f"The card of {names[1]} comes from" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"The card of {names[1]} comes from" in told
+    assert "VERIFIED" not in told
     cards = [word for name in names for word in ("--card", f"{name}.card")]
     assert main(["evidence", "verify", "a.evidence", *cards]) == exits.DONE
-    assert "Both cards are the ones that you gave" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "VERIFIED" in told
+    assert "Both cards are the ones that you gave" in told
     text = (folder / "a.evidence").read_bytes()
     (folder / "b.evidence").write_bytes(text.replace(b"will comply", b"WILL comply"))
     assert "page" in refused(capsys, "evidence", "verify", "b.evidence")
