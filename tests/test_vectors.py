@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from kyber_py.ml_kem import ML_KEM_1024
 
-from support import by_the_page
+from support import by_the_page, evidence_by_the_page
 from support.vectors import make
 
 if TYPE_CHECKING:
@@ -244,8 +244,30 @@ def as_json(value: Any) -> Any:
     return spelled({"": value})[""]
 
 
+def read_evidence(vectors: Json) -> None:
+    known = {name: card for name, (_, card) in stations().items()}
+    for one in vectors["checkpoints"]:
+        other = next(card for name, card in known.items() if name != one["signer"])
+        places = [
+            one["own_number"],
+            raw(one["own_head"]),
+            one["peer_number"],
+            raw(one["peer_head"]),
+        ]
+        evidence_by_the_page.check_checkpoint(
+            known[one["signer"]], other, [*places, int(one["time_ns"]), raw(one["signature"])]
+        )
+    told = evidence_by_the_page.read_evidence(raw(vectors["evidence"]))
+    assert evidence_by_the_page.read_file(vectors["evidence_file"]) == told
+    said, [answer] = told
+    assert (answer["message_id"], answer["decision"]) == (said["id"], 1)
+    entries = evidence_by_the_page.read_run(raw(vectors["run"]))
+    assert by_the_page.entry(entries[0])[1] == said
+
+
 READERS: Final[dict[str, Callable[[Json], None]]] = {
     "entries": read_entries,
+    "evidence": read_evidence,
     "frames": read_frames,
     "handshake": read_handshake,
     "identity": read_identity,

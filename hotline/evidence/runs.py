@@ -132,8 +132,11 @@ def _pieces(file: BinaryIO) -> Iterator[tuple[int, tuple[Any, ...]]]:
         size = int.from_bytes(start[1:], "big")
         if size > shape.max_bytes:
             raise EvidenceError(f"a piece of the run is {size} bytes long")
+        body = file.read(size)
+        if len(body) != size:
+            raise EvidenceError("the run is cut off in the midst of a piece")
         try:
-            values = shape.unpack(file.read(size))
+            values = shape.unpack(body)
         except DecodeError as error:
             raise EvidenceError(f"the run is damaged: {error}") from None
         if kind == END and file.read(1):

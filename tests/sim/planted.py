@@ -233,6 +233,28 @@ def _half_sent_goes_on(plant: Callable[[object, str, Any], None]) -> None:
     plant(SqliteTransaction, "begin_anew", lambda _self, _line: 0)
 
 
+def _kept_signature_is_not_the_one_made(plant: Callable[[object, str, Any], None]) -> None:
+    """What was signed goes out, and what is kept of it proves nothing."""
+    original = SqliteTransaction.put_signature
+
+    def put_signature(self: Any, line: int, side: Any, first: int, last: int, *rest: Any) -> None:
+        signature, at_ns = rest
+        original(self, line, side, first, last, signature[::-1], at_ns)
+
+    plant(SqliteTransaction, "put_signature", put_signature)
+
+
+def _checkpoint_over_another_head(plant: Callable[[object, str, Any], None]) -> None:
+    """A checkpoint is kept as it came, and with another head than was signed."""
+    original = SqliteTransaction.put_checkpoint
+
+    def put_checkpoint(self: Any, line: int, signer: Any, checkpoint: Any, at_ns: int) -> None:
+        false = replace(checkpoint, peer=replace(checkpoint.peer, head=checkpoint.own.head))
+        original(self, line, signer, false, at_ns)
+
+    plant(SqliteTransaction, "put_checkpoint", put_checkpoint)
+
+
 BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
     plant.__name__.strip("_"): plant
     for plant in (
@@ -257,6 +279,8 @@ BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
         _queued_though_sent,
         _went_on_before_it_was_whole,
         _half_sent_goes_on,
+        _kept_signature_is_not_the_one_made,
+        _checkpoint_over_another_head,
     )
 }
 

@@ -38,6 +38,9 @@ no byte.
 
 AND AFTER THE WORLD IS HEALED (settling.py), within a bounded time: everything is delivered or ended,
 both logs are equal, both lines are up; or, if a store was exchanged, the line is halted.
+
+AND THEN (proving.py): every log in every store proves itself to the last signature, receipt and
+checkpoint, and evidence of some messages, as each station can make it, says what their authors said.
 """
 
 from __future__ import annotations
