@@ -21,6 +21,7 @@ from hotline.model import (
     LogEntry,
     Partial,
     Position,
+    Precedence,
     Side,
 )
 from hotline.wire import entries, heads
@@ -39,6 +40,8 @@ class Applied:
 
     record: LineRecord
     messages: Sequence[str]
+    flashes: Sequence[str]
+    """Those of messages that are shown before any other."""
     acknowledged: Sequence[str]
     tests: Sequence[str]
 
@@ -54,7 +57,7 @@ def apply(
     record = tx.line(line)
     data = _new_entries(record, runs)
     if not data:
-        return Applied(record, (), (), ())
+        return Applied(record, (), (), (), ())
     first = record.peer.number + 1
     chain = heads.chain(record.peer.head, data)
     position = Position(record.peer.number + len(data), chain[-1])
@@ -85,7 +88,8 @@ def apply(
     )
     tx.put_line(record)
     shown = [message.id for message in reading.messages]
-    return Applied(record, shown, reading.acknowledged, reading.tests)
+    flashes = [one.id for one in reading.messages if one.precedence is Precedence.FLASH]
+    return Applied(record, shown, flashes, reading.acknowledged, reading.tests)
 
 
 def _new_entries(record: LineRecord, runs: Sequence[Entries]) -> list[bytes]:
@@ -123,7 +127,7 @@ class _Reading:
     def take(self, number: int, data: bytes) -> None:
         """Read one entry; raises HaltError or DecodeError if the log may not hold it."""
         entry = entries.decode(data)
-        if isinstance(entry, entries.Message):
+        if type(entry) is entries.Message:  # nearly every entry is one
             self._complete(number, entry, ())
         elif isinstance(entry, entries.Part):
             self._take_part(number, entry)
