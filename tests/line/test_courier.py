@@ -235,7 +235,7 @@ def test_a_file_can_be_read_from_the_page_alone(apart: LineWorld) -> None:
     send(apart, north, "a")
     packed, file = answer(apart, ask_export(north))
     keys, own = identity(south.name)
-    reader = CourierReader(keys, own, identity(north.name)[1])
+    reader = CourierReader(keys.seeds(), own, identity(north.name)[1])
     content = reader.read(file)
     assert content[:3] == ["hotline/1 courier file", north.card.id, south.card.id]
     assert content[4:6] == [0, north.line.pairing.own_zero]
