@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 RUNS_MOST: Final = 15
 """Runs in one file: with all that is beside them they fill its largest bucket."""
 
-_LOOKS_MOST: Final = 1000
-"""Looks at a queue in which everything has expired, in one transaction."""
+_LOOKS_MOST: Final = 64
+"""Looks at the queue in one transaction: each finds a run, or rows that have expired."""
 
 
 @dataclass(frozen=True, slots=True)
