@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from sim.runner import Runner
 
-from hotline.line import agreement, applying, liveness, sealing, taking_back
+from hotline.line import agreement, applying, carrying, liveness, sealing, taking_back
 from hotline.line.line import Line
 from hotline.line.links import Link
 from hotline.line.receiving import Receiving
@@ -233,6 +233,16 @@ def _half_sent_goes_on(plant: Callable[[object, str, Any], None]) -> None:
     plant(SqliteTransaction, "begin_anew", lambda _self, _line: 0)
 
 
+def _courier_numbers_unheard(plant: Callable[[object, str, Any], None]) -> None:
+    """A courier takes new entries along before anybody knows whether our log is whole."""
+    original = carrying.pack
+
+    def pack(*arguments: Any, **words: Any) -> Any:
+        return original(*arguments, **words | {"may_number": True})
+
+    plant(carrying, "pack", pack)
+
+
 BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
     plant.__name__.strip("_"): plant
     for plant in (
@@ -257,6 +267,7 @@ BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
         _queued_though_sent,
         _went_on_before_it_was_whole,
         _half_sent_goes_on,
+        _courier_numbers_unheard,
     )
 }
 
