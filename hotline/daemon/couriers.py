@@ -52,6 +52,7 @@ async def export(station: Station, operator: str, params: Params) -> dict[str, A
     runner = station.runner(params.take("line", str, needed=True))
     after = params.take("after", int)
     most_bytes = params.take("limit_bytes", int, limits.COURIER_BYTES)
+    unheard = params.take("unheard", bool, default=False)
     params.end()
     if most_bytes < 1:
         raise RefusedError("bad-request", "a courier file holds at least one byte")
@@ -62,8 +63,11 @@ async def export(station: Station, operator: str, params: Params) -> dict[str, A
         effects = courier.packed(packed, operator, then)
         return effects + runner.line.recorded(packed.record, then)
 
+    may_number = unheard or runner.line.vitals.heard_at is not None
     packed = await runner.request(
-        lambda tx: courier.pack(tx, after, most_bytes, wall_ns), packed_then, fetch=False
+        lambda tx: courier.pack(tx, after, most_bytes, wall_ns, may_number=may_number),
+        packed_then,
+        fetch=False,
     )
     file = await station.aside(lambda: courier.seal(packed, wall_ns))
     station.watches.progressed(packed.record.name)

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 RUNS_MOST: Final = 15
 """Runs in one file: with all that is beside them they fill its largest bucket."""
 
-_LOOKS_MOST: Final = 1000
-"""Looks at a queue in which everything has expired, in one transaction."""
+_LOOKS_MOST: Final = 64
+"""Looks at the queue in one transaction: each finds a run, or rows that have expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +99,17 @@ def pack(
     after: int | None,
     most_bytes: int,
     wall_ns: int,
+    may_number: bool,
 ) -> Packed:
     """Number what is queued, and give the entries that the peer has not receipted.
 
     ``after`` goes on behind an earlier file. At most RUNS_MOST runs and most_bytes of entries (but one
-    entry at least). Raises RefusedError.
+    entry at least). Raises RefusedError; also if something waits to be numbered and must not be.
     """
     record = tx.line(line)
     _fit(record)
+    if record.queued_bytes and not may_number:
+        raise _unheard(record)
     peer_key = _peer_key(tx, record, pairing)
     receipted = record.receipt.number if record.receipt is not None else 0
     first = receipted if after is None else after
@@ -148,6 +151,16 @@ def pack(
     if receipted or record.peer.number:
         checkpoint = checkpoints.sign(tx, line, pairing, wall_ns)
     return Packed(record, before, runs, peer_key, expired, more, checkpoint)
+
+
+def _unheard(record: LineRecord) -> RefusedError:
+    """A hello would have shown whether our own log is whole; a courier has nobody to ask."""
+    return RefusedError(
+        "unheard",
+        f"no session with the peer of line {record.name} was agreed since the daemon's start, and new "
+        "entries are waiting",
+        hint="if the store is the newest there is, and no restored backup, add --unheard",
+    )
 
 
 def _peer_key(tx: Transaction, record: LineRecord, pairing: Pairing) -> CourierKey:

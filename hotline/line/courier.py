@@ -87,10 +87,25 @@ class Courier:
                 "disk-full", "the disk has no room to take a courier file in", hint="free some"
             )
 
-    def pack(self, tx: Transaction, after: int | None, most_bytes: int, wall_ns: int) -> Packed:
+    def pack(
+        self,
+        tx: Transaction,
+        after: int | None,
+        most_bytes: int,
+        wall_ns: int,
+        *,
+        may_number: bool = True,
+    ) -> Packed:
         """Number what is queued and give what goes into the next file (work for the store)."""
-        line, pairing = self._context.line, self._context.pairing
-        return carrying.pack(tx, line, pairing, after=after, most_bytes=most_bytes, wall_ns=wall_ns)
+        return carrying.pack(
+            tx,
+            self._context.line,
+            self._context.pairing,
+            after=after,
+            most_bytes=most_bytes,
+            wall_ns=wall_ns,
+            may_number=may_number,
+        )
 
     def packed(self, packed: Packed, operator: str, moment: Moment) -> list[Effect]:
         """What goes into a file is durable."""

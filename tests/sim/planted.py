@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from sim.runner import Runner
 
-from hotline.line import agreement, applying, liveness, sealing, taking_back
+from hotline.line import agreement, applying, carrying, liveness, sealing, taking_back
 from hotline.line.line import Line
 from hotline.line.links import Link
 from hotline.line.receiving import Receiving
@@ -255,6 +255,16 @@ def _checkpoint_over_another_head(plant: Callable[[object, str, Any], None]) -> 
     plant(SqliteTransaction, "put_checkpoint", put_checkpoint)
 
 
+def _courier_numbers_unheard(plant: Callable[[object, str, Any], None]) -> None:
+    """A courier takes new entries along before anybody knows whether our log is whole."""
+    original = carrying.pack
+
+    def pack(*arguments: Any, **words: Any) -> Any:
+        return original(*arguments, **words | {"may_number": True})
+
+    plant(carrying, "pack", pack)
+
+
 BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
     plant.__name__.strip("_"): plant
     for plant in (
@@ -281,6 +291,7 @@ BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
         _half_sent_goes_on,
         _kept_signature_is_not_the_one_made,
         _checkpoint_over_another_head,
+        _courier_numbers_unheard,
     )
 }
 

@@ -60,6 +60,16 @@ LOADED: Final[dict[str, Any]] = UNEVEN | {
 RECOVERING: Final[dict[str, Any]] = QUICK | {"trouble": "restore", "recovers": True}
 """A store is an old one, and an operator has its log taken back."""
 
+CARRYING: Final[dict[str, Any]] = UNEVEN | {
+    "faults": ("clog", "refuse", "power"),
+    "slow_disk": "",
+    "trouble": "restore",
+    "recovers": True,
+    "couriers": True,
+    "operation_gap_s": 0.1,
+}
+"""A store is an old one, the wire is often cut, and couriers go all the time."""
+
 CLONED: Final[dict[str, Any]] = _PAIR | {
     "dialling": (("north", "south"),),
     "heartbeat_s": {"north": 5.0, "south": 5.0},

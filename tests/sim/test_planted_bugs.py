@@ -7,7 +7,16 @@ from typing import Any, Final
 import pytest
 from sim.main import live
 from sim.planted import BUGS, planted
-from sim.scenes import ANSWERED, CLONED, LOADED, QUICK, RECOVERING, RENEWING, UNEVEN
+from sim.scenes import (
+    ANSWERED,
+    CARRYING,
+    CLONED,
+    LOADED,
+    QUICK,
+    RECOVERING,
+    RENEWING,
+    UNEVEN,
+)
 
 SCENES: Final[dict[str, tuple[dict[str, Any], int]]] = {
     "early_frames_dropped": (UNEVEN, 6),
@@ -21,6 +30,7 @@ SCENES: Final[dict[str, tuple[dict[str, Any], int]]] = {
     "queued_though_sent": (RECOVERING, 10),
     "went_on_before_it_was_whole": (RECOVERING, 10),
     "half_sent_goes_on": (ANSWERED | {"rate": 60_000.0, "trouble": "restore"}, 30),
+    "courier_numbers_unheard": (CARRYING, 40),
 }
 """Where to look for a bug, and in how many seeds; elsewhere it is any world, and ten seeds."""
 

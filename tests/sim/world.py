@@ -24,6 +24,9 @@ Stores. An old backup is restored, a store is wiped, a clone runs beside its ori
 forgets what was accepted since: that is excused. A clone may sign another history before either
 meets the peer's disk: that too, for no station alone can know; what is checked is that it halts.)
 
+Couriers. In three worlds of ten files go by hand too: packed at any time, brought late, again, out of
+order, or never (couriers.py). Not modelled: an operator who says --unheard where it is not true.
+
 Attacker. Flips, inserts and doubles bytes, plays recorded first units again, sends junk; has no keys.
 
 Cryptography. One seed in eight uses the real keys, signatures and KEM; the others stand-ins of the
