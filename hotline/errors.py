@@ -58,7 +58,8 @@ class ProtocolError(RemoteError):
 class HaltError(HotlineError):
     """The two stations' records disagree; the line stops until an operator acts.
 
-    ``code`` is a stable word: ``fork``, ``own-log-lost``, ``peer-log-lost``, ``peer-broke-rules``.
+    ``code`` is a stable word: ``fork``, ``own-log-lost``, ``own-key-missing``, ``peer-log-lost``,
+    ``peer-broke-rules``.
     """
 
     def __init__(self, code: str, message: str, *, hint: str = "") -> None:

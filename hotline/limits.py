@@ -41,6 +41,9 @@ MESSAGE_BYTES: Final = MIB
 MESSAGE_ENCODED_BYTES: Final = MESSAGE_BYTES + 2 * KIB
 """One message's whole encoding: body, subject, names."""
 
+SUCCESSION_BYTES: Final = 18 * KIB
+"""A new card with the signatures of four keys: three of ML-DSA-87 are most of it."""
+
 FRAME_BYTES: Final = 128 * KIB
 """One frame's body: a run of entries large enough to share one signature among hundreds."""
 

@@ -16,6 +16,7 @@ from hotline.line.backoff import Backoff
 from hotline.line.context import Context
 from hotline.line.effects import Dial, Effect, Hangup, Writable
 from hotline.line.halting import Halting
+from hotline.line.key_changes import KeyChanges
 from hotline.line.links import Link, Links
 from hotline.line.liveness import TROUBLE_OF_CLOSE, TURNED_AWAY, LineState
 from hotline.line.receiving import Receiving
@@ -59,14 +60,9 @@ class Line:
         self._receiving = Receiving(self._context)
         self._halting = Halting(self._context)
         self._recovery = Recovery(self._context, self._sending, self._receiving)
-        self.vitals = Vitals(
-            heartbeat_s,
-            self._context,
-            self._sending,
-            self._receiving,
-            self._recovery,
-            self._kernel_took_all,
-        )
+        self.key_changes = KeyChanges(self._context, self.links)
+        parts = (self._sending, self._receiving, self._recovery)
+        self.vitals = Vitals(heartbeat_s, self._context, *parts, self._kernel_took_all)
         self._next_beat_at = 0.0
         self._stopping = False
 
@@ -251,6 +247,8 @@ class Line:
     def _opened(self, link: Link, moment: Moment) -> None:
         """Both attestations verified: should be called once per session, before any other frame."""
         halt = self._context.halt
+        if not self.key_changes.session_opened(link):
+            raise ProtocolError("the session is under keys that have been succeeded")
         if halt is not None and halt.code != agreement.PEER_LOG_LOST:  # that one may be recovering
             self._close(link, "halted", halt.text, moment)
             return
@@ -327,6 +325,7 @@ class Line:
             self._close(link, "superseded", "another session was chosen", moment, TURNED_AWAY)
             return
         self.links.adopt(link, moment.now)
+        self.key_changes.session_agreed(link)
         self.vitals.session_agreed(moment, hello.interval_ms)
         self._receiving.new_session()
         self._context.report(
@@ -362,6 +361,8 @@ class Line:
         self.links.drop(link)
         farewell = link.session.last_words() if link.session is not None else b""
         self._context.effects.append(Hangup(link.conn, farewell))
+        if link.dialled and link.session is not None and link.opened_at is None:
+            self.pairing.call_failed()
         # A caller that never proved itself changes neither what we say nor when we dial.
         proven = link.dialled or link.opened_at is not None
         if stood or (self.links.current is None and proven and trouble != TURNED_AWAY):
@@ -491,6 +492,7 @@ class Line:
 
     def _flush(self, moment: Moment) -> list[Effect]:
         self._recovery.check_finished()
+        self.key_changes.check(moment)
         self.vitals.reassess(moment)
         effects, self._context.effects = self._context.effects, []
         return effects

@@ -130,6 +130,11 @@ class Sending:
             return
         run: sealing.Run = outcome
         self._context.record = run.record
+        if run.change is not None:
+            self._context.pairing.owns.changed(run.change)
+            self._context.report(
+                "key_change_sealed", number=run.change.number, id=run.change.id.hex()
+            )
         self._report_expired(run.expired)
         frame = run.frame
         if not wanted:

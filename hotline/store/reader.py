@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hotline.limits import MIB
-from hotline.store import lines
+from hotline.store import key_changes, lines
 from hotline.store.logs import Logs
 from hotline.store.messages import Messages
 
 if TYPE_CHECKING:
     import apsw
 
-    from hotline.model import LineRecord, Side
+    from hotline.model import KeyChange, LineRecord, Side
     from hotline.store.views import MessageView
 
 PAGE_BYTES: Final = 4 * MIB
@@ -33,13 +33,17 @@ WHERE side IN (0, 1) AND id = ? AND kind IN (1, 4) ORDER BY row
 class SqliteReader:
     """The interface's Reader; lives as long as one read transaction."""
 
-    def __init__(self, database: apsw.Connection, station_id: bytes) -> None:
+    def __init__(self, database: apsw.Connection) -> None:
         self._database = database
-        self._messages = Messages(database, Logs(database, station_id))
+        self._messages = Messages(database, Logs(database))
 
     def lines(self) -> list[LineRecord]:
         """Give all lines' numbers, in the order in which they were added."""
         return lines.every(self._database)
+
+    def key_changes(self, line: int, side: Side) -> list[KeyChange]:
+        """Give the key changes that stand in a log, in order."""
+        return key_changes.every(self._database, line, side)
 
     def page(
         self,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.errors import LocalMisuseError
 from hotline.limits import MIB
 from hotline.model import Kind, Partial, Precedence, Queued, Queueing, Side
-from hotline.store import lines
+from hotline.store import key_changes, lines
 from hotline.store.keys import (
     NUMBER_MASK,
     QUEUE_KEY_SQL,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hotline.model import (
         Acknowledged,
         Incoming,
+        KeyChange,
         LineRecord,
         LogEntry,
         Outgoing,
@@ -127,9 +128,9 @@ ON CONFLICT DO NOTHING
 class SqliteTransaction:
     """The interface's Transaction."""
 
-    def __init__(self, database: apsw.Connection, station_id: bytes) -> None:
+    def __init__(self, database: apsw.Connection) -> None:
         self._database = database
-        self._logs = Logs(database, station_id)
+        self._logs = Logs(database)
         self._messages = Messages(database, self._logs)
 
     # --- lines ---
@@ -283,6 +284,20 @@ class SqliteTransaction:
             )
         return was_queued
 
+    # --- key changes ---
+
+    def key_changes(self, line: int, side: Side) -> list[KeyChange]:
+        """Give the key changes that stand in a log, in order."""
+        return key_changes.every(self._database, line, side)
+
+    def put_key_change(self, line: int, side: Side, change: KeyChange) -> None:
+        """Say that a key change stands in a log."""
+        key_changes.put(self._database, line, side, change)
+
+    def end_card_before(self, line: int, side: Side, station_id: bytes) -> None:
+        """Say that what was in force before the card of station_id is refused from now on."""
+        key_changes.end_card_before(self._database, line, side, station_id)
+
     # --- the peer's messages ---
 
     def receive(self, line: int, messages: Sequence[Incoming]) -> None:
@@ -333,6 +348,10 @@ class SqliteTransaction:
                 packed,
             ),
         )
+
+    def drop_partial(self, line: int, identifier: str) -> None:
+        """Forget the partial of this id, if there is one."""
+        self._database.execute("DELETE FROM partial WHERE line = ? AND id = ?", (line, identifier))
 
     # --- either direction ---
 
