@@ -59,7 +59,7 @@ class HaltError(HotlineError):
     """The two stations' records disagree; the line stops until an operator acts.
 
     ``code`` is a stable word: ``fork``, ``own-log-lost``, ``own-key-missing``, ``peer-log-lost``,
-    ``peer-broke-rules``.
+    ``peer-broke-rules``, ``revoked``.
     """
 
     def __init__(self, code: str, message: str, *, hint: str = "") -> None:

@@ -80,6 +80,31 @@ DEFAULT_PORT: Final = 1963
 
 HEARTBEAT_S: Final = 5.0
 
+PASSPHRASE_BYTES: Final = KIB
+"""A key file's passphrase in UTF-8: a long sentence, and a bound on what a descriptor may feed us."""
+
+PASSPHRASE_CHARACTERS: Final = 12
+"""The shortest passphrase that may be set."""
+
+KEY_MEMORY_MIN_KIB: Final = 8 * KIB
+KEY_MEMORY_MAX_KIB: Final = MIB
+"""What a key file may ask for its passphrase: a gibibyte is as much as a small machine can spare."""
+
+KEY_PASSES_MAX: Final = 64
+KEY_LANES_MAX: Final = 16
+
+KEY_WORK_MAX_KIB: Final = 4 * MIB
+"""Memory times passes: some ten seconds of work, whatever a key file says."""
+
+VERIFY_DAYS: Final = 365
+"""A pair code is to be compared anew after this: operators change, and so do the voices they know."""
+
+KEY_DAYS: Final = 730
+"""Keys are to be replaced after this."""
+
+REMIND_DAYS: Final = 30
+"""So many days ahead, status says what will be due."""
+
 HANDSHAKE_TIMEOUT_S: Final = 10.0
 """From connect to both attestations; also when a stranger's connection closes."""
 
@@ -116,6 +141,15 @@ LINKS_PER_LINE: Final = 16
 
 REPLAYS_REMEMBERED: Final = 4096
 """First handshake units remembered per line: a recorded one is answered by silence."""
+
+RUNS_HELD: Final = 65536
+"""Runs of entries that wait for the disk at once: one short entry costs more than its bytes."""
+
+RETURNED_FRAMES: Final = 1024
+"""Frames in which one run of a lost log may come back: as many full ones are thirty times too many."""
+
+COMMITS_WAITING: Final = 4096
+"""Of one line, before the disk: what a peer asks for waits in memory, however little it says."""
 
 RECEIVE_BYTES: Final = 64 * KIB
 """One read from a socket."""

@@ -15,6 +15,8 @@ NAME_RULE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 ID_RULE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Ids of messages: what an operator can say, type and paste."""
 
+_matches_id: Final = ID_RULE.fullmatch
+
 
 class Precedence(enum.IntEnum):
     """How urgent a message is (ACP 121); lower goes first."""
@@ -222,6 +224,14 @@ class Acknowledged:
     at_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Who decided something about a card, and when (UNIX ns)."""
+
+    operator: str
+    at_ns: int
+
+
 def spelled(precedence: Precedence | Decision) -> str:
     """Give the word as operators write it: FLASH, wilco."""
     return precedence.name if isinstance(precedence, Precedence) else precedence.name.lower()
@@ -229,4 +239,4 @@ def spelled(precedence: Precedence | Decision) -> str:
 
 def check_id(identifier: str) -> bool:
     """Tell whether identifier is a legal message id."""
-    return len(identifier) <= limits.ID_BYTES and ID_RULE.fullmatch(identifier) is not None
+    return len(identifier) <= limits.ID_BYTES and _matches_id(identifier) is not None

@@ -1,6 +1,7 @@
 """What all tests share: where the outside vectors are, and how Hypothesis behaves."""
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -9,6 +10,10 @@ import pytest
 # A deadline measures the machine, not the program: it fails on a busy one.
 hypothesis.settings.register_profile("hotline", deadline=None)
 hypothesis.settings.load_profile("hotline")
+
+# Whoever starts the tests in the background of a script has them ignore SIGINT, and an ignored
+# signal is inherited: an operator's command, started by a test, could never be interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

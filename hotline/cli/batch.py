@@ -12,14 +12,14 @@ import os
 import sys
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from hotline import limits
 from hotline.cli import compose, options, station, waiting
 from hotline.cli.client import refusal
 from hotline.cli.exits import UsageError
 from hotline.cli.ids import Ids
-from hotline.cli.tally import Tally
+from hotline.cli.tally import Item, Tally
 from hotline.cli.terminal import Progress
 from hotline.errors import RefusedError
 from hotline.text import duration
@@ -40,14 +40,6 @@ LINE_BYTES: Final = 8 * limits.MIB
 """One line of NDJSON: a mebibyte of text, each character escaped, and more."""
 
 KEYS: Final = ("id", "precedence", "subject", "body", "expires", "ack_by")
-
-
-class Item(NamedTuple):
-    """One message, and the line of the batch that it comes from."""
-
-    number: int
-    id: str
-    encoded: str
 
 
 def send(args: argparse.Namespace) -> int:

@@ -16,6 +16,9 @@ DECISIONS: Final = ("read", "wilco", "cannot")
 COUNT_DIGITS: Final = 9
 """More than a store holds; Python refuses to read thousands of digits."""
 
+DESCRIPTOR_DIGITS: Final = 7
+"""Linux allows a million and some."""
+
 
 def precedence(given: str) -> str:
     """Give the precedence meant: any case, and as few letters as tell it apart."""
@@ -55,6 +58,13 @@ def _moment_ns(given: str, now_ns: int) -> int:
     raise argparse.ArgumentTypeError(
         f"{given!a} is no time: write 90s, 15m, 2h, 1d, 2026-11-23T15:30:00Z or 231530ZNOV26"
     )
+
+
+def descriptor(given: str) -> int:
+    """Give the number of a file descriptor."""
+    if not (given.isascii() and given.isdigit() and len(given) <= DESCRIPTOR_DIGITS):
+        raise argparse.ArgumentTypeError(f"{given!a} is not the number of a file descriptor")
+    return int(given)
 
 
 def count(given: str) -> int:

@@ -7,13 +7,13 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hotline.errors import ConfigError
+from hotline.errors import ConfigError, RefusedError
 
 if TYPE_CHECKING:
     import argparse
 
     from hotline.cli.client import Client
-    from hotline.daemon.config import StationConfig
+    from hotline.daemon.config import LineConfig, StationConfig
 
 DEFAULT_CONFIG: Final = "hotline.toml"
 
@@ -42,6 +42,16 @@ def load(args: argparse.Namespace) -> StationConfig:
     from hotline.daemon import config
 
     return config.load(config_path(args))
+
+
+def line_of(config: StationConfig, name: str) -> LineConfig:
+    """Give the line of this name; raises RefusedError if there is none."""
+    line = next((line for line in config.lines if line.name == name), None)
+    if line is None:
+        raise RefusedError(
+            "unknown-line", f"there is no line {name}", hint="see: hotline peer list"
+        )
+    return line
 
 
 def connect(args: argparse.Namespace) -> Client:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hotline.cli import exits
 from hotline.cli.terminal import complain, print_json
@@ -12,11 +12,18 @@ from hotline.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hotline.cli.batch import Item
     from hotline.errors import HotlineError
 
 COMPLAINTS: Final = 20
 """Failures told one by one; after these, the summary's numbers say more than the screen holds."""
+
+
+class Item(NamedTuple):
+    """One message, and the line of the batch that it comes from."""
+
+    number: int
+    id: str
+    encoded: str
 
 
 class Ranges:

@@ -32,6 +32,8 @@ ROTATE_MAX_BYTES: Final = 2**40
 KEEP: Final = 8
 KEEP_MAX: Final = 1000
 
+DAYS_MAX: Final = 36500
+
 QUEUE_MESSAGES_MAX: Final = 10**9
 QUEUE_BYTES_MAX: Final = 2**50
 
@@ -46,7 +48,7 @@ _PORT_RULE: Final = re.compile(r"[0-9]{1,5}")
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 _TABLES: Final = ("station", "log", "line")
-_STATION_KEYS: Final = ("name", "key", "card", "state", "listen")
+_STATION_KEYS: Final = ("name", "key", "card", "state", "listen", "verify_days", "key_days")
 _LOG_KEYS: Final = ("rotate_bytes", "keep")
 _LINE_KEYS: Final = (
     "name",
@@ -144,6 +146,8 @@ class StationConfig:
     listen: tuple[Address, ...] = ()
     lines: tuple[LineConfig, ...] = ()
     log: LogConfig = LogConfig()
+    verify_days: int = limits.VERIFY_DAYS
+    key_days: int = limits.KEY_DAYS
 
     @property
     def store_path(self) -> Path:
@@ -188,6 +192,8 @@ def load(path: str | Path) -> StationConfig:
             log.integer("rotate_bytes", ROTATE_MIN_BYTES, ROTATE_MAX_BYTES, ROTATE_BYTES),
             log.integer("keep", 1, KEEP_MAX, KEEP),
         ),
+        verify_days=station.integer("verify_days", 1, DAYS_MAX, limits.VERIFY_DAYS),
+        key_days=station.integer("key_days", 1, DAYS_MAX, limits.KEY_DAYS),
     )
     if (size := len(os.fsencode(config.control_path))) > SOCKET_PATH_BYTES:
         raise station.fault(
@@ -414,6 +420,8 @@ _EXAMPLES: Final = {
     "name": 'name = "alpha"',
     "listen": f'listen = ["127.0.0.1:{limits.DEFAULT_PORT}"]',
     "addresses": f'addresses = ["198.51.100.7:{limits.DEFAULT_PORT}"]',
+    "verify_days": f"verify_days = {limits.VERIFY_DAYS}",
+    "key_days": f"key_days = {limits.KEY_DAYS}",
     "heartbeat_s": f"heartbeat_s = {limits.HEARTBEAT_S}",
     "queue_messages": f"queue_messages = {limits.QUEUE_MESSAGES}",
     "queue_bytes": f"queue_bytes = {limits.QUEUE_BYTES}",

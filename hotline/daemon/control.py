@@ -7,7 +7,6 @@ runs the daemon, and root, get in; the file's mode says the same.
 from __future__ import annotations
 
 import os
-import pwd
 import socket
 import stat
 import struct
@@ -17,12 +16,12 @@ import trio
 
 from hotline.daemon import jsonrpc
 from hotline.daemon.jsonrpc import Call, CallError
+from hotline.daemon.operators import operator_name
 from hotline.daemon.requests import Requests
 from hotline.errors import ConfigError, HotlineError
 from hotline.limits import (
     CONTROL_CLIENTS,
     CONTROL_REQUEST_BYTES,
-    OPERATOR_BYTES,
     RECEIVE_BYTES,
 )
 
@@ -64,11 +63,7 @@ def _operator(stream: trio.SocketStream) -> str | None:
     _, uid, _ = _CREDENTIALS.unpack(bytes(credentials))
     if uid not in (0, os.geteuid()):
         return None
-    try:
-        name = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        name = f"uid-{uid}"
-    return name.encode()[:OPERATOR_BYTES].decode(errors="ignore")
+    return operator_name(uid)
 
 
 class Control:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from hotline.daemon.station import Station
+    from hotline.daemon.trust import Trust
     from hotline.daemon.watching import Watch
     from hotline.line.moment import Moment
     from hotline.model import LineRecord
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     Spawn = Callable[..., None]
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_STATION_ID: Final = re.compile(rf"[0-9a-f]{{{2 * limits.STATION_ID_BYTES}}}")
 _ENDED: Final = {State.EXPIRED, State.CANCELLED}
 _REACHED: Final = {
     State.DELIVERED: {State.DELIVERED, State.ACKNOWLEDGED},
@@ -78,6 +80,13 @@ class Params:
         except ValueError:
             raise CallError(INVALID_PARAMS, f"{name} is not a UTC time") from None
 
+    def station_id(self, name: str) -> bytes:
+        """Give a station id from its hexadecimal spelling."""
+        value = self.take(name, str, needed=True)
+        if not _STATION_ID.fullmatch(value):
+            raise CallError(INVALID_PARAMS, f"{name} is not a station id")
+        return bytes.fromhex(value)
+
     def word(self, name: str, words: type, default: str) -> Any:
         """Give the enum member that a word names, in either case."""
         value = self.take(name, str, default)
@@ -118,7 +127,7 @@ class Requests:
     # --- messages ---
 
     async def _send(self, params: Params, submitted: Callable[[], None]) -> dict[str, Any]:
-        runner = self._station.runner(params.take("line", str, needed=True))
+        runner = self._station.usable(params.take("line", str, needed=True))
         messages = params.take("messages", list, needed=True)
         params.end()
         if not 1 <= len(messages) <= limits.BATCH_MESSAGES:
@@ -252,6 +261,7 @@ class Requests:
         if len(note.encode(errors="replace")) > limits.NOTE_BYTES:
             raise RefusedError("too-large", f"a note is at most {limits.NOTE_BYTES} bytes")
         runner = await self._line_of(identifier, name, Side.PEER)
+        self._station.usable(runner.line.record.name)
         answer = Acknowledged(self._operator, decision, note, moment().wall_ns)
         number = runner.line.record.line
         _, view = await runner.request(
@@ -284,14 +294,14 @@ class Requests:
     async def _retry(self, params: Params) -> dict[str, Any]:
         name = params.take("line", str)
         params.end()
-        names = [name] if name is not None else self._station.line_names()
+        names = [name] if name is not None else self._station.usable_names()
         for each in names:
-            runner = self._station.runner(each)
+            runner = self._station.usable(each)
             runner.perform(runner.line.retry(moment()))
         return {"lines": names}
 
     async def _recover(self, params: Params) -> dict[str, Any]:
-        runner = self._station.runner(params.take("line", str, needed=True))
+        runner = self._station.usable(params.take("line", str, needed=True))
         params.end()
         number = runner.line.record.line
         await runner.request(
@@ -302,6 +312,30 @@ class Requests:
         self._station.recovery_asked(runner.line.record.name, self._operator)
         runner.perform(runner.line.retry(moment()))
         return {"line": runner.line.record.name}
+
+    # --- the peer's card ---
+
+    async def _verify(self, params: Params) -> dict[str, Any]:
+        return await self._decide(params, self._station.verify)
+
+    async def _revoke(self, params: Params) -> dict[str, Any]:
+        return await self._decide(params, self._station.revoke)
+
+    async def _decide(
+        self, params: Params, decide: Callable[[str, bytes, bytes, str], Awaitable[Trust]]
+    ) -> dict[str, Any]:
+        name = params.take("line", str, needed=True)
+        own_id, peer_id = params.station_id("own_id"), params.station_id("peer_id")
+        params.end()
+        trust = await decide(name, own_id, peer_id, self._operator)
+        return {"line": name, **views.trust(trust)}
+
+    async def _trust(self, params: Params) -> dict[str, Any]:
+        peer_id = params.station_id("peer_id")
+        params.end()
+        return views.trust(await self._station.trust(peer_id))
+
+    # --- waiting and watching ---
 
     async def _wait(self, params: Params) -> dict[str, Any]:
         runner = self._station.runner(params.take("line", str, needed=True))
@@ -361,6 +395,9 @@ class Requests:
         "status": _status,
         "retry": _retry,
         "recover": _recover,
+        "verify": _verify,
+        "revoke": _revoke,
+        "trust": _trust,
         "wait": _wait,
         "watch": _watch,
     }

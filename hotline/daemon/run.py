@@ -11,7 +11,8 @@ import trio
 
 from hotline.daemon import config as configuration
 from hotline.daemon import control, logs
-from hotline.daemon.station import Identity, Station, state_folder
+from hotline.daemon.folder import state_folder
+from hotline.daemon.station import Identity, Station
 from hotline.errors import ConfigError, HotlineError
 from hotline.store.sqlite import SqliteStore
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from hotline.daemon.config import StationConfig
     from hotline.daemon.logs import Logs
+    from hotline.identity.keyfile import PassphraseSource
     from hotline.store.interface import Store
 
 DONE: Final = 0
@@ -28,13 +30,13 @@ STORE_FAILED: Final = 1
 _BACKLOG: Final = 128
 
 
-def main(config: StationConfig) -> int:
-    """Run the daemon of a configuration; gives its exit code.
+def main(config: StationConfig, passphrase: PassphraseSource | None = None) -> int:
+    """Run the daemon of a configuration; gives its exit code. passphrase is asked if the key has one.
 
     Raises HotlineError if it cannot start.
     """
-    _raise_descriptor_limit()
-    identity = Identity(config)
+    _set_limits()
+    identity = Identity(config, passphrase)
     state_folder(config)
     store = SqliteStore.open(config.store_path, station_id=identity.card.id)
     try:
@@ -49,8 +51,12 @@ def main(config: StationConfig) -> int:
         store.close()
 
 
-def _raise_descriptor_limit() -> None:
-    """Take all descriptors that may be had: the usual 1024 are few for a station with many lines."""
+def _set_limits() -> None:
+    """Take all descriptors that may be had: the usual 1024 are few for a station with many lines.
+
+    And leave no core file, whoever starts the daemon: it would hold the keys.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

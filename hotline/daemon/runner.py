@@ -55,9 +55,9 @@ class Runner:
                     continue
                 self.perform(self.line.wake(moment()))
 
-    async def stop(self) -> None:
+    async def stop(self, *, failed: bool) -> None:
         """End every session with a close frame, and wait until the farewells have left."""
-        self.perform(self.line.stop(moment()))
+        self.perform(self.line.stop(moment(), failed=failed))
         while self._connections:
             self._ended = trio.Event()
             await self._ended.wait()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
-import stat
 from collections import deque
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import trio
@@ -18,6 +15,7 @@ from hotline.daemon import views
 from hotline.daemon.clock import moment
 from hotline.daemon.listener import Hall, Listener
 from hotline.daemon.runner import Runner
+from hotline.daemon.trust import Trust, halt_of, line_notices, station_notices
 from hotline.daemon.watching import Watches
 from hotline.daemon.writer import Writer
 from hotline.errors import ConfigError, HotlineError, IdentityError, RefusedError, StoreError
@@ -27,7 +25,7 @@ from hotline.line.door import Door
 from hotline.line.line import Line
 from hotline.line.pairing import Pairing
 from hotline.line.world import World
-from hotline.model import Side
+from hotline.model import Mark, Side
 from hotline.noise.ephemerals import system_ephemerals
 from hotline.noise.kem import MLKEM1024
 from hotline.text import utc_microseconds
@@ -39,7 +37,9 @@ if TYPE_CHECKING:
     from hotline.daemon.connection import Connection
     from hotline.daemon.logs import Logs
     from hotline.identity import Card, SecretKeys
-    from hotline.line.effects import Report
+    from hotline.identity.keyfile import PassphraseSource
+    from hotline.line.effects import Effect, Report
+    from hotline.line.moment import Moment
     from hotline.model import LineRecord
     from hotline.store.interface import Reader, Store
 
@@ -60,16 +60,11 @@ _PROGRESS: Final = {"receipt_taken", "entries_applied", "message_expired"}
 class Identity:
     """This station's keys and card, checked to belong together."""
 
-    def __init__(self, config: StationConfig) -> None:
-        """Read them; raises IdentityError or ConfigError."""
-        self.keys: SecretKeys = read_secret_keys(config.key)
+    def __init__(self, config: StationConfig, passphrase: PassphraseSource | None = None) -> None:
+        """Read them, with passphrase if the key has one; raises IdentityError or ConfigError."""
+        self.keys: SecretKeys = read_secret_keys(config.key, passphrase)
         self.card: Card = read_card(config.card)
-        public = self.keys.public()
-        if (self.card.x25519, self.card.ed25519, self.card.mldsa87) != (
-            public.x25519,
-            public.ed25519,
-            public.mldsa87,
-        ):
+        if self.keys.public() != self.card.public():
             raise ConfigError(
                 f"card {config.card} does not belong to key {config.key}",
                 hint="restore the pair that was made together",
@@ -103,6 +98,7 @@ class Station:
         self._hall = Hall()
         self._runners: dict[str, Runner] = {}
         self._scopes: dict[str, trio.CancelScope] = {}
+        self._trust: dict[str, Trust] = {}
         self._nursery: trio.Nursery | None = None
         self._reloading = trio.Lock()
         self._strangers = 0
@@ -138,7 +134,7 @@ class Station:
         with trio.move_on_after(_STOP_S):
             async with trio.open_nursery() as nursery:
                 for runner in self._runners.values():
-                    nursery.start_soon(runner.stop)
+                    nursery.start_soon(partial(runner.stop, failed=self.failure is not None))
 
     def _store_failed(self, error: StoreError) -> None:
         """Sign nothing more, and go: only a fresh start can tell what is on the disk."""
@@ -171,10 +167,15 @@ class Station:
         return pairings
 
     async def _add(self, config: LineConfig, pairing: Pairing) -> None:
-        record = await self._writer.run(partial(self._record, config.name, pairing.peer.id))
+        record, trust = await self._writer.run(partial(self._record, config.name, pairing.peer.id))
+        self._trust[config.name] = trust
+        if trust.revoked is not None:
+            pairing.revoked = halt_of(trust.revoked)
+            self._log_revoked(config.name, trust.revoked)
         runner = self._make(config, pairing, record)
         self._runners[config.name] = runner
-        self._door.add(runner.line)
+        if trust.revoked is None:
+            self._door.add(runner.line)
         scope = self._scopes[config.name] = trio.CancelScope()
 
         async def keep() -> None:
@@ -184,11 +185,14 @@ class Station:
         if self._nursery is not None:
             self._nursery.start_soon(keep)
 
-    def _record(self, name: str, peer_id: bytes) -> LineRecord:
-        number = self._store.add_line(name, peer_id)
-        return self._store.read(
-            lambda reader: next(one for one in reader.lines() if one.line == number)
-        )
+    def _record(self, name: str, peer_id: bytes) -> tuple[LineRecord, Trust]:
+        number, own_id = self._store.add_line(name, peer_id), self._identity.card.id
+
+        def look(reader: Reader) -> tuple[LineRecord, Trust]:
+            record = next(one for one in reader.lines() if one.line == number)
+            return record, Trust.read(reader, own_id, peer_id)
+
+        return self._store.read(look)
 
     def _make(self, config: LineConfig, pairing: Pairing, record: LineRecord) -> Runner:
         connections: dict[int, Connection] = {}
@@ -215,7 +219,12 @@ class Station:
                 for name, runner in self._runners.items()
                 if name in pairings and runner.line.pairing.psk == pairings[name].psk
             }
-            self.config = replace(self.config, lines=config.lines)
+            self.config = replace(
+                self.config,
+                lines=config.lines,
+                verify_days=config.verify_days,
+                key_days=config.key_days,
+            )
             # One line must have ended before another may work on its log, under a new name.
             await self._remove(self._runners.keys() - kept)
             for line in config.lines:
@@ -236,7 +245,7 @@ class Station:
         with trio.move_on_after(_STOP_S):
             async with trio.open_nursery() as nursery:
                 for runner, _ in runners:
-                    nursery.start_soon(runner.stop)
+                    nursery.start_soon(partial(runner.stop, failed=False))
         for _, scope in runners:
             scope.cancel()
 
@@ -282,6 +291,67 @@ class Station:
             )
         return runner
 
+    def usable(self, name: str) -> Runner:
+        """Give a line's runner; raises RefusedError also if its card is revoked."""
+        runner = self.runner(name)
+        if runner.line.pairing.revoked is not None:
+            raise RefusedError(
+                "revoked",
+                f"the line {name} stands still: {runner.line.pairing.revoked.text}",
+                hint="a line needs another card of that station's: hotline peer add CARD",
+            )
+        return runner
+
+    def usable_names(self) -> list[str]:
+        """Give the names of the lines whose card is not revoked."""
+        return [n for n in self.line_names() if self._runners[n].line.pairing.revoked is None]
+
+    async def verify(self, name: str, own_id: bytes, peer_id: bytes, operator: str) -> Trust:
+        """Note that an operator compared the pair code of these two cards; raises RefusedError."""
+        runner = self.usable(name)
+        self._check_cards(runner, own_id, peer_id)
+        mark = Mark(operator, moment().wall_ns)
+        await runner.request(
+            lambda tx: tx.put_verification(own_id, peer_id, mark), lambda *_: [], fetch=False
+        )
+        self._trust[name] = replace(self._trust[name], verified=mark)
+        self._log("line_verified", line=name, operator=operator)
+        return self._trust[name]
+
+    async def revoke(self, name: str, own_id: bytes, peer_id: bytes, operator: str) -> Trust:
+        """Refuse a line's card for good; its sessions end as soon as the disk has it."""
+        runner = self.runner(name)
+        self._check_cards(runner, own_id, peer_id)
+        mark = Mark(operator, moment().wall_ns)
+
+        def end(_: Any, at: Moment) -> list[Effect]:
+            self._door.remove(name)
+            return runner.line.revoke(halt_of(mark), at)
+
+        if self._trust[name].revoked is None:
+            await runner.request(lambda tx: tx.put_revocation(peer_id, mark), end, fetch=False)
+            self._trust[name] = replace(self._trust[name], revoked=mark)
+            self._log_revoked(name, mark)
+        return self._trust[name]
+
+    async def trust(self, peer_id: bytes) -> Trust:
+        """Give what the store holds about a card, pinned or not."""
+        own_id = self._identity.card.id
+        return await self.read(lambda reader: Trust.read(reader, own_id, peer_id))
+
+    def _check_cards(self, runner: Runner, own_id: bytes, peer_id: bytes) -> None:
+        pairing = runner.line.pairing
+        if (pairing.own.id, pairing.peer.id) != (own_id, peer_id):
+            raise RefusedError(
+                "other-card",
+                f"the daemon runs the line {runner.line.record.name} with another card",
+                hint="send it SIGHUP (kill -HUP), then look at the pair code again",
+            )
+
+    def _log_revoked(self, name: str, mark: Mark) -> None:
+        since = utc_microseconds(mark.at_ns)
+        self._logs.daemon.error("line_revoked", line=name, operator=mark.operator, since=since)
+
     def queue_limits(self, name: str) -> QueueLimits:
         """Give where a line's queue is full."""
         line = next(line for line in self.config.lines if line.name == name)
@@ -312,8 +382,15 @@ class Station:
             "station_id": self._identity.card.id.hex(),
             "version": __version__,
             "on_watch": len(self.watches),
-            "lines": [views.line(self._runners[name].line, now) for name in self.line_names()],
+            "key_created_at": utc_microseconds(self._identity.card.created_ns),
+            "notices": station_notices(self._identity.card.created_ns, self.config, now.wall_ns),
+            "lines": [self._line_status(name, now) for name in self.line_names()],
         }
+
+    def _line_status(self, name: str, now: Moment) -> dict[str, Any]:
+        line, trust = self._runners[name].line, self._trust[name]
+        made_ns = line.pairing.peer.created_ns
+        return views.line(line, now, trust, line_notices(trust, made_ns, self.config, now.wall_ns))
 
     def recovery_asked(self, line: str, operator: str) -> None:
         """Log who had a line recovered: it must be traceable to a person."""
@@ -391,20 +468,3 @@ class Station:
 
 def _addresses(config: LineConfig) -> list[str]:
     return [str(address) for address in config.addresses]
-
-
-def state_folder(config: StationConfig) -> Path:
-    """Make the state folder, for this user only, and give it; raises ConfigError if it is open."""
-    try:
-        config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = config.state.stat()
-    except OSError as error:
-        raise ConfigError(
-            f"cannot make the state folder {config.state}: {error.strerror}"
-        ) from None
-    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise ConfigError(
-            f"state folder {config.state} is open to others than this user",
-            hint=f"chmod 700 {config.state}, and look who has been there",
-        )
-    return config.state

@@ -9,6 +9,9 @@ from hotline.model import Side, spelled
 from hotline.text import utc_microseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hotline.daemon.trust import Notice, Trust
     from hotline.line.line import Line
     from hotline.line.moment import Moment
     from hotline.store.views import MessageView
@@ -41,8 +44,8 @@ def message(view: MessageView) -> dict[str, Any]:
     }
 
 
-def line(subject: Line, moment: Moment) -> dict[str, Any]:
-    """Give one line's status."""
+def line(subject: Line, moment: Moment, trust: Trust, notices: Sequence[Notice]) -> dict[str, Any]:
+    """Give one line's status, with what its operators decided about the card and should do."""
     record, vitals, links = subject.record, subject.vitals, subject.links
     pulse, current = vitals.pulse, links.current
     dialling = links.dialling
@@ -72,6 +75,21 @@ def line(subject: Line, moment: Moment) -> dict[str, Any]:
         else round(max(0.0, next_dial_at - moment.now), 3),
         "address": shown.address if shown is not None else next(iter(links.addresses), None),
         "session_age_s": _seconds(current.opened_at if current else None, moment.now),
+        "verified_at": trust.verified and _time(trust.verified.at_ns),
+        "verified_by": trust.verified and trust.verified.operator,
+        "revoked_at": trust.revoked and _time(trust.revoked.at_ns),
+        "revoked_by": trust.revoked and trust.revoked.operator,
+        "notices": list(notices),
+    }
+
+
+def trust(subject: Trust) -> dict[str, Any]:
+    """Give what operators decided about a card."""
+    return {
+        "verified_at": subject.verified and _time(subject.verified.at_ns),
+        "verified_by": subject.verified and subject.verified.operator,
+        "revoked_at": subject.revoked and _time(subject.revoked.at_ns),
+        "revoked_by": subject.revoked and subject.revoked.operator,
     }
 
 

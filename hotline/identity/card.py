@@ -15,7 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA87PublicKey
 from hotline.errors import DecodeError, IdentityError, ProtocolError
 from hotline.identity import files
 from hotline.identity.armour import Armour
-from hotline.identity.keys import ED25519_BYTES, MLDSA87_BYTES, X25519_BYTES, SecretKeys
+from hotline.identity.keys import (
+    ED25519_BYTES,
+    MLDSA87_BYTES,
+    X25519_BYTES,
+    PublicKeys,
+    SecretKeys,
+)
 from hotline.identity.publickeys import check_ed25519, check_x25519
 from hotline.limits import (
     ED25519_SIGNATURE_BYTES,
@@ -138,6 +144,10 @@ class Card:
     def id(self) -> bytes:
         """The station id: the first 32 bytes of SHA-512 over the signed part."""
         return hashlib.sha512(self.signed_part).digest()[:STATION_ID_BYTES]
+
+    def public(self) -> PublicKeys:
+        """Give the three public keys."""
+        return PublicKeys(self.x25519, self.ed25519, self.mldsa87)
 
     def armoured(self) -> str:
         """Give the text that ``parse`` reads."""

@@ -33,6 +33,11 @@ def read_secret(path: Path, max_bytes: int) -> bytes:
     Raises IdentityError, naming the file and the cure, for a symbolic link, anything but a regular
     file, another owner, any permission for group or others, or a longer file.
     """
+    return read_secret_and_mode(path, max_bytes)[0]
+
+
+def read_secret_and_mode(path: Path, max_bytes: int) -> tuple[bytes, int]:
+    """Do the same, and give the permissions with which the file was found."""
     with _opened(path, _READ | os.O_NOFOLLOW) as descriptor:
         found = _check_regular(descriptor, path)
         if found.st_uid != os.geteuid():
@@ -40,12 +45,13 @@ def read_secret(path: Path, max_bytes: int) -> bytes:
                 f"{path} belongs to user id {found.st_uid}, not to {os.geteuid()} who runs this",
                 hint=f"run as its owner, or chown {os.geteuid()} {shlex.quote(str(path))}",
             )
-        if found.st_mode & _OTHERS:
+        mode = stat.S_IMODE(found.st_mode)
+        if mode & _OTHERS:
             raise IdentityError(
-                f"{path} is open to other users (mode {stat.S_IMODE(found.st_mode):04o})",
+                f"{path} is open to other users (mode {mode:04o})",
                 hint=f"chmod 600 {shlex.quote(str(path))}",
             )
-        return _read_bounded(descriptor, path, found.st_size, max_bytes)
+        return _read_bounded(descriptor, path, found.st_size, max_bytes), mode
 
 
 def read_public(path: Path, max_bytes: int) -> bytes:
@@ -67,8 +73,57 @@ def create(path: Path, data: bytes, mode: int) -> None:
             raise _io_error("write", path, error) from None
 
 
+def replace(path: Path, data: bytes, mode: int) -> None:
+    """Put data in the place of the file at path, durably: the old or the new stands, never neither.
+
+    Raises IdentityError if it cannot be written; then the old file stands.
+    """
+    with _opened(path.parent, _DIRECTORY) as directory:
+        try:
+            partial = _write_partial(directory, path, data, mode)
+            try:
+                os.rename(partial, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+            except BaseException:
+                os.unlink(partial, dir_fd=directory)
+                raise
+            os.fsync(directory)
+        except OSError as error:
+            raise _io_error("replace", path, error) from None
+
+
+def remove(path: Path) -> None:
+    """Take a file away, durably; raises IdentityError."""
+    with _opened(path.parent, _DIRECTORY) as directory:
+        try:
+            os.unlink(path.name, dir_fd=directory)
+            os.fsync(directory)
+        except OSError as error:
+            raise _io_error("remove", path, error) from None
+
+
+def partial_of(path: Path) -> Path:
+    """Give where the file at path is written before it takes its place."""
+    return path.with_name(f".{path.name}.partial")
+
+
 def _create(directory: int, path: Path, data: bytes, mode: int) -> None:
-    partial = path.with_name(f".{path.name}.partial")
+    partial = _write_partial(directory, path, data, mode)
+    try:
+        # A rename would silently replace what is there; a link refuses.
+        os.link(partial, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+    except FileExistsError:
+        raise IdentityError(
+            f"{path} already exists and is never overwritten",
+            hint="move it away first, or choose another name",
+        ) from None
+    finally:
+        os.unlink(partial, dir_fd=directory)
+    os.fsync(directory)
+
+
+def _write_partial(directory: int, path: Path, data: bytes, mode: int) -> str:
+    """Write a new file beside path and make its content durable; gives its name."""
+    partial = partial_of(path)
     try:
         descriptor = os.open(partial.name, _CREATE, mode, dir_fd=directory)
     except FileExistsError:
@@ -87,16 +142,10 @@ def _create(directory: int, path: Path, data: bytes, mode: int) -> None:
             file.write(data)
             file.flush()
             os.fsync(descriptor)
-        # A rename would silently replace what is there; a link refuses.
-        os.link(partial.name, path.name, src_dir_fd=directory, dst_dir_fd=directory)
-    except FileExistsError:
-        raise IdentityError(
-            f"{path} already exists and is never overwritten",
-            hint="move it away first, or choose another name",
-        ) from None
-    finally:
+    except BaseException:
         os.unlink(partial.name, dir_fd=directory)
-    os.fsync(directory)
+        raise
+    return partial.name
 
 
 def _check_regular(descriptor: int, path: Path) -> os.stat_result:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import cycle
 from typing import Final
 
 from hotline.errors import IdentityError, LocalMisuseError
-from hotline.identity.pgp_words import THREE_SYLLABLES, TWO_SYLLABLES
+from hotline.identity.spoken import to_words
 from hotline.limits import STATION_ID_BYTES
 
 _TAG: Final = b"hotline/1 pair"
@@ -17,8 +16,7 @@ _CODE_BYTES: Final = 16
 def pair_code(id_a: bytes, id_b: bytes) -> tuple[str, ...]:
     """Give the 16 words for two station ids of 32 bytes, in either order.
 
-    Words alternate between the two-syllable and the three-syllable list, so that a word left out,
-    said twice or swapped with its neighbour is heard. Raises IdentityError for equal ids.
+    Raises IdentityError for equal ids.
     """
     if len(id_a) != STATION_ID_BYTES or len(id_b) != STATION_ID_BYTES:
         raise LocalMisuseError(f"a station id is not {STATION_ID_BYTES} bytes")
@@ -27,6 +25,4 @@ def pair_code(id_a: bytes, id_b: bytes) -> tuple[str, ...]:
             "both cards are the same station's", hint="a line needs the other station's card"
         )
     digest = hashlib.sha512(_TAG + min(id_a, id_b) + max(id_a, id_b)).digest()[:_CODE_BYTES]
-    return tuple(
-        words[byte] for byte, words in zip(digest, cycle((TWO_SYLLABLES, THREE_SYLLABLES)))
-    )
+    return to_words(digest)

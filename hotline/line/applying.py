@@ -183,7 +183,10 @@ class _Reading:
     def _take_part(self, number: int, part: entries.Part) -> None:
         partials = self._open()
         partial = partials.get(part.id)
-        if partial is None:
+        if partial is not None and part.offset == 0:
+            # Begun anew, by a station that had lost where it stood: what came before is dropped.
+            partial = Partial(part.precedence, part.id, part.total_bytes, (), 0)
+        elif partial is None:
             if len(partials) >= PARTIAL_MESSAGES:
                 raise _broke_rules(number, f"{len(partials)} messages are half sent already")
             partial = Partial(part.precedence, part.id, part.total_bytes, (), 0)

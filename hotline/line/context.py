@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hotline.errors import ProtocolError
+from hotline.limits import COMMITS_WAITING
 from hotline.line.effects import Commit, Effect, Report
 
 if TYPE_CHECKING:
@@ -37,11 +39,12 @@ class Context:
         self.record = record
         self.unrecorded_halt: Halt | None = None
         self.effects: list[Effect] = []
+        self._commits_waiting = 0
 
     @property
     def halt(self) -> Halt | None:
         """Why the line has stopped, whether or not the disk has taken it; None if it has not."""
-        return self.unrecorded_halt or self.record.halt
+        return self.pairing.revoked or self.unrecorded_halt or self.record.halt
 
     @property
     def line(self) -> int:
@@ -57,10 +60,17 @@ class Context:
         """Ask for work to be made durable, and then for done to be told the outcome."""
 
         def deliver(outcome: Any, moment: Moment) -> list[Effect]:
+            self._commits_waiting -= 1
             done(outcome, moment)
             return self.flush(moment)
 
+        self._commits_waiting += 1
         self.effects.append(Commit(work, deliver, after))
+
+    def check_load(self) -> None:
+        """Raise ProtocolError if more waits for the disk than any honest peer's frames ask for."""
+        if self._commits_waiting > COMMITS_WAITING:
+            raise ProtocolError(f"{self._commits_waiting} requests wait for the disk")
 
     def report(self, event: str, *, level: str = "info", **fields: Any) -> None:
         """Tell logs and watching operators."""

@@ -27,9 +27,9 @@ class Halting:
         self.remember()
 
     def lift(self) -> None:
-        """An operator has the line looked at again from the start."""
+        """An operator has the line looked at again from the start; a revoked card stays revoked."""
         halt = self._context.halt
-        if halt is not None:
+        if halt is not None and halt is not self._context.pairing.revoked:
             self._context.unrecorded_halt = None
             self._put(None)
             self._context.report("line_unhalted", level="warning", was=halt.code)

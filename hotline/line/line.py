@@ -157,11 +157,21 @@ class Line:
         self._next_beat_at = moment.now
         return self.wake(moment)
 
-    def stop(self, moment: Moment) -> list[Effect]:
-        """End every session with a close frame."""
+    def stop(self, moment: Moment, *, failed: bool = False) -> list[Effect]:
+        """End every session with a close frame: an operator's wish, or a store that has failed."""
         self._stopping = True
         for link in list(self.links.by_conn.values()):
-            self._close(link, "stopped", "the station stops", moment, trouble="stopped")
+            if failed:
+                self._close(link, "failed", "the store failed", moment, trouble="stopped")
+            else:
+                self._close(link, "stopped", "the station stops", moment, trouble="stopped")
+        return self._flush(moment)
+
+    def revoke(self, revoked: Halt, moment: Moment) -> list[Effect]:
+        """An operator refuses the peer's card for good: every session ends, and none comes again."""
+        self.pairing.revoked = revoked
+        for link in list(self.links.by_conn.values()):
+            self._close(link, "revoked", "this station refuses your card for good", moment)
         return self._flush(moment)
 
     # --- inputs: connections ---
@@ -267,6 +277,7 @@ class Line:
         self._push(link, hello)
 
     def _frame(self, link: Link, frame: frames.Frame, moment: Moment) -> None:
+        self._context.check_load()
         if isinstance(frame, frames.Attest):
             self._opened(link, moment)
         elif isinstance(frame, frames.Close):

@@ -15,7 +15,7 @@ over two connections, and may arrive in either order.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hotline.errors import ProtocolError
 from hotline.limits import (
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from hotline.line.backoff import Backoff
     from hotline.line.session import Session
     from hotline.wire.frames import Frame
+
+
+_ENTRY_COST_BYTES: Final = 64
+"""What an entry takes in memory beside its bytes."""
 
 
 @dataclass(slots=True)
@@ -67,8 +71,8 @@ class Link:
         """The peer has agreed to this session before our own store could answer."""
         self.early_bytes += UNIT_BYTES
         if isinstance(frame, Entries):
-            self.early_bytes += frame.size_bytes
-        if self.early_bytes > 2 * IN_FLIGHT_BYTES:
+            self.early_bytes += frame.size_bytes + len(frame.entries) * _ENTRY_COST_BYTES
+        if self.early_bytes > 4 * IN_FLIGHT_BYTES:
             raise ProtocolError("too much came before the session was agreed")
         self.early.append(frame)
 

@@ -35,7 +35,7 @@ REASONS: Final = {
     "peer-stalled": "nothing heard for {silence_s:.0f} s though the peer's host takes what we send: "
     "its daemon is stalled",
     "one-way": "we hear the peer, but it has not heard us for {unproven_s:.0f} s",
-    "peer-not-accepting": "the peer's store takes nothing in: its disk is full or stuck",
+    "peer-not-accepting": "the peer's store takes nothing in: its disk is full, stuck or broken",
     "not-accepting": "this station's store takes nothing in: its disk is full or stuck",
     "recovering": "this station takes back from the peer what its own store has lost",
     "peer-recovering": "the peer takes back from this station what its own store has lost",
@@ -56,6 +56,7 @@ REASONS: Final = {
     "truncated": "the connection ended without a close: cut on the way, or the peer's daemon died",
     "peer-stopped": "the peer's daemon was stopped by its operator",
     "peer-halted": "the peer has halted the line",
+    "peer-revoked": "the peer's operators refuse this station's card for good",
     "protocol-error": "the peer broke the protocol; see the daemon's log",
 }
 
@@ -66,6 +67,7 @@ TURNED_AWAY: Final = ""
 TROUBLE_OF_CLOSE: Final = {
     "stopped": "peer-stopped",
     "halted": "peer-halted",
+    "revoked": "peer-revoked",
     "superseded": TURNED_AWAY,
     "failed": "peer-not-accepting",
 }

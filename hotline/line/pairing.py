@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from hotline.identity import Card, SecretKeys
-    from hotline.model import KeyChange, Position, Receipt
+    from hotline.model import Halt, KeyChange, Position, Receipt
 
 
 class Pairing:
@@ -43,6 +43,8 @@ class Pairing:
         self.peer_zero = heads.head_zero(peer.id, own.id)
         self.arbiter = own.id < peer.id
         """Which of two sessions stays is decided by the smaller station id, so both agree."""
+        self.revoked: Halt | None = None
+        """Set once this station's operators refuse the peer's card for good."""
         self.owns = Lineage(Generation(own, keys))
         self.peers = Lineage(Generation(peer))
         self.line_secret = line_secret

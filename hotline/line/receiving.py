@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import HotlineError, ProtocolError, StoreError, StoreFullError
-from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, STORE_STALLED_S
+from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, RUNS_HELD, STORE_STALLED_S
 from hotline.line import applying
 from hotline.line.lineage import Generation
 from hotline.wire.entries import ends_key_change
@@ -75,6 +75,8 @@ class Receiving:
         # always be in flight, however full the window is.
         if self._held_bytes > 2 * IN_FLIGHT_BYTES + ENTRY_BYTES:
             raise ProtocolError(f"{self._held_bytes} bytes came without waiting for a receipt")
+        if len(self._waiting) + len(self._applying) >= RUNS_HELD:
+            raise ProtocolError(f"{RUNS_HELD} runs came without waiting for a receipt")
         self._next = max(self._next, run.last + 1)
         self._waiting.append(run)
         self._apply_more(moment)

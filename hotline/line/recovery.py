@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hotline.errors import HotlineError, ProtocolError, StoreError
-from hotline.limits import IN_FLIGHT_BYTES
+from hotline.limits import IN_FLIGHT_BYTES, RETURNED_FRAMES
 from hotline.line import taking_back
 from hotline.model import Side
 from hotline.wire.frames import Recover, Returned
@@ -38,6 +38,8 @@ class Recovery:
         self._own_end = 0
         self._peer_end = 0
         self._held: list[Returned] = []
+        self._held_bytes = 0
+        self._reading = False
         self._finishing = False
 
     @property
@@ -54,7 +56,8 @@ class Recovery:
         self._taking, self._giving = record.recovering, hello.recovering
         self._sending.peer_accepting = hello.accepting
         self._own_end, self._peer_end = hello.peer_number, hello.own_number
-        self._held = []
+        self._held, self._held_bytes = [], 0
+        self._reading = False
         if self._taking:
             self._context.report("recovery_begun", level="warning", have=record.own.number)
             self._context.push(Recover(record.own.number))
@@ -74,6 +77,8 @@ class Recovery:
         """The peer asks for its own log; beyond the end, it has all and the line goes on."""
         if not self._giving:
             raise ProtocolError("the peer asks for its log without recovering")
+        if self._reading:
+            raise ProtocolError("the peer asks for more of its log than it has waited for")
         record = self._context.record
         if frame.after >= record.peer.number:
             self._giving = False
@@ -85,12 +90,16 @@ class Recovery:
         line, after, session = self._context.line, frame.after, self._session
 
         def given(outcome: Any, _: Moment) -> None:
-            if isinstance(outcome, HotlineError) or session != self._session:
+            if session != self._session:
+                return
+            self._reading = False
+            if isinstance(outcome, HotlineError):
                 return
             for returned in outcome:
                 self._context.push(returned)
             self._context.report("entries_returned", after=after)
 
+        self._reading = True
         self._context.commit(lambda tx: taking_back.give_back(tx, line, after), given)
 
     # --- taking back ---
@@ -100,11 +109,12 @@ class Recovery:
         if not self._taking:
             raise ProtocolError("the peer returns what was not asked for")
         self._held.append(frame)
-        if sum(run.size_bytes for run in self._held) > 2 * IN_FLIGHT_BYTES:
+        self._held_bytes += frame.size_bytes
+        if self._held_bytes > 2 * IN_FLIGHT_BYTES or len(self._held) > RETURNED_FRAMES:
             raise ProtocolError("the peer returns more than can be signed at once")
         if frame.signature is None:
             return
-        runs, self._held = self._held, []
+        runs, self._held, self._held_bytes = self._held, [], 0
         line, pairing, session = self._context.line, self._context.pairing, self._session
         wall_ns = moment.wall_ns
         self._context.commit(

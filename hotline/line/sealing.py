@@ -82,7 +82,6 @@ def next_run(
     _fill(tx, line, batch, chunk_bytes, wall_ns)
     if batch.expired:
         tx.set_queueing([row.row for row in batch.expired], Queueing.EXPIRED)
-        batch.record = unqueued(batch.record, batch.expired)
     frame = None
     if batch.entries:
         tx.append(line, Side.OWN, batch.entries)
@@ -91,11 +90,12 @@ def next_run(
         tx.put_signature(line, Side.OWN, frame.first, frame.last, frame.signature, wall_ns)
     change = None
     if batch.key_change is not None:
-        change = own_change(pairing, batch.key_change, batch.record.own.number)
+        change = own_change(pairing, batch.key_change, batch.entries[-1].number)
         tx.put_key_change(line, Side.OWN, change)
-    if batch.record is not record:
-        tx.put_line(batch.record)
-    return Run(batch.record, frame, [row.id for row in batch.expired], change)
+    after_it = batch.record
+    if after_it is not record:
+        tx.put_line(after_it)
+    return Run(after_it, frame, [row.id for row in batch.expired], change)
 
 
 def _signed(pairing: Pairing, run: list[LogEntry], changes: list[KeyChange]) -> Entries:
@@ -105,16 +105,37 @@ def _signed(pairing: Pairing, run: list[LogEntry], changes: list[KeyChange]) -> 
 
 
 class _Batch:
-    """Entries being sealed in one transaction."""
+    """Entries being sealed in one transaction.
+
+    The record is replaced once, at the end: for each entry that would cost more than its hashes.
+    """
 
     def __init__(self, record: LineRecord, room_bytes: int) -> None:
-        self.record = record
+        self._begun = record
         self.room_bytes = room_bytes
         self.entries: list[LogEntry] = []
         self.sealed: list[tuple[int, int]] = []
         self.expired: list[Queued] = []
         self.key_change: entries.KeyChange | None = None
+        self._number = record.own.number
+        self._head = record.own.head
         self._messages = record.sealed
+        self._unqueued = 0
+        self._unqueued_bytes = 0
+
+    @property
+    def record(self) -> LineRecord:
+        """The line's numbers after what was sealed and what has expired."""
+        record = self._begun
+        if self.entries:
+            record = replace(
+                record,
+                own=Position(self._number, self._head),
+                sealed=self._messages,
+                queued=record.queued - self._unqueued,
+                queued_bytes=record.queued_bytes - self._unqueued_bytes,
+            )
+        return unqueued(record, self.expired) if self.expired else record
 
     def fits(self, size_bytes: int) -> bool:
         """Tell whether one more entry may go; the first always may, and none after a key change."""
@@ -124,39 +145,37 @@ class _Batch:
             and len(self.entries) < ENTRIES_PER_FRAME
         )
 
-    def add(self, data: bytes, row: Queued, *, completes: bool) -> int:
-        """Append one entry; gives its number."""
-        record = self.record
-        number = record.own.number + 1
-        head = heads.next_head(record.own.head, data)
-        self._messages += completes and row.kind is Kind.MESSAGE
-        self.entries.append(LogEntry(number, head, data, self._messages))
-        self.room_bytes -= len(data) + _ENTRY_HEADER
-        self.record = replace(record, own=Position(number, head), sealed=self._messages)
+    def add(self, data: bytes, row: Queued, carried_bytes: int, *, completes: bool) -> int:
+        """Append one entry that carries so many bytes of row's content; gives its number."""
+        self._number = number = self._number + 1
+        self._head = head = heads.next_head(self._head, data)
+        self._unqueued_bytes += carried_bytes
         if completes:
             self.sealed.append((row.row, number))
-        if completes and row.kind is Kind.KEY_CHANGE:
-            content = entries.decode_long(row.content)
-            self.key_change = content if isinstance(content, entries.KeyChange) else None
+            if row.kind is Kind.MESSAGE:
+                self._messages += 1
+                self._unqueued += 1
+            elif row.kind is Kind.KEY_CHANGE:
+                content = entries.decode_long(row.content)
+                self.key_change = content if isinstance(content, entries.KeyChange) else None
+        self.entries.append(LogEntry(number, head, data, self._messages))
+        self.room_bytes -= len(data) + _ENTRY_HEADER
         return number
 
 
 def _fill(tx: Transaction, line: int, batch: _Batch, chunk_bytes: int, wall_ns: int) -> None:
     """Take rows from the queue until the batch is full or the queue is empty."""
-    rows = tx.queued(line, _ROWS_A_LOOK)
-    whole: list[Queued] = []
-    for row in rows:
+    for row in tx.queued(line, _ROWS_A_LOOK):
         if row.sealed_bytes == 0 and row.expires_ns is not None and row.expires_ns <= wall_ns:
             batch.expired.append(row)
             continue
-        if len(row.content) <= ENTRY_BYTES:
-            if not batch.fits(len(row.content)):
+        size_bytes = len(row.content)
+        if size_bytes <= ENTRY_BYTES:
+            if not batch.fits(size_bytes):
                 break
-            batch.add(row.content, row, completes=True)
-            whole.append(row)
+            batch.add(row.content, row, size_bytes, completes=True)
         elif not _cut(tx, line, batch, row, chunk_bytes):
             break
-    batch.record = unqueued(batch.record, whole)
 
 
 def _cut(tx: Transaction, line: int, batch: _Batch, row: Queued, chunk_bytes: int) -> bool:
@@ -168,15 +187,9 @@ def _cut(tx: Transaction, line: int, batch: _Batch, row: Queued, chunk_bytes: in
         if not batch.fits(len(data)):
             break
         offset += len(chunk)
-        number = batch.add(data, row, completes=offset == total_bytes)
+        number = batch.add(data, row, len(chunk), completes=offset == total_bytes)
         tx.seal_part(line, row.row, number, offset)
-    completed = offset == total_bytes
-    batch.record = replace(
-        batch.record,
-        queued=batch.record.queued - (completed and row.kind is Kind.MESSAGE),
-        queued_bytes=batch.record.queued_bytes - (offset - row.sealed_bytes),
-    )
-    return completed
+    return offset == total_bytes
 
 
 def take_receipt(

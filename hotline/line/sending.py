@@ -44,6 +44,7 @@ class Sending:
         self._newest_receipt: Receipt | None = None
         self._taking_receipt = 0
         self._next_expiry_at = 0.0
+        self._expiring = False
         self._resumed_at = -_RESUMPTION_NOTED_S
         self.peer_accepting = True
 
@@ -69,7 +70,6 @@ class Sending:
         """Stop: the session is gone."""
         self._era += 1
         self._active = False
-        self._fetching = False
         self._window = Window(now)
 
     def resume(self, after: int, moment: Moment) -> None:
@@ -121,9 +121,7 @@ class Sending:
         )
 
     def _fetched(self, fetch: _Fetch, outcome: Any, moment: Moment) -> None:
-        wanted = fetch.era == self._era
-        if wanted:
-            self._fetching = False
+        self._fetching = False
         if isinstance(outcome, HotlineError):
             # Full disk: what is queued stays queued, and the next hint looks again.
             self._paused = True
@@ -137,7 +135,8 @@ class Sending:
             )
         self._report_expired(run.expired)
         frame = run.frame
-        if not wanted:
+        if fetch.era != self._era:  # for a session that is gone, or begun anew since
+            self.send_more(moment)
             return
         if frame is None:
             if run.expired:  # behind them something may wait that has not expired
@@ -203,12 +202,16 @@ class Sending:
         if due is None or moment.now < due:
             return
         self._next_expiry_at = moment.now + _EXPIRY_CHECK_S
+        if self._expiring:
+            return  # the disk is stuck: one look at a time
+        self._expiring = True
         line, wall_ns = self._context.line, moment.wall_ns
         self._context.commit(
             lambda tx: accepting.expire(tx, line, wall_ns, _EXPIRED_A_CHECK), self._expired
         )
 
     def _expired(self, outcome: Any, _: Moment) -> None:
+        self._expiring = False
         if isinstance(outcome, HotlineError):
             return  # the next check looks again
         self._context.record, ids = outcome

@@ -53,7 +53,12 @@ def begin(tx: Transaction, line: int) -> LineRecord:
             f"line {record.name} is not halted because this station's own log was lost",
             hint="see `hotline status`; recover is for that case alone",
         )
-    record = replace(record, halt=None, recovering=True)
+    # Of a long message that was under way, the peer may have more parts than we remember, or other
+    # ones: it is sent anew.
+    more_bytes = tx.begin_anew(line)
+    record = replace(
+        record, halt=None, recovering=True, queued_bytes=record.queued_bytes + more_bytes
+    )
     tx.put_line(record)
     return record
 

@@ -54,6 +54,8 @@ class Vitals:
     def session_lost(self, trouble: str, detail: str) -> None:
         """No session stands, for this reason: a word of liveness.REASONS, and what more is known."""
         self.standing = False
+        if (self._trouble, trouble) == ("peer-revoked", "no-answer"):
+            return  # the peer has said why it answers no more
         self._trouble, self._trouble_detail = trouble, detail
 
     def set_heartbeat(self, heartbeat_s: float) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         KeyChange,
         LineRecord,
         LogEntry,
+        Mark,
         Outgoing,
         Partial,
         Queued,
@@ -74,6 +75,9 @@ class Transaction(Protocol):
 
     def seal_part(self, line: int, row: int, number: int, sealed_bytes: int) -> None:
         """Say that entry number carries row's content up to sealed_bytes."""
+
+    def begin_anew(self, line: int) -> int:
+        """Have what is sealed in part sealed from its first byte; gives how many bytes that adds."""
 
     # --- the logs ---
     def append(self, line: int, side: Side, entries: Sequence[LogEntry]) -> None:
@@ -146,6 +150,13 @@ class Transaction(Protocol):
     def acknowledge(self, line: int, side: Side, identifier: str, answer: Acknowledged) -> None:
         """Set the acknowledgement shown with a message; a later one replaces it."""
 
+    # --- cards ---
+    def put_verification(self, own_id: bytes, peer_id: bytes, mark: Mark) -> None:
+        """Say that the pair code of two cards (ids of 32 bytes) was compared; the newest is kept."""
+
+    def put_revocation(self, peer_id: bytes, mark: Mark) -> None:
+        """Refuse a card for good, whatever line it is pinned to; the first time stands."""
+
 
 class Reader(Protocol):
     """What operators ask; sees only what is committed."""
@@ -176,6 +187,12 @@ class Reader(Protocol):
 
     def show(self, identifier: str) -> list[MessageView]:
         """Give every message or line test with this id: of any line, in either direction."""
+
+    def verification(self, own_id: bytes, peer_id: bytes) -> Mark | None:
+        """Give when the pair code of these two cards was compared last, and by whom."""
+
+    def revocation(self, peer_id: bytes) -> Mark | None:
+        """Give when a card was refused for good, and by whom."""
 
 
 class Store(Protocol):

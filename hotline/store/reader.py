@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hotline.limits import MIB
-from hotline.store import key_changes, lines
+from hotline.store import key_changes, lines, marks
 from hotline.store.logs import Logs
 from hotline.store.messages import Messages
 
 if TYPE_CHECKING:
     import apsw
 
-    from hotline.model import KeyChange, LineRecord, Side
+    from hotline.model import KeyChange, LineRecord, Mark, Side
     from hotline.store.views import MessageView
 
 PAGE_BYTES: Final = 4 * MIB
@@ -69,6 +69,14 @@ class SqliteReader:
         """Give every message with this id: of any line, in either direction."""
         rows = self._database.execute(_SHOW, (identifier,))
         return [self._messages.view(row) for (row,) in rows]
+
+    def verification(self, own_id: bytes, peer_id: bytes) -> Mark | None:
+        """Give when the pair code of these two cards was compared last, and by whom."""
+        return marks.verification(self._database, own_id, peer_id)
+
+    def revocation(self, peer_id: bytes) -> Mark | None:
+        """Give when a card was refused for good, and by whom."""
+        return marks.revocation(self._database, peer_id)
 
     def _rows(
         self, select: str, wanted: list[int], side: Side, cursor: int, most: int

@@ -1,19 +1,21 @@
 """What a work may read and change, on the one connection that writes.
 
-Rows go in by executemany, one statement for a whole burst: the interpreter's share of a row is then
-a few microseconds. Whatever a caller claims about the rows it names is checked by how many of them
+Rows go in many by one statement (hotline/store/bulk.py): the interpreter's share of a row is then a
+microsecond or two. Whatever a caller claims about the rows it names is checked by how many of them
 a statement changed: a state that would go backwards is a bug here, and undoes everything.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import LocalMisuseError
 from hotline.limits import MIB
 from hotline.model import Kind, Partial, Precedence, Queued, Queueing, Side
-from hotline.store import key_changes, lines
+from hotline.store import key_changes, lines, marks
+from hotline.store.bulk import Bulk
 from hotline.store.keys import (
     NUMBER_MASK,
     QUEUE_KEY_SQL,
@@ -26,7 +28,7 @@ from hotline.store.logs import Logs
 from hotline.store.messages import Messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import apsw
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         KeyChange,
         LineRecord,
         LogEntry,
+        Mark,
         Outgoing,
         Receipt,
         TakenBack,
@@ -46,6 +49,10 @@ QUEUED_BYTES: Final = 4 * MIB
 """Content loaded by one look at the queue: far more than is sealed at once."""
 
 _NUMBER_BYTES: Final = 8
+
+_KINDS: Final = {int(kind): kind for kind in Kind}
+_PRECEDENCES: Final = {int(precedence): precedence for precedence in Precedence}
+"""By their numbers: looking one up costs a tenth of asking the enum."""
 
 _ROW: Final = "row, id, kind, precedence, queue.content, sealed_bytes, expires_ns"
 
@@ -68,19 +75,27 @@ FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL}
 WHERE line = ? AND side = 0 AND id = ? AND queueing = 0
 """  # noqa: S608 - constants only
 
-_ENQUEUE: Final = """
-INSERT INTO message (row, line, side, kind, precedence, queueing, at_ns, expires_ns, id, digest)
-VALUES (?, ?, 0, ?, ?, 0, ?, ?, ?, ?)
-"""
+_ENQUEUE: Final = Bulk(
+    "INSERT INTO message"
+    " (row, line, side, kind, precedence, queueing, at_ns, expires_ns, id, digest) VALUES {rows}",
+    "(?, ?, 0, ?, ?, 0, ?, ?, ?, ?)",
+)
 
-_RECEIVE: Final = """
-INSERT INTO message (row, line, side, kind, precedence, queueing, number, at_ns, id)
-VALUES (?, ?, 1, ?, ?, 2, ?, ?, ?)
-"""
+_QUEUE: Final = Bulk("INSERT INTO queue VALUES {rows}", "(?, ?)")
 
-_SEAL: Final = """
-UPDATE message SET queueing = 2, number = ? WHERE row = ? AND line = ? AND queueing < 2
-"""
+_APPEND: Final = Bulk("INSERT INTO entry VALUES {rows}", "(?, ?, ?, ?)")
+
+_RECEIVE: Final = Bulk(
+    "INSERT INTO message (row, line, side, kind, precedence, queueing, number, at_ns, id)"
+    " VALUES {rows}",
+    "(?, ?, 1, ?, ?, 2, ?, ?, ?)",
+)
+
+_SEAL: Final = Bulk(
+    "UPDATE message SET queueing = 2, number = sealed.column2 FROM (VALUES {rows}) AS sealed"
+    " WHERE row = sealed.column1 AND line = ? AND queueing < 2",
+    "(?, ?)",
+)
 
 # What the log holds was sent, whatever became of it here since the store was lost.
 _FOUND_SEALED: Final = """
@@ -100,9 +115,22 @@ _UNQUEUE: Final = f"""
 DELETE FROM queue WHERE key = (SELECT {QUEUE_KEY_SQL} FROM message WHERE row = ?)
 """  # noqa: S608 - constants only
 
+_UNQUEUE_ALL: Final = Bulk(
+    f"DELETE FROM queue WHERE key IN (SELECT {QUEUE_KEY_SQL} FROM message WHERE row IN ({{rows}}))",  # noqa: S608
+    "?",
+)
+
 _SEAL_PART: Final = """
 UPDATE message SET queueing = 1, sealed_bytes = ? WHERE row = ? AND line = ? AND queueing < 2
 """
+
+_BEGUN: Final = """
+SELECT row, sealed_bytes FROM queue CROSS JOIN message ON row = key & ?
+WHERE key BETWEEN ? AND ? AND queueing = 1
+"""
+
+# It stays one that was begun: its state must not go back, and so it cannot expire either.
+_BEGIN_ANEW: Final = "UPDATE message SET sealed_bytes = 0, expires_ns = NULL WHERE row = ?"
 
 _WITHDRAW: Final = f"""
 UPDATE message SET queueing = ?, content = (
@@ -152,15 +180,15 @@ class SqliteTransaction:
     def enqueue(self, line: int, messages: Sequence[Outgoing]) -> None:
         """Add messages to the queue in this order."""
         numbered = list(enumerate(messages, start=self._next_row()))
-        self._database.executemany(
-            _ENQUEUE,
+        _ENQUEUE.run(
+            self._database,
             [
                 (row, line, m.kind, m.precedence, m.accepted_ns, m.expires_ns, m.id, m.digest)
                 for row, m in numbered
             ],
         )
-        self._database.executemany(
-            "INSERT INTO queue VALUES (?, ?)",
+        _QUEUE.run(
+            self._database,
             [(queue_key(line, m.precedence, row), m.content) for row, m in numbered],
         )
 
@@ -188,13 +216,21 @@ class SqliteTransaction:
 
     def seal(self, line: int, numbers: Sequence[tuple[int, int]]) -> None:
         """Say that each (row, number) is sealed."""
-        self._change(_SEAL, [(number, row, line) for row, number in numbers])
-        self._change(_UNQUEUE, [(row,) for row, _ in numbers])
+        with self._changing(2 * len(numbers)):
+            _SEAL.run(self._database, numbers, (line,))
+            _UNQUEUE_ALL.run(self._database, [(row,) for row, _ in numbers])
 
     def seal_part(self, line: int, row: int, number: int, sealed_bytes: int) -> None:
         """Say that entry number carries row's content up to sealed_bytes."""
         self._change(_SEAL_PART, [(sealed_bytes, row, line)])
         self._database.execute("INSERT INTO part VALUES (?, ?)", (row, number))
+
+    def begin_anew(self, line: int) -> int:
+        """Have what is sealed in part sealed from its first byte; gives how many bytes that adds."""
+        begun = list(self._database.execute(_BEGUN, (NUMBER_MASK, *queue_bounds(line))))
+        self._change(_BEGIN_ANEW, [(row,) for row, _ in begun])
+        self._database.executemany("DELETE FROM part WHERE row = ?", [(row,) for row, _ in begun])
+        return sum(sealed_bytes for _, sealed_bytes in begun)
 
     # --- the logs ---
 
@@ -204,8 +240,8 @@ class SqliteTransaction:
             if entry.number != expected:
                 raise LocalMisuseError(f"entry {entry.number} is appended as number {expected}")
         base = log_key(line, side, 0)
-        self._database.executemany(
-            "INSERT INTO entry VALUES (?, ?, ?, ?)",
+        _APPEND.run(
+            self._database,
             [(base + entry.number, entry.messages, entry.head, entry.data) for entry in entries],
         )
 
@@ -303,21 +339,22 @@ class SqliteTransaction:
     def receive(self, line: int, messages: Sequence[Incoming]) -> None:
         """Show complete messages of the peer's log; drop their partials."""
         numbered = list(enumerate(messages, start=self._next_row()))
-        self._database.executemany(
-            _RECEIVE,
+        _RECEIVE.run(
+            self._database,
             [
                 (row, line, m.kind, m.precedence, m.number, m.received_ns, m.id)
                 for row, m in numbered
             ],
         )
-        self._database.executemany(
-            "INSERT INTO part VALUES (?, ?)",
-            [(row, number) for row, m in numbered for number in m.parts],
-        )
-        self._database.executemany(
-            "DELETE FROM partial WHERE line = ? AND id = ?",
-            [(line, m.id) for m in messages if m.parts],
-        )
+        if any(m.parts for m in messages):
+            self._database.executemany(
+                "INSERT INTO part VALUES (?, ?)",
+                [(row, number) for row, m in numbered for number in m.parts],
+            )
+            self._database.executemany(
+                "DELETE FROM partial WHERE line = ? AND id = ?",
+                [(line, m.id) for m in messages if m.parts],
+            )
 
     def known_incoming(self, line: int, ids: Sequence[str]) -> set[str]:
         """Give those of ids that the peer has used for a message already."""
@@ -381,6 +418,16 @@ class SqliteTransaction:
             ],
         )
 
+    # --- cards ---
+
+    def put_verification(self, own_id: bytes, peer_id: bytes, mark: Mark) -> None:
+        """Say that the pair code of two cards was compared; the newest is kept."""
+        marks.verify(self._database, own_id, peer_id, mark)
+
+    def put_revocation(self, peer_id: bytes, mark: Mark) -> None:
+        """Refuse a card for good; the first time stands."""
+        marks.revoke(self._database, peer_id, mark)
+
     # --- how ---
 
     def _next_row(self) -> int:
@@ -397,9 +444,15 @@ class SqliteTransaction:
 
     def _change(self, statement: str, bindings: Sequence[tuple[object, ...]]) -> None:
         """Run statement for each of bindings, each of which must change exactly one row."""
+        with self._changing(len(bindings)):
+            self._database.executemany(statement, bindings)
+
+    @contextmanager
+    def _changing(self, rows: int) -> Iterator[None]:
+        """See to it that what is done inside changes exactly so many rows."""
         before = self._database.total_changes()
-        self._database.executemany(statement, bindings)
-        if self._database.total_changes() - before != len(bindings):
+        yield
+        if self._database.total_changes() - before != rows:
             raise LocalMisuseError(
                 "a message is changed that is not there, or not as it was thought"
             )
@@ -414,8 +467,8 @@ def _within_bytes(rows: Iterable[tuple[Any, ...]]) -> list[Queued]:
             Queued(
                 row,
                 identifier,
-                Kind(kind),
-                Precedence(precedence),
+                _KINDS[kind],
+                _PRECEDENCES[precedence],
                 content,
                 sealed_bytes,
                 expires_ns,

@@ -116,6 +116,13 @@ class Arena:
         for watch in self._watches():
             watch.start()
 
+    def unwatch(self) -> None:
+        """Watch no more; what was claimed so far is kept."""
+        for watch in self._watches():
+            watch.enough.set()
+        for watch in self._watches():
+            watch.join()
+
     def _watches(self) -> list[Watch]:
         return [*self.watchers.values(), *self.outboxes.values()]
 
@@ -201,6 +208,14 @@ class Arena:
             if began < one.asked and one.answered < ended and one.state != "up"
         }
 
+    def states(self, station: FaultStation, began: float, ended: float) -> set[str]:
+        """Give the states that a station gave within a span."""
+        return {
+            one.state
+            for one in self.watchers[station.name].samples
+            if began < one.asked and one.answered < ended
+        }
+
     def problem(self, text: str) -> None:
         """Note what should not be."""
         self.figures.problems.append(text)
@@ -229,10 +244,7 @@ class Arena:
 
     def reckon(self) -> None:
         """Judge all that was accepted, delivered and claimed."""
-        for watch in self._watches():
-            watch.enough.set()
-        for watch in self._watches():
-            watch.join()
+        self.unwatch()
         for station in self.pair:
             watcher, ledger = self.watchers[station.name], self.ledgers[station.name]
             inbox = self.peer_of(station).box("inbox")
@@ -251,6 +263,9 @@ class Arena:
                 self.figures.notes.append(f"{station.name}: {told}")
 
     def _judge(self, watcher: Watcher) -> None:
+        silent = [one for one in watcher.samples if not (one.reason and one.status["detail"])]
+        for one in silent[:1]:
+            self.problem(f"{one.station} said {one.state} {len(silent)} times without a reason")
         for truth in self.truths:
             untrue = [one for one in watcher.samples if truth.broken_by(one)]
             for one in untrue[:1]:

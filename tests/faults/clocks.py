@@ -18,7 +18,7 @@ _NEAR_MS = 5_000
 
 @scenario("clock", "faketime")
 def clock(arena: Arena) -> None:
-    """A wrong or jumping wall clock must change nothing but the offset that the operator sees."""
+    """A wrong or jumping wall clock must change nothing but the offset and flag that operators see."""
     library = faketime_library()
     assert library is not None
     told = arena.folder / "bravo.clock"
@@ -40,7 +40,7 @@ def clock(arena: Arena) -> None:
         for station, sign in ((arena.alpha, 1), (arena.bravo, -1)):
             wanted_ms = sign * hours * HOUR_S * 1000
             until(
-                f"{station.name} shows an offset of {sign * hours} h",
+                f"{station.name} flags an offset of {sign * hours} h",
                 lambda s=station, w=wanted_ms: _shows(arena, s.name, w),  # type: ignore[misc]
             )
         arena.figures.detected_s.append(time.monotonic() - stepped)
@@ -58,5 +58,7 @@ def clock(arena: Arena) -> None:
 
 def _shows(arena: Arena, name: str, wanted_ms: float) -> bool:
     latest = arena.watchers[name].latest()
-    offset_ms = latest.status["clock_offset_ms"] if latest is not None else None
-    return offset_ms is not None and abs(offset_ms - wanted_ms) < _NEAR_MS
+    if latest is None or (offset_ms := latest.status["clock_offset_ms"]) is None:
+        return False
+    flagged = latest.status["clock_differs"] is (wanted_ms != 0)
+    return flagged and bool(abs(offset_ms - wanted_ms) < _NEAR_MS)

@@ -85,6 +85,7 @@ def fatal(arena: Arena, calls: str, error: str) -> None:
             f"call {number}: exit code {STORE_FAILED}, not {code}", holds=code == STORE_FAILED
         )
         _check_last_words(arena, victim, number)
+        _check_farewell(arena, victim, began)
         began = time.monotonic()
         victim.start()
         arena.figures.recovered_s.append(arena.watch_until_up(began) - began)
@@ -104,10 +105,22 @@ def _check_last_words(arena: Arena, victim: FaultStation, number: int) -> None:
     arena.expect(f"{number}: nothing is done after the alarm: {after[:1]}", holds=not after)
 
 
+def _check_farewell(arena: Arena, victim: FaultStation, began: float) -> None:
+    """An operator over there must not read that somebody had wished it so."""
+    said = arena.reasons(arena.peer_of(victim), began, time.monotonic())
+    arena.expect(f"nobody says that it was stopped: {said}", holds="peer-stopped" not in said)
+
+
 @scenario("eio-sync", "strace")
 def eio_sync(arena: Arena) -> None:
     """After a failed fsync nobody knows what is durable: who goes on, promises what may be gone."""
     fatal(arena, SYNCS, "EIO")
+
+
+@scenario("enospc-sync", "strace")
+def enospc_sync(arena: Arena) -> None:
+    """A disk that finds no room only when it syncs has lost what it took: that is no full disk."""
+    fatal(arena, SYNCS, "ENOSPC")
 
 
 @scenario("eio-write", "strace")

@@ -15,7 +15,7 @@ from faults.sampler import Truth
 from faults.station import HEARTBEAT_S, FaultStation
 
 from support.processes import until
-from support.stations import Refused
+from support.stations import Refused, log_lines
 
 DISK_MIB = 160
 _BLOCK = 4096
@@ -105,18 +105,29 @@ def full_receiver(arena: Arena) -> None:
         arena.bravo.when("alpha", reason="not-accepting")
         known = time.monotonic()
         arena.figures.detected_s.append(known - began)
+        receipted = _receipted(arena.alpha)
+        mark = arena.accepted(arena.alpha)
         try:
             arena.bravo.send("alpha", {"id": f"no-room-{known}", "body": "x"})
             arena.problem("bravo accepts a message without room")
         except Refused as refused:
             arena.expect(f"disk-full, not {refused.code}", holds=refused.code == "disk-full")
         time.sleep(1.0 if arena.short else TRIED_AGAIN_S + 1)  # the fault lasts through a new try
+        arena.expect("receipts stop", holds=_receipted(arena.alpha) == receipted)
+        arena.expect("alpha still accepts", holds=arena.accepted(arena.alpha) > mark)
         ended = time.monotonic()
         free(arena.bravo)
         arena.figures.recovered_s.append(arena.watch_until_up(ended) - ended)
         arena.truths.append(Truth("the full disk", known, ended, SLACK_S))
     arena.fired("disk filled to its last block", times=fills)
     arena.settle()
+
+
+def _receipted(station: FaultStation) -> int:
+    """Give how much of its log a station has receipts for, by its newest heartbeat."""
+    beats = [one for one in log_lines(station.state / "heartbeat.jsonl") if "receipted" in one]
+    receipted: int = beats[-1]["receipted"]
+    return receipted
 
 
 @scenario("freeze", "fsfreeze", "mkfs.ext4", "mount")

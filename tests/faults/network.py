@@ -133,6 +133,11 @@ class Network:
             shape = f"tbf rate {rate} burst 1600 latency {queue}"
             side.do("tc", "qdisc", "add", "dev", DEVICE, "root", *shape.split())
 
+    def unlimit(self) -> None:
+        """Let everything through again."""
+        for side in self.sides:
+            side.do("tc", "qdisc", "del", "dev", DEVICE, "root")
+
     def carried_bytes(self) -> int:
         """Give how much the limited cards have sent so far."""
         total = 0

@@ -76,8 +76,11 @@ def one_way(arena: Arena, *, to_alpha: bool, to_bravo: bool) -> None:
     dropped = 0
     for _ in range(1 if arena.short else 5):
         arena.work(5, 150)
-        _, ended, count = cut_for(arena, 4.0, ONE_WAY_S, to_alpha=to_alpha, to_bravo=to_bravo)
+        began, ended, count = cut_for(arena, 4.0, ONE_WAY_S, to_alpha=to_alpha, to_bravo=to_bravo)
         dropped += count
+        for station in arena.pair:
+            said = arena.states(station, began, ended)
+            arena.expect(f"{station.name} says degraded: {said}", holds="degraded" in said)
         arena.figures.recovered_s.append(arena.watch_until_up(ended) - ended)
     arena.fired("packets dropped", times=dropped)
     arena.settle()

@@ -28,9 +28,12 @@ MODULES: Final = (
     "weather",
     "slow",
     "disk_errors",
+    "cut_writes",
     "disk_room",
+    "queues",
     "clocks",
     "old_stores",
+    "recovered",
 )
 """Each adds its scenarios to the list when it is imported, in this order."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from faults.arena import Arena
 from faults.catalogue import scenario
@@ -49,6 +50,15 @@ def slow(arena: Arena) -> None:
     arena.expect(
         f"a FLASH takes at most {_FLASH_MOST_S} s: {worst:.1f}", holds=worst < _FLASH_MOST_S
     )
+    for watcher in arena.watchers.values():
+        not_up = Counter(
+            f"{one.state}/{one.reason}" for one in watcher.samples if one.state != "up"
+        )
+        arena.expect(f"heartbeats are not starved: {dict(not_up)}", holds=not not_up)
+        late_s = max(one.status["last_heard_s"] for one in watcher.samples)
+        arena.figures.notes.append(
+            f"{watcher.station.name}: nothing heard for {late_s:.1f} s at most"
+        )
     arena.settle()
 
 

@@ -257,6 +257,15 @@ def test_stopping_says_so(world: LineWorld) -> None:
     assert world.sessions == 0
 
 
+def test_a_failed_store_is_no_operators_wish(world: LineWorld) -> None:
+    """Nobody is sent to a disk that has failed while its station seems to have been stopped."""
+    north, south = world.stations
+    north.do(lambda line, at: line.stop(at, failed=True))
+    world.until(lambda: south.state == "down")
+    assert south.reason == "peer-not-accepting"
+    assert south.events("session_closed")[-1]["code"] == "failed"
+
+
 def test_a_crash_says_something_else(world: LineWorld) -> None:
     """A daemon that died did not say goodbye."""
     north, south = world.stations

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hotline.daemon import views
+from hotline.daemon.trust import Trust
 from hotline.limits import PARTIAL_MESSAGES
 from hotline.model import Decision, LogEntry, Position, Precedence, Side, State
 from hotline.wire import entries, heads
@@ -43,7 +44,7 @@ def test_a_halted_line_promises_no_attempt_before_the_disk_has_the_halt(
     victim.start()
     world.until(lambda: other.state == "halted", 100)
     assert other.record.halt is None, "the disk has it already: this test looks too late"
-    status = views.line(other.line, other.moment())
+    status = views.line(other.line, other.moment(), Trust(), [])
     assert (status["state"], status["next_attempt_s"]) == ("halted", None)
 
 

@@ -131,6 +131,38 @@ def test_what_was_queued_in_the_backup_and_sent_since_is_not_sent_again(
     assert victim.record.queued_bytes == 0
 
 
+@pytest.mark.parametrize("kept_begun", [True, False], ids=["begun", "queued"])
+@pytest.mark.parametrize("wiped", [False, True], ids=["restored", "wiped"])
+def test_a_long_message_that_was_half_sent_is_sent_whole(
+    changed_world: LineWorld, kept_begun: bool, wiped: bool
+) -> None:
+    """The peer has other parts than the sender remembers: neither may halt over it."""
+    world = changed_world
+    victim, other = world.stations
+    if not kept_begun:
+        world.clog(victim, other)
+    victim.send("long", LONG * 4)
+    world.run(0.1)
+    if kept_begun:
+        world.until(lambda: victim.record.own.number > 0)
+    rest(victim)
+    kept = copy(victim)
+    world.heal()
+    victim.start()
+    world.until(lambda: other.record.peer.number > 4, 200)
+    assert "long" not in other.inbox(), "the loss came too late to test anything"
+    lose(world, victim, None if wiped else kept)
+    if wiped:
+        world._said[victim.name].clear()  # it may be accepted again
+        victim.send("long", LONG * 4)
+    recover(victim)
+    world.until(lambda: recovered(world) and "long" in other.inbox(), 200)
+    world.until(lambda: victim.view("long").state is State.DELIVERED, 60)
+    assert other.inbox() == ["long"]
+    assert codes(world) == {victim.name: None, other.name: None}
+    assert victim.record.queued_bytes == victim.record.queued == 0
+
+
 def test_a_recovery_that_is_cut_goes_on(changed_world: LineWorld) -> None:
     """Half a log is no log: the next session must take up the recovery, not halt over it."""
     world = changed_world

@@ -107,7 +107,7 @@ class Checker:
             raise Violation(f"{station.name} sends {frame.last} under a signature of {number}")
         if direction.left.setdefault(number, head) != head:
             self.world.mark("two histories left a restored or cloned station")
-            if not direction.troubled:
+            if not direction.troubled or self.world.recovering.wanted:
                 raise Violation(f"{station.name} signed two histories of entry {number} to {peer}")
 
     def _held(self, station: Station, peer: str) -> LineRecord:
@@ -139,6 +139,9 @@ class Checker:
         incoming = self.directions[record.name, station.identity]
         number = record.peer.number
         if number and (before is None or number != before.peer.number):
+            if incoming.lost.get(number) == record.peer.head:
+                # It was on its way when its author lost it: this is its history from now on.
+                incoming.left[number] = incoming.lost.pop(number)
             head = incoming.left.get(number)
             if head != record.peer.head and not incoming.troubled:
                 raise Violation(f"{station.name} holds a log that {record.name} never sent")
@@ -183,6 +186,8 @@ class Checker:
                 direction.troubled = self.world.options.trouble
             if station.identity == direction.author:
                 direction.forget()
+                if self.world.recovering.wanted:
+                    self.world.recovering.exchanged(station, direction)
             if station.identity == direction.reader:
                 direction.shown.clear()
                 direction.cursor = 0
@@ -200,8 +205,7 @@ class Checker:
         for peer, runner in station.runners.items():
             if self.halted.get((station.name, peer)) and runner.line.record.halt is None:
                 raise Violation(f"{station.name} forgot that line {peer} is halted")
-            inspect_inbox(self.world, station, self.directions[peer, station.identity])
-            inspect_outbox(self.world, station, self.directions[station.identity, peer])
+            self.inspect_line(station, peer)
 
     def halt_reported(self, station: Station, peer: str) -> None:
         """A line told its operators that it is halted; from when that is durable, it stays so."""
@@ -213,6 +217,8 @@ class Checker:
             return
         if self.world.now - station.full_at < 10.0:
             return  # on a full disk nothing can be kept: the next hello finds it out again
+        if self.world.recovering.was_asked(station.identity, peer):
+            return
         if not station.stopping and not self.halted.get((station.name, peer)):
             raise Violation(f"{station.name} said that line {peer} is halted, and did not write it")
 
@@ -295,8 +301,12 @@ class Checker:
         for station in self.world.stations:
             if station.alive and not station.is_clone and not station.writer.lost:
                 for peer in station.runners:
-                    inspect_inbox(self.world, station, self.directions[peer, station.identity])
-                    inspect_outbox(self.world, station, self.directions[station.identity, peer])
+                    self.inspect_line(station, peer)
+
+    def inspect_line(self, station: Station, peer: str) -> None:
+        """Look at all messages of one line."""
+        inspect_inbox(self.world, station, self.directions[peer, station.identity])
+        inspect_outbox(self.world, station, self.directions[station.identity, peer])
 
     def failed(self, runner: Runner, fields: Any) -> None:
         """A session was ended because the peer broke a rule: an honest peer never does."""

@@ -142,3 +142,23 @@ def inspect_order(direction: Direction) -> None:
                 or (late.precedence == early.precedence and late.accepted_at < early.asked_at)
             ):
                 raise Violation(f"{late.id} waited, and {early.id} went before it")
+
+
+def inspect_answers(world: World, direction: Direction) -> None:
+    """What a reader's operators decided is shown alike on both sides."""
+    if direction.troubled:
+        return
+    shown = []
+    for identity, peer, side in (
+        (direction.author, direction.reader, Side.OWN),
+        (direction.reader, direction.author, Side.PEER),
+    ):
+        station = next(one for one in world.stations if one.identity == identity)
+        line = world.line_number(station, peer)
+        shown.append({view.id: view.decision for view in pages(station, side, line, 0)})
+    for identifier, decision in shown[1].items():
+        if shown[0].get(identifier) != decision:
+            raise Violation(
+                f"{direction.reader} answered {identifier} with {decision}, "
+                f"and {direction.author} sees {shown[0].get(identifier)}"
+            )

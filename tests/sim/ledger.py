@@ -63,10 +63,20 @@ class Direction:
     delivered_up_to: int = 0
     """What the author holds the reader's receipt for."""
     troubled: str = ""
-    """A store on this line was restored, wiped or cloned."""
+    """A store on this line was restored, wiped or cloned, and has not recovered."""
+    lost: dict[int, bytes] = field(default_factory=dict)
+    """Heads that left an author whose store was exchanged since, and that the reader did not have."""
 
     def forget(self) -> None:
         """The author's store is an old one: what it accepted since is excused."""
         for one in self.said.values():
             one.answered = one.cancelled = False
             one.state = State.QUEUED
+
+    def took_back(self) -> None:
+        """The author has its log again: all that the reader shows it must know, and for good."""
+        self.troubled = ""
+        for identifier in self.shown:
+            one = self.said.get(identifier)
+            if one is not None:
+                one.answered, one.cancelled, one.state = True, False, State.QUEUED

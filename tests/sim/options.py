@@ -50,6 +50,8 @@ class Options:
     records_per_key: int
     renew_records: int
     session_s: float
+    recovers: bool
+    """Operators have a line recovered whose own log was lost."""
 
     @classmethod
     def of(cls, seed: int, *, brief: bool = False, **fixed: Any) -> Options:
@@ -89,6 +91,7 @@ class Options:
             records_per_key=random.choice([4, 16, 64, RECORDS_PER_KEY]),
             renew_records=random.choice([60, 500, RENEW_RECORDS]),
             session_s=random.choice([pace * 8, 600.0, SESSION_S]),
+            recovers=random.random() < 0.5,
         )
         return replace(options, **fixed)
 

@@ -35,6 +35,8 @@ class Reports:
             world.checker.halts(runner, fields)
         elif event == "message_expired" and runner.line.links.current is None:
             world.mark("expired while down")
+        elif event in {"recovery_begun", "line_recovered"}:
+            world.recovering.reported(runner, event)
         elif event == "store_full":
             world.mark("entries were refused for want of room")
 

@@ -47,6 +47,9 @@ LOADED: Final[dict[str, Any]] = UNEVEN | {
 }
 """More is asked for than the link can carry."""
 
+RECOVERING: Final[dict[str, Any]] = QUICK | {"trouble": "restore", "recovers": True}
+"""A store is an old one, and an operator has its log taken back."""
+
 CLONED: Final[dict[str, Any]] = _PAIR | {
     "dialling": (("north", "south"),),
     "heartbeat_s": {"north": 5.0, "south": 5.0},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import apsw
-from sim.inspection import inspect_order
+from sim.inspection import inspect_answers, inspect_order
 from sim.ledger import Violation
 
 from hotline.line.liveness import LineState
@@ -35,6 +35,7 @@ def settle(world: World) -> None:
     world.checker.inspect()
     for direction in world.checker.directions.values():
         inspect_order(direction)
+        inspect_answers(world, direction)
     for station in world.stations:
         _disk_agrees(world, station)
 
@@ -71,6 +72,8 @@ def _pair_unsettled(world: World, one: str, other: str) -> str:
     lines = [runner.line for runner, _ in sides if runner is not None]
     states = [f"{line.vitals.assessment.state}/{line.vitals.assessment.reason}" for line in lines]
     halts = [line.record.halt for line in lines if line.record.halt is not None]
+    if halts and world.recovering.wanted:
+        return f"{one}-{other} are {states}, and were to be recovered"
     if halts:
         _halted_rightly(world, one, other)
         if any(line.vitals.assessment.state is LineState.UP for line in lines):
@@ -79,6 +82,8 @@ def _pair_unsettled(world: World, one: str, other: str) -> str:
         return ""
     for line, peer in (lines, lines[::-1]):
         record, held = line.record, peer.record.peer
+        if record.recovering:
+            return f"{record.name}'s peer still recovers, {states}"
         if record.queued_bytes:
             return f"{record.queued} messages wait for {record.name}, {states}"
         if record.own != held:

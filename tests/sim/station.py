@@ -232,6 +232,7 @@ class Station:
         if not self.alive:
             return
         self.world.trace(self.name, "is gone")
+        self.world.recovering.ended(self)
         self.alive = False
         self.frozen = False
         self.life += 1

@@ -59,6 +59,7 @@ from sim.disk import Disk, DiskVfs
 from sim.network import End, Way
 from sim.operators import Operators
 from sim.pairing import WatchedSession
+from sim.recovering import Recovering
 from sim.reports import Reports
 from sim.settling import settle
 from sim.station import Station
@@ -103,6 +104,7 @@ class World:
         self.reports = Reports(self)
         self.attacker = Attacker(self)
         self.operators = Operators(self)
+        self.recovering = Recovering(self)
         self.chaos = Chaos(self)
         self.stations: list[Station] = []
         for name in options.stations:
@@ -156,6 +158,7 @@ class World:
                 station.start()
             self.operators.start()
             self.chaos.start()
+            self.recovering.start()
             chaos_s = self.options.chaos_s
             for number in range(_PROBES):
                 self.pass_until(chaos_s * (number + 1) / _PROBES)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from store import acts
-from store.acts import PEER_ID, do, outgoing
+from store.acts import OWN_ID, PEER_ID, do, outgoing
 
 from hotline.errors import LocalMisuseError, RefusedError, StoreError, StoreInUseError
 from hotline.model import (
@@ -25,6 +25,7 @@ from hotline.model import (
     Incoming,
     Kind,
     LogEntry,
+    Mark,
     Outgoing,
     Partial,
     Position,
@@ -257,6 +258,30 @@ class StoreConformance:
         do(store, lambda tx: tx.put_line(record))
         assert do(store, lambda tx: tx.line(line)) == record
         assert store.read(lambda r: r.lines()) == [record]
+
+    def test_a_comparison_belongs_to_two_cards(self, store: Store, path: Path) -> None:
+        """A mark that outlived its card would vouch for whoever comes under the same name."""
+        other = b"\x09" * 32
+        assert store.read(lambda r: r.verification(OWN_ID, PEER_ID)) is None
+        for mark in (Mark("anna", 5), Mark("bela", 7)):
+            do(store, lambda tx, one=mark: tx.put_verification(OWN_ID, PEER_ID, one))  # type: ignore[misc]
+        store.close()
+        again = self.open(path)
+        assert again.read(lambda r: r.verification(OWN_ID, PEER_ID)) == Mark("bela", 7)
+        for pair in ((OWN_ID, other), (other, PEER_ID), (PEER_ID, OWN_ID)):
+            assert again.read(lambda r, ids=pair: r.verification(*ids)) is None  # type: ignore[misc]
+        again.close()
+
+    def test_a_revocation_is_for_good(self, store: Store, path: Path) -> None:
+        """A card that came back after a restart, or whose day could be moved, was never revoked."""
+        assert store.read(lambda r: r.revocation(PEER_ID)) is None
+        for mark in (Mark("anna", 5), Mark("bela", 7)):
+            do(store, lambda tx, one=mark: tx.put_revocation(PEER_ID, one))  # type: ignore[misc]
+        store.close()
+        again = self.open(path)
+        assert again.read(lambda r: r.revocation(PEER_ID)) == Mark("anna", 5)
+        assert again.read(lambda r: r.revocation(OWN_ID)) is None
+        again.close()
 
     def test_an_unknown_line_is_a_bug(self, store: Store, line: int) -> None:
         """A row written for no line would never be seen again."""
@@ -498,6 +523,21 @@ class StoreConformance:
         assert (view.state, view.number, view.body) == (State.SENT, 4, body)
         acts.take_receipt(store, line, 4)
         assert acts.find(store, line, Side.OWN, "long").state is State.DELIVERED
+
+    def test_what_was_begun_is_begun_anew(self, store: Store, line: int) -> None:
+        """A station that lost where it stood would go on in the midst of a message."""
+        acts.enqueue(store, line, outgoing("long", "x" * 20_000), outgoing("short"))
+        acts.seal_part(store, line)
+        acts.seal_part(store, line)
+        [begun, short] = acts.queued(store, line)
+        assert begun.sealed_bytes > 0
+        assert do(store, lambda tx: tx.begin_anew(line)) == begun.sealed_bytes
+        assert acts.queued(store, line) == [replace(begun, sealed_bytes=0), short]
+        assert acts.find(store, line, Side.OWN, "long").state is State.SENT
+        assert do(store, lambda tx: tx.begin_anew(line)) == 0
+        while not acts.seal_part(store, line):
+            pass
+        assert acts.find(store, line, Side.OWN, "long").body == "x" * 20_000
 
     def test_partials(self, store: Store, line: int) -> None:
         """After a restart the rest of a long message must find what came before."""

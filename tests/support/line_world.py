@@ -431,6 +431,11 @@ class Station:
     # --- looking ---
 
     @property
+    def waiting_commits(self) -> int:
+        """Commits that the disk has not answered yet."""
+        return len(self._pending) + len(self._committing)
+
+    @property
     def record(self) -> LineRecord:
         """The line's numbers as the line knows them."""
         return self.line.record

@@ -13,6 +13,7 @@ from hashlib import sha512
 from typing import Final
 
 from hotline.identity import Card, SecretKeys, pair_code
+from hotline.identity.halves import Half, combine
 from hotline.line.pairing import Pairing
 from hotline.model import Decision, Position, Precedence
 from hotline.noise.cipher import AES_GCM
@@ -77,6 +78,15 @@ def secrets() -> Iterator[Example]:
     )
 
 
+def halves() -> Iterator[Example]:
+    alpha = Half(ALPHA.id, BRAVO.id, bytes([0xBB]) * 32)
+    bravo = Half(BRAVO.id, ALPHA.id, bytes([0xCC]) * 32)
+    yield "words of alpha's half bb...bb for bravo", " ".join(alpha.words())
+    secret, code = combine(alpha, bravo)
+    yield "line secret of that half and bravo's cc...cc", secret
+    yield "its check code", " ".join(code)
+
+
 def logs() -> Iterator[Example]:
     yield "head_0 of alpha's log for bravo", PAIRING.own_zero
     yield "head_0 of bravo's log for alpha", PAIRING.peer_zero
@@ -135,7 +145,7 @@ def records() -> Iterator[Example]:
             yield f"record {number}: first and last 16 bytes", unit[:16] + unit[-16:]
 
 
-SECTIONS: Final = (identities, secrets, logs, messages, records)
+SECTIONS: Final = (identities, secrets, halves, logs, messages, records)
 
 
 def rendered() -> str:

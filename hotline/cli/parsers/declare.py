@@ -6,6 +6,8 @@ import argparse
 import functools
 from typing import Any, Final
 
+from hotline.cli import options
+
 # A width of our own: argparse would import shutil for the terminal's, in every verb.
 FORMATTER: Final = functools.partial(argparse.RawDescriptionHelpFormatter, width=80)
 
@@ -46,6 +48,17 @@ def verb(verbs: Any, name: str, module: str, help_text: str, examples: str) -> A
 def json_option(parser: Any) -> None:
     """Let the answer be JSON."""
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
+
+
+def passphrase_option(parser: Any) -> None:
+    """Let the passphrase of the secret key come from a descriptor."""
+    parser.add_argument(
+        "--passphrase-fd",
+        metavar="N",
+        type=options.descriptor,
+        help="read the passphrase of the key from this file descriptor (default: systemd's"
+        " credential hotline-passphrase, else ask)",
+    )
 
 
 def line_option(parser: Any) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hotline.cli.parsers.declare import group, json_option, verb
+from hotline.cli import options
+from hotline.cli.parsers.declare import group, json_option, passphrase_option, verb
 
 
 def add(verbs: Any) -> None:
@@ -15,12 +16,21 @@ def add(verbs: Any) -> None:
         "hotline.cli.verbs.init",
         "make a station: its configuration, secret key and card",
         """hotline init alpha
-        hotline init alpha --dir /etc/hotline --listen 0.0.0.0:1963
+        hotline init alpha --dir /etc/hotline --listen 0.0.0.0:1963 --passphrase
         hotline --config hotline.toml init alpha     only the key and card that the file names""",
     )
     init.add_argument("name", metavar="NAME", help="lower-case letters, digits and hyphens")
     init.add_argument("--dir", metavar="D", help="where to make the files (default: here)")
     init.add_argument("--listen", metavar="HOST:PORT", help="where the peer may call")
+    init.add_argument(
+        "--passphrase", action="store_true", help="protect the secret key by a passphrase"
+    )
+    init.add_argument(
+        "--passphrase-fd",
+        metavar="N",
+        type=options.descriptor,
+        help="the same, and read it from this file descriptor (default: ask twice)",
+    )
 
     card = verb(
         verbs,
@@ -50,7 +60,7 @@ def add(verbs: Any) -> None:
     )
     _recovery(line.add_subparsers(title="verbs", metavar="VERB", required=True))
 
-    verb(
+    run = verb(
         verbs,
         "run",
         "hotline.cli.verbs.run",
@@ -58,6 +68,7 @@ def add(verbs: Any) -> None:
         """hotline run
         hotline --config /etc/hotline/hotline.toml run""",
     )
+    passphrase_option(run)
 
 
 def _recovery(verbs: Any) -> None:
@@ -104,8 +115,26 @@ def _peer(verbs: Any) -> None:
         verbs,
         "verify",
         "hotline.cli.verbs.peer_verify",
-        "show the pair code that both operators read to each other",
-        "hotline peer verify bravo",
+        "show the pair code that both operators read to each other, and mark it as compared",
+        """hotline peer verify bravo
+        hotline peer verify bravo --confirm "WORDS"      all sixteen, as the peer reads them""",
     )
     verify.add_argument("line", metavar="LINE")
+    verify.add_argument(
+        "--confirm", metavar="WORDS", help="the sixteen words as heard (default: ask for four)"
+    )
     json_option(verify)
+
+    revoke = verb(
+        verbs,
+        "revoke",
+        "hotline.cli.verbs.peer_revoke",
+        "end a line at once and refuse its card for good",
+        """hotline peer revoke bravo
+        hotline peer revoke bravo --confirm bravo""",
+    )
+    revoke.add_argument("line", metavar="LINE")
+    revoke.add_argument(
+        "--confirm", metavar="LINE", help="the line's name once more (default: ask for it)"
+    )
+    json_option(revoke)

@@ -7,12 +7,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hotline.cli import columns, exits, station
+from hotline.cli import columns, exits, passphrases, station
 from hotline.cli.exits import UsageError
 from hotline.cli.toml import quoted
 from hotline.daemon.config import Address
 from hotline.errors import RefusedError
-from hotline.identity import Card, SecretKeys, check_name, files, write_card, write_secret_keys
+from hotline.identity import (
+    Card,
+    Protection,
+    SecretKeys,
+    check_name,
+    files,
+    write_card,
+    write_secret_keys,
+)
 from hotline.limits import DEFAULT_PORT
 from hotline.text import one_line
 
@@ -56,8 +64,9 @@ def _make(args: argparse.Namespace, config: Path) -> int:
         listen=_listen(args.listen),
     )
     _refuse_existing(config, key, card)
+    protection = _protection(args, key)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = _make_identity(args.name, key, card)
+    made = _make_identity(args.name, key, card, protection)
     files.create(config, text.encode(), files.PUBLIC_MODE)
     _tell(made, [config, key, card])
     return exits.DONE
@@ -77,17 +86,25 @@ def _complete(args: argparse.Namespace, path: Path) -> int:
             hint=f"hotline --config {path} init {config.name}",
         )
     _refuse_existing(config.key, config.card)
+    protection = _protection(args, config.key)
     for parent in (config.key.parent, config.card.parent):
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = _make_identity(args.name, config.key, config.card)
+    made = _make_identity(args.name, config.key, config.card, protection)
     _tell(made, [config.key, config.card])
     return exits.DONE
 
 
-def _make_identity(name: str, key: Path, card: Path) -> Card:
+def _protection(args: argparse.Namespace, key: Path) -> Protection | None:
+    """Ask for the passphrase before anything is made, so that a refusal leaves nothing behind."""
+    if not args.passphrase and args.passphrase_fd is None:
+        return None
+    return Protection(passphrases.new(args.passphrase_fd, key), os.urandom)
+
+
+def _make_identity(name: str, key: Path, card: Path, protection: Protection | None) -> Card:
     keys = SecretKeys.generate(os.urandom)
     made = Card.make(name, keys, time.time_ns())
-    write_secret_keys(key, keys)
+    write_secret_keys(key, keys, protection)
     write_card(card, made)
     return made
 

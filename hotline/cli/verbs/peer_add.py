@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hotline.cli import exits, pairing, station
+from hotline.cli import cards, exits, pairing, station
+from hotline.cli.rendering import time_of, word
 from hotline.cli.toml import quoted
 from hotline.daemon import config as configuration
 from hotline.daemon.config import Address
@@ -32,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     check_name(name)
     addresses = [str(Address.parse(address)) for address in args.address]
     _refuse_duplicates(config, own, card, name)
+    _refuse_revoked(args, card)
     kept = _keep(config, card, name)
     _append(config.path, _table(config, name, kept, addresses, card))
     print(f"line {name} is pinned to the station {card.name}; card kept as {kept}")
@@ -58,6 +60,18 @@ def _refuse_duplicates(config: StationConfig, own: Card, card: Card, name: str) 
                 f"the line {line.name} is pinned to this card already",
                 hint=f"see: hotline peer verify {line.name}",
             )
+
+
+def _refuse_revoked(args: argparse.Namespace, card: Card) -> None:
+    # The daemon refuses such a line in any case; here the operator learns of it in time.
+    marks = cards.ask(args, "trust", {}, card.id)
+    if marks["revoked_at"] is not None:
+        when, who = time_of(marks, "revoked_at", exact=True), word(marks, "revoked_by")
+        raise RefusedError(
+            "revoked",
+            f"the card of {card.name} was refused for good, {when} by {who}",
+            hint="get another card of that station's",
+        )
 
 
 def _keep(config: StationConfig, card: Card, name: str) -> Path:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Be the daemon until it is told to stop; the daemon gives the exit code."""
     config = station.load(args)
+    from hotline.cli import passphrases
     from hotline.daemon.run import main
 
-    return main(config)
+    return main(config, passphrases.source(args.passphrase_fd))

@@ -54,6 +54,7 @@ def _check(status: dict[str, Any], name: str) -> int:
 def _shown(status: dict[str, Any]) -> Iterator[str]:
     yield f"station {word(status, 'station')}"
     yield f"  id {grouped(word(status, 'station_id'))}"
+    yield from _notices(status, "see: hotline key show")
     for line in status["lines"]:
         yield ""
         yield from _line(line)
@@ -72,6 +73,10 @@ def _line(line: Line) -> Iterator[str]:
         f"  queued {word(line, 'queued')}, in flight {word(line, 'in_flight')},"
         f" unacknowledged {word(line, 'unacknowledged')}, unread here {word(line, 'unread')}"
     )
+    if line.get("verified_at") is not None:
+        when = time_of(line, "verified_at")
+        yield f"  pair code compared {when} by {word(line, 'verified_by')}"
+    yield from _notices(line, f"hotline peer verify {word(line, 'name')}")
     if line.get("session_age_s") is not None:
         yield f"  session with {word(line, 'address')}, {_seconds(line, 'session_age_s')} old"
     if line.get("next_attempt_s") is not None:
@@ -79,6 +84,14 @@ def _line(line: Line) -> Iterator[str]:
             f"  next attempt in {_seconds(line, 'next_attempt_s')}, {word(line, 'attempts')} so far;"
             f" now: hotline retry {word(line, 'name')}"
         )
+
+
+def _notices(status: dict[str, Any], cure: str) -> Iterator[str]:
+    """Tell what an operator should do some day soon; cure belongs to what one verb can do."""
+    for notice in status.get("notices", ()):
+        code = word(notice, "code")
+        rest = "" if code.startswith("peer-key") else f"; {cure}"
+        yield paint(f"  note: {word(notice, 'text')} [{code}]{rest}", "degraded")
 
 
 def _contact(line: Line) -> Iterator[str]:

@@ -1,0 +1,112 @@
+"""Where a passphrase comes from: a descriptor, the service manager's credentials, or a prompt.
+
+Never from an argument or a variable of the environment: those show in ps and in /proc, and are handed
+on to every child.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hotline.cli.exits import UsageError
+from hotline.errors import IdentityError
+from hotline.identity import files
+from hotline.identity.keyseal import check_new_passphrase, passphrase_bytes
+from hotline.limits import PASSPHRASE_BYTES
+from hotline.text import one_line
+
+if TYPE_CHECKING:
+    from hotline.identity.keyfile import PassphraseSource
+
+CREDENTIAL: Final = "hotline-passphrase"
+"""The name of the credential, in systemd's LoadCredential= and LoadCredentialEncrypted=."""
+
+_LINE_BREAK_BYTES: Final = 2
+_STANDARD_ERROR: Final = 2
+
+
+def source(descriptor: int | None) -> PassphraseSource:
+    """Give what finds the passphrase of a key file: descriptor, else credentials, else a prompt."""
+
+    def find(path: Path) -> bytes:
+        if descriptor is not None:
+            return _from_descriptor(descriptor)
+        credential = _from_credentials()
+        if credential is not None:
+            return credential
+        return _prompt(f"passphrase of {one_line(path.name)}: ", path)
+
+    return find
+
+
+def new(descriptor: int | None, path: Path) -> bytes:
+    """Give a passphrase to set on the key file at path, from a descriptor, or asked for twice."""
+    if descriptor is not None:
+        passphrase = _from_descriptor(descriptor)
+        check_new_passphrase(passphrase)
+        return passphrase
+    passphrase = _prompt(f"new passphrase of {one_line(path.name)}: ", path)
+    check_new_passphrase(passphrase)
+    if _prompt("the same again: ", path) != passphrase:
+        raise UsageError("the two passphrases differ", hint="nothing was changed; try again")
+    return passphrase
+
+
+def _prompt(question: str, path: Path) -> bytes:
+    if not sys.stdin.isatty():
+        raise IdentityError(
+            f"{path} is protected by a passphrase, and there is no terminal to ask for it",
+            hint="give it by --passphrase-fd N, or by systemd's credential " + CREDENTIAL,
+        )
+    import getpass
+
+    try:
+        return passphrase_bytes(getpass.getpass(question))
+    except EOFError:
+        raise UsageError("no passphrase was given") from None
+
+
+def _from_descriptor(descriptor: int) -> bytes:
+    """Read one line from descriptor to its end."""
+    most = PASSPHRASE_BYTES + _LINE_BREAK_BYTES
+    data = b""
+    try:
+        while len(data) <= most and (more := os.read(descriptor, most + 1 - len(data))):
+            data += more
+        if descriptor > _STANDARD_ERROR:
+            os.close(descriptor)  # a daemon lives long
+    except OSError as error:
+        raise UsageError(
+            f"cannot read a passphrase from descriptor {descriptor}: "
+            f"{(error.strerror or 'unknown fault').lower()}",
+            hint=f"open it for the command: {descriptor}<FILE",
+        ) from None
+    return _decoded(data, f"descriptor {descriptor}")
+
+
+def _from_credentials() -> bytes | None:
+    """Read the service manager's credential, if it has given us one.
+
+    It owns the folder, which no other unit sees, and may let us in by an access list: the mode of a
+    key file is not to be expected here.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        return None
+    path = Path(folder) / CREDENTIAL
+    if not os.path.lexists(path):
+        return None
+    return _decoded(files.read_public(path, PASSPHRASE_BYTES + _LINE_BREAK_BYTES), str(path))
+
+
+def _decoded(data: bytes, where: str) -> bytes:
+    line = data.removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        return passphrase_bytes(line.decode())
+    except UnicodeDecodeError:
+        raise IdentityError(f"the passphrase from {where} is not UTF-8") from None
+    except IdentityError as error:
+        raise IdentityError(f"from {where}: {error}", hint=error.hint) from None

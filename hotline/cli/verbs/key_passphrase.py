@@ -1,0 +1,40 @@
+"""``hotline key passphrase``: set, change or remove the passphrase of the secret key file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from hotline.cli import exits, passphrases, station
+from hotline.cli.exits import UsageError
+from hotline.identity import Protection, read_secret_keys
+from hotline.identity.keyfile import inspect_key_file, replace_secret_keys
+from hotline.text import one_line
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what ``hotline key passphrase`` was asked."""
+    if args.remove and args.new_passphrase_fd is not None:
+        raise UsageError("--remove takes no new passphrase", hint="leave out --new-passphrase-fd")
+    if args.passphrase_fd is not None and args.passphrase_fd == args.new_passphrase_fd:
+        raise UsageError("one descriptor cannot hold both passphrases", hint="give two")
+    path = station.load(args).key
+    found = inspect_key_file(path)
+    if args.remove and not found.protected:
+        raise UsageError(f"{path} has no passphrase")
+    keys = read_secret_keys(path, passphrases.source(args.passphrase_fd))
+    protection = None
+    if not args.remove:
+        protection = Protection(passphrases.new(args.new_passphrase_fd, path), os.urandom)
+    replace_secret_keys(path, keys, protection)
+    name = one_line(str(path))
+    if args.remove:
+        print(f"{name} has no passphrase now: whoever can read it is the station")
+    else:
+        print(f"{name} has a {'new' if found.protected else 'first'} passphrase")
+        print("hint: a daemon that runs goes on; its next start needs the passphrase")
+        print("hint: older copies of the file, and a disk's spare blocks, still open as before")
+    return exits.DONE

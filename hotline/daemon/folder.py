@@ -1,0 +1,31 @@
+"""The state folder: where store, logs and control socket lie, for this user only."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from hotline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hotline.daemon.config import StationConfig
+
+
+def state_folder(config: StationConfig) -> Path:
+    """Make the state folder, for this user only, and give it; raises ConfigError if it is open."""
+    try:
+        config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = config.state.stat()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make the state folder {config.state}: {error.strerror}"
+        ) from None
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise ConfigError(
+            f"state folder {config.state} is open to others than this user",
+            hint=f"chmod 700 {config.state}, and look who has been there",
+        )
+    return config.state

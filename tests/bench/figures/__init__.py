@@ -1,0 +1,31 @@
+"""All measurements, in the order of the table: importing this enters each under its name."""
+
+from bench.figures import (
+    latency,
+    throughput,
+    drain,
+    flash,
+    slow_link,
+    memory,
+    stored,
+    handshake,
+    idle,
+    lines,
+    verbs,
+    sizes,
+)
+
+__all__ = [
+    "drain",
+    "flash",
+    "handshake",
+    "idle",
+    "latency",
+    "lines",
+    "memory",
+    "sizes",
+    "slow_link",
+    "stored",
+    "throughput",
+    "verbs",
+]
