@@ -23,6 +23,8 @@ from hotline.model import KeyChange, Kind, Outgoing, Precedence, Side
 from hotline.wire import entries
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hotline.identity import Card, SecretKeys
     from hotline.line.context import Context
     from hotline.line.links import Link, Links
@@ -47,6 +49,37 @@ def begin(tx: Transaction, line: int, succession: Succession, wall_ns: int) -> L
     record = replace(record, queued_bytes=record.queued_bytes + len(content))
     tx.put_line(record)
     return record
+
+
+def remember(
+    pairing: Pairing,
+    record: LineRecord,
+    owns: Sequence[KeyChange],
+    peers: Sequence[KeyChange],
+) -> None:
+    """Stand where the store does: should be called once, before the line starts.
+
+    What was found in files is there already. Raises IdentityError if no key of ours is left that the
+    peer takes.
+    """
+    for lineage, changes in ((pairing.owns, owns), (pairing.peers, peers)):
+        for place, change in enumerate(changes):
+            if lineage.index(change.id) is None:
+                last = lineage.index(changes[place - 1].id) if place else 0
+                cards = lineage.cards[: (last or 0) + 1]
+                lineage.add(Generation(Succession.decode(change.succession, cards).card))
+            lineage.changed(change)
+    receipted = record.receipt.number if record.receipt is not None else 0
+    for index in range(1, len(pairing.owns)):
+        number = pairing.owns[index].number
+        if number is not None and number <= receipted:
+            pairing.owns.end_before(index)
+    newest = pairing.owns[pairing.owns.newest_in_log]
+    if newest.keys is None and not pairing.owns.ready():
+        raise IdentityError(
+            f"the secret key of this station's card {newest.card.id.hex()[:16]} is not here",
+            hint="restore the key files from their backup",
+        )
 
 
 def own_change(pairing: Pairing, entry: entries.KeyChange, number: int) -> KeyChange:

@@ -1,0 +1,83 @@
+"""Changing this station's keys on all of its lines, and knowing when the old ones are over.
+
+The files are the intent: once a succession stands beside the card, every start takes it up, whatever
+happened in between. Each line then announces it in its log, once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hotline.daemon.clock import moment
+from hotline.errors import RefusedError
+from hotline.identity.successors import FIRST
+from hotline.line import key_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hotline.daemon.identity import Identity
+    from hotline.daemon.runner import Runner
+
+
+def check(identity: Identity, runners: Sequence[Runner]) -> int:
+    """Give the number of the next keys; raises RefusedError if they may not be made now."""
+    for runner in runners:
+        line = runner.line
+        if line.halt is not None or line.record.recovering:
+            raise RefusedError(
+                "halted",
+                f"line {line.record.name} is halted or recovers: its peer could not be told",
+                hint="see `hotline status`, and change the keys once it is up again",
+            )
+        if line.key_changes.state == "pending":
+            raise RefusedError(
+                "rotation-under-way",
+                f"the peer of line {line.record.name} has not confirmed the last change of keys",
+                hint="wait until it has: see `hotline status`",
+            )
+    return len(identity.successions) + FIRST
+
+
+async def take_up(identity: Identity, runner: Runner) -> None:
+    """Have a line announce all keys of ours that its log and queue do not name yet."""
+    line, number, wall_ns = runner.line, runner.line.record.line, moment().wall_ns
+    for generation in identity.generations:
+        at = line.pairing.owns.index(generation.card.id)
+        if at is not None and line.pairing.owns[at].number is not None:
+            continue  # it stands in the log, or is what the line was founded under
+        if at is None and not _follows(identity, runner, generation.card.id):
+            continue  # older than what the line was founded under
+        succession = identity.succession_to(generation.card)
+        line.key_changes.prepare(generation.card, generation.keys)
+        await runner.request(
+            lambda tx, one=succession: key_changes.begin(tx, number, one, wall_ns),  # type: ignore[misc]
+            line.recorded,
+            fetch=True,
+        )
+
+
+def _follows(identity: Identity, runner: Runner, station_id: bytes) -> bool:
+    ids = [generation.card.id for generation in identity.generations]
+    return ids.index(station_id) > ids.index(runner.line.pairing.own.id)
+
+
+def status(identity: Identity, runners: Sequence[Runner]) -> dict[str, Any] | None:
+    """Give what status shows of the last change of keys; None if there never was one."""
+    if not identity.successions:
+        return None
+    waiting = [
+        runner.line.record.name for runner in runners if runner.line.key_changes.state == "pending"
+    ]
+    return {
+        "number": len(identity.generations),
+        "waiting": waiting,
+        "old_keys": [str(path) for path in identity.old_key_files],
+    }
+
+
+def confirmed(identity: Identity, runners: Sequence[Runner], log: Callable[..., None]) -> None:
+    """A peer has confirmed: say when it was the last, for then the old keys are over."""
+    found = status(identity, runners)
+    if found is not None and not found["waiting"]:
+        log("old_keys_ended", number=found["number"], files=found["old_keys"])
