@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hotline.errors import ConfigError
 from hotline.identity import read_card, read_secret_keys
+from hotline.identity.keyfile import once
 from hotline.identity.successors import FIRST, Names, read_successions
 from hotline.line.lineage import Generation
 from hotline.line.pairing import Pairing
@@ -37,7 +38,7 @@ class Identity:
             Names.of(config.key, config.card, number).key
             for number, _ in enumerate(self.successions, FIRST)
         ]
-        asked = _asked_once(passphrase) if passphrase is not None else None
+        asked = once(passphrase) if passphrase is not None else None
         cards = [self.card, *(one.card for one in self.successions)]
         last = len(cards) - 1
         self.generations = [
@@ -99,15 +100,3 @@ def _keys(
             hint="restore the pair that was made together",
         )
     return keys
-
-
-def _asked_once(passphrase: PassphraseSource) -> PassphraseSource:
-    """Ask for one passphrase for all key files: a descriptor can be read but once."""
-    known: list[bytes] = []
-
-    def ask(path: Path) -> bytes:
-        if not known:
-            known.append(passphrase(path))
-        return known[0]
-
-    return ask

@@ -79,10 +79,11 @@ def newest_card(path: Path) -> Card:
 
 
 def key_files(key: Path, card: Path) -> list[Path]:
-    """Give the secret key files of a station that are there, oldest first."""
+    """Give the secret key files of a station that are there, oldest first; one name at least."""
     successions = read_successions(card, read_card(card))
     names = [Names.of(key, card, number).key for number, _ in enumerate(successions, FIRST)]
-    return [path for path in (key, *names) if os.path.lexists(path)]
+    every = [key, *names]
+    return [path for path in every if os.path.lexists(path)] or every[-1:]
 
 
 def make_successor(

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     Event = dict[str, Any]
 
 
+_KEYS = {
+    "key_change_confirmed": "the peer has confirmed our new keys",
+    "peer_keys_changed": "the peer has changed its keys",
+}
+
+
 def run(args: argparse.Namespace) -> int:
     """Do what ``hotline watch`` was asked; ends when interrupted or when the daemon goes away."""
     client = station.connect(args)
@@ -42,6 +48,8 @@ def _shown(event: Event) -> Iterator[str]:
     elif kind == "state":
         state = word(event, "state")
         yield f"{opening}  line is {paint(state, state)}{_because(event)}"
+    elif kind == "keys":
+        yield f"{opening}  {_KEYS.get(word(event, 'what'), 'keys')}: {word(event, 'id')[:16]}..."
     else:
         by = f" by {word(event, 'acknowledged_by')}" if event.get("acknowledged_by") else ""
         decision = f": {word(event, 'decision')}" if event.get("decision") else ""
