@@ -67,6 +67,10 @@ class HaltError(HotlineError):
         self.code = code
 
 
+class EvidenceError(HotlineError):
+    """What was to be proven is not: a file or a log is damaged, forged or not complete."""
+
+
 class StoreError(HotlineError):
     """The store failed; after anything but a subclass below, the daemon must sign nothing more."""
 

@@ -44,6 +44,9 @@ MESSAGE_ENCODED_BYTES: Final = MESSAGE_BYTES + 2 * KIB
 SUCCESSION_BYTES: Final = 18 * KIB
 """A new card with the signatures of four keys: three of ML-DSA-87 are most of it."""
 
+CHAIN_ENTRIES: Final = 2**17
+"""Entries that one piece of evidence may lead over, from what it shows to what was signed."""
+
 FRAME_BYTES: Final = 128 * KIB
 """One frame's body: a run of entries large enough to share one signature among hundreds."""
 
@@ -168,6 +171,18 @@ CLOCK_DIFFERS_S: Final = 5.0
 
 NO_PROGRESS_S: Final = 10.0
 """Entries waiting this long with no receipt make a line degraded."""
+
+CHECKPOINT_S: Final = 10.0
+"""Between two checkpoints of one line at least: a post-quantum signature costs a millisecond."""
+
+CHECKPOINT_TAKEN_S: Final = 2.0
+"""Between two checkpoints taken in: a peer that sends more has only the newest looked at."""
+
+CHECKPOINT_LAST_S: Final = 0.5
+"""How long a goodbye waits for the last checkpoint; the whole stop stays under 2 s."""
+
+CHECKPOINT_KEPT_ENTRIES: Final = 1024
+"""One checkpoint is kept for about so many entries: a later one covers what an earlier one did."""
 
 UNSENT_BYTES: Final = 4 * MIB
 """What may wait for a peer that does not read; more, and its session ends."""

@@ -92,6 +92,21 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A station's ML-DSA-87 signature over both logs: ``own`` is its own, ``peer`` its copy."""
+
+    own: Position
+    peer: Position
+    time_ns: int
+    signature: bytes
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """How far it reaches in the signer's own log, and in the other's."""
+        return self.own.number, self.peer.number
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """Why a line stopped, and when (UNIX ns)."""
 

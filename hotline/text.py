@@ -56,12 +56,29 @@ def block(text: str) -> str:
 
 
 def _shown(character: str) -> str:
+    unsafe = unicodedata.category(character) in _UNSAFE_CATEGORIES
+    return f"\\u{{{ord(character):x}}}" if unsafe or _is_invisible(character) else character
+
+
+def _is_invisible(character: str) -> bool:
     code = ord(character)
-    if unicodedata.category(character) in _UNSAFE_CATEGORIES or any(
-        low <= code <= high for low, high in _INVISIBLE
-    ):
-        return f"\\u{{{code:x}}}"
-    return character
+    return any(low <= code <= high for low, high in _INVISIBLE)
+
+
+def archival(text: str, kept: str = "\n\t") -> str:
+    """Give safe text that every version of Python gives alike, however new its Unicode tables.
+
+    Characters are judged by Unicode 3.2, which the standard library keeps for ever (RFC 3454 is
+    bound to it): what is younger is escaped, as is what ``block`` escapes.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c in kept else _archived(c) for c in text)
+
+
+def _archived(character: str) -> str:
+    unsafe = unicodedata.ucd_3_2_0.category(character) in _UNSAFE_CATEGORIES
+    return f"\\u{{{ord(character):x}}}" if unsafe or _is_invisible(character) else character
 
 
 def utc(at_ns: int) -> str:

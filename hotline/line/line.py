@@ -6,13 +6,13 @@ store is an effect too (Commit), and nothing is said to the peer before its outc
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from hotline import limits
 from hotline.errors import HaltError, HotlineError, ProtocolError, RemoteError
 from hotline.line import agreement
 from hotline.line.backoff import Backoff
+from hotline.line.checkpoints import Checkpoints
 from hotline.line.context import Context
 from hotline.line.effects import Dial, Effect, Hangup, Writable
 from hotline.line.halting import Halting
@@ -61,6 +61,7 @@ class Line:
         self._halting = Halting(self._context)
         self._recovery = Recovery(self._context, self._sending, self._receiving)
         self.key_changes = KeyChanges(self._context, self.links)
+        self._checkpoints = Checkpoints(self._context, lambda: self.links.current is not None)
         parts = (self._sending, self._receiving, self._recovery)
         self.vitals = Vitals(heartbeat_s, self._context, *parts, self._kernel_took_all)
         self._next_beat_at = 0.0
@@ -94,6 +95,7 @@ class Line:
     def wake(self, moment: Moment) -> list[Effect]:
         """Do what is due; should be called at ``deadline`` or at any time."""
         if self._stopping:
+            self._checkpoints.check_goodbye(moment)
             return self._flush(moment)
         for link in self.links.overdue(moment.now):
             self._overdue(link, moment)
@@ -101,6 +103,7 @@ class Line:
         if self._receiving.accept_again(moment) or moment.now >= self._next_beat_at:
             self._beat(moment)
         self._sending.check_expiry(moment)
+        self._checkpoints.check(moment)
         if self._context.halt is None and self.links.should_dial(moment.now):
             link = self.links.dial(moment.now)
             self._context.effects.append(Dial(link.conn, link.address))
@@ -110,9 +113,10 @@ class Line:
     def deadline(self, moment: Moment) -> float:
         """Give when ``wake`` should be called at the latest (monotonic seconds)."""
         if self._stopping:
-            return math.inf
+            return self._checkpoints.goodbye_at
         times: list[float | None] = [
             self._next_beat_at,
+            self._checkpoints.due_at,
             self._receiving.accept_again_at,
             self._receiving.stalls_at(moment.now),
             self._sending.next_expiry_at,
@@ -158,14 +162,23 @@ class Line:
         return self.wake(moment)
 
     def stop(self, moment: Moment, *, failed: bool = False) -> list[Effect]:
-        """End every session with a close frame: an operator's wish, or a store that has failed."""
+        """End every session with a close frame: by an operator's wish, after a last checkpoint.
+
+        Where the store has failed nothing more is signed.
+        """
         self._stopping = True
-        for link in list(self.links.by_conn.values()):
-            if failed:
-                self._close(link, "failed", "the store failed", moment, trouble="stopped")
-            else:
-                self._close(link, "stopped", "the station stops", moment, trouble="stopped")
+        if failed:
+            self._close_all("failed", "the store failed", moment)
+        else:
+            self._checkpoints.say_last(moment, self._say_goodbye)
         return self._flush(moment)
+
+    def _say_goodbye(self, moment: Moment) -> None:
+        self._close_all("stopped", "the station stops", moment)
+
+    def _close_all(self, code: str, reason: str, moment: Moment) -> None:
+        for link in list(self.links.by_conn.values()):
+            self._close(link, code, reason, moment, trouble="stopped")
 
     def revoke(self, revoked: Halt, moment: Moment) -> list[Effect]:
         """An operator refuses the peer's card for good: every session ends, and none comes again."""
@@ -300,6 +313,8 @@ class Line:
             self._sending.take_receipt(frame, moment)
         elif isinstance(frame, frames.Heartbeat):
             self._take_heartbeat(frame, moment)
+        elif isinstance(frame, frames.CheckpointFrame):
+            self._checkpoints.take(frame, moment)
         elif isinstance(frame, frames.Recover):
             self._recovery.take_request(frame, moment)
         elif isinstance(frame, frames.Returned):
@@ -339,6 +354,7 @@ class Line:
         self.key_changes.session_agreed(link)
         self.vitals.session_agreed(moment, hello.interval_ms)
         self._receiving.new_session()
+        self._checkpoints.session_agreed()
         self._context.report(
             "session_agreed",
             conn=link.conn,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hotline.errors import IdentityError
 from hotline.line.lineage import Generation, Lineage
+from hotline.model import Checkpoint
 from hotline.wire import handshake, heads
 
 if TYPE_CHECKING:
@@ -142,6 +143,19 @@ class Pairing:
             self.own_zero, receipt.number, receipt.head, receipt.time_ns
         )
         self.peers.verify_ed25519(receipt.signature, message)
+
+    def sign_checkpoint(self, own: Position, peer: Position, time_ns: int) -> Checkpoint:
+        """Sign both logs as our disk holds them (ML-DSA-87)."""
+        message = heads.checkpoint_message(self.own_zero, own, self.peer_zero, peer, time_ns)
+        signature = self.owns.speaking_keys.sign_mldsa(message, heads.CHECKPOINT_CONTEXT)
+        return Checkpoint(own, peer, time_ns, signature)
+
+    def verify_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Raise ProtocolError unless the peer signed checkpoint over its log and its copy of ours."""
+        message = heads.checkpoint_message(
+            self.peer_zero, checkpoint.own, self.own_zero, checkpoint.peer, checkpoint.time_ns
+        )
+        self.peers.verify_mldsa(checkpoint.signature, message, heads.CHECKPOINT_CONTEXT)
 
     # --- sessions ---
 

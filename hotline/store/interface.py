@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from hotline.model import (
         Acknowledged,
+        Checkpoint,
         Incoming,
         KeyChange,
         LineRecord,
@@ -108,6 +109,15 @@ class Transaction(Protocol):
     def put_receipt(self, line: int, receipt: Receipt, at_ns: int) -> None:
         """Keep the peer's receipt over our log; it came at at_ns by our clock."""
 
+    def put_checkpoint(self, line: int, signer: Side, checkpoint: Checkpoint, at_ns: int) -> None:
+        """Keep a checkpoint, which came or was made at at_ns; it is newer than the signer's others.
+
+        Of earlier ones so many are kept that from any entry a few thousand lead to the next.
+        """
+
+    def newest_checkpoint(self, line: int, signer: Side) -> Checkpoint | None:
+        """Give the newest checkpoint that signer has made."""
+
     def put_resumption(self, line: int, after: int, upto: int, at_ns: int) -> None:
         """Note that our entries after..upto (after excluded) were put on the wire once more."""
 
@@ -193,6 +203,46 @@ class Reader(Protocol):
 
     def revocation(self, peer_id: bytes) -> Mark | None:
         """Give when a card was refused for good, and by whom."""
+
+    def history(self) -> History:
+        """Give what proves: the logs and the signatures over them, as they are stored."""
+
+
+class History(Protocol):
+    """What proves, unchecked: who asks checks it, and may find that the disk has changed it."""
+
+    def entries(
+        self, line: int, side: Side, first: int, most: int, most_bytes: int
+    ) -> list[LogEntry]:
+        """Give entries from number first on: at most most, at most most_bytes (but one at least)."""
+
+    def head(self, line: int, side: Side, number: int) -> bytes | None:
+        """Give the head stored after entry number (number >= 1), or None."""
+
+    def signatures(
+        self, line: int, side: Side, first: int, last: int, most: int
+    ) -> list[tuple[int, bytes]]:
+        """Give the writer's signatures over heads from first to last, in order: where, 64 bytes."""
+
+    def receipts(self, line: int, first: int, last: int, most: int) -> list[Receipt]:
+        """Give the peer's receipts over heads of our log from first to last, in order."""
+
+    def checkpoints(
+        self, line: int, signer: Side, after: int, most: int
+    ) -> list[tuple[int, Checkpoint]]:
+        """Give a signer's checkpoints in order, each with its cursor, which is greater than after."""
+
+    def covering(self, line: int, signer: Side, own: int, peer: int) -> Checkpoint | None:
+        """Give a signer's first checkpoint that reaches as far as own in its log, peer in the other."""
+
+    def carriers(self, line: int, side: Side, identifier: str) -> list[int]:
+        """Give the numbers of the entries that carry a message; none while it is not wholly sealed."""
+
+    def answers(self, line: int, side: Side, identifier: str) -> list[int]:
+        """Give the numbers of side's entries that may acknowledge a message of the other side.
+
+        Looks through the whole log; what is found has to be decoded.
+        """
 
 
 class Store(Protocol):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from hotline.limits import MIB
 from hotline.store import key_changes, lines, marks
+from hotline.store.history import SqliteHistory
 from hotline.store.logs import Logs
 from hotline.store.messages import Messages
 
@@ -77,6 +78,10 @@ class SqliteReader:
     def revocation(self, peer_id: bytes) -> Mark | None:
         """Give when a card was refused for good, and by whom."""
         return marks.revocation(self._database, peer_id)
+
+    def history(self) -> SqliteHistory:
+        """Give what proves, as it is stored."""
+        return SqliteHistory(self._database)
 
     def _rows(
         self, select: str, wanted: list[int], side: Side, cursor: int, most: int

@@ -87,7 +87,7 @@ class SqliteStore:
         connection.make_writer(self._database)
         schema.migrate(self._database, taken)
         schema.claim(self._database, self._path, self._station_id)
-        self._database.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self._move_wal(apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     # --- writing ---
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.errors import LocalMisuseError
 from hotline.limits import MIB
 from hotline.model import Kind, Partial, Precedence, Queued, Queueing, Side
-from hotline.store import key_changes, lines, marks
+from hotline.store import checkpoints, key_changes, lines, marks
 from hotline.store.bulk import Bulk
 from hotline.store.keys import (
     NUMBER_MASK,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from hotline.model import (
         Acknowledged,
+        Checkpoint,
         Incoming,
         KeyChange,
         LineRecord,
@@ -289,6 +290,14 @@ class SqliteTransaction:
         self._database.execute(
             _RECEIPT, (key, at_ns, time_ns, receipt.head, receipt.signature, end)
         )
+
+    def put_checkpoint(self, line: int, signer: Side, checkpoint: Checkpoint, at_ns: int) -> None:
+        """Keep a checkpoint that is newer than the signer's others."""
+        checkpoints.put(self._database, line, signer, checkpoint, at_ns)
+
+    def newest_checkpoint(self, line: int, signer: Side) -> Checkpoint | None:
+        """Give the newest checkpoint that signer has made."""
+        return checkpoints.newest(self._database, line, signer)
 
     def put_resumption(self, line: int, after: int, upto: int, at_ns: int) -> None:
         """Note that our entries after..upto (after excluded) were put on the wire once more."""

@@ -165,6 +165,29 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointFrame:
+    """The sender's ML-DSA-87 signature over both logs: what Ed25519 signed, provable after it falls."""
+
+    TYPE: ClassVar[int] = 6
+    SHAPE: ClassVar[Shape] = Shape(
+        "checkpoint",
+        _number("own number"),
+        blob("own head", HASH_BYTES),
+        _number("peer number"),
+        blob("peer head", HASH_BYTES),
+        uint("time_ns"),
+        blob("signature", MLDSA_SIGNATURE_BYTES),
+        max_bytes=FRAME_BYTES,
+    )
+    own_number: int
+    own_head: bytes
+    peer_number: int
+    peer_head: bytes
+    time_ns: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """The session ends here on purpose; without this frame an end of stream is a truncation."""
 
@@ -213,11 +236,24 @@ class Returned:
         return sum(map(len, self.entries))
 
 
-Frame = Attest | Hello | Entries | ReceiptFrame | Heartbeat | Close | Recover | Returned
+Frame = (
+    Attest
+    | Hello
+    | Entries
+    | ReceiptFrame
+    | Heartbeat
+    | CheckpointFrame
+    | Close
+    | Recover
+    | Returned
+)
 
 _CLASSES: Final[dict[int, type[Frame]]] = {
     cls.TYPE: cls
-    for cls in (Attest, Hello, Entries, ReceiptFrame, Heartbeat, Close, Recover, Returned)
+    for cls in (
+        *(Attest, Hello, Entries, ReceiptFrame, Heartbeat),
+        *(CheckpointFrame, Close, Recover, Returned),
+    )
 }
 
 

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hotline.model import Position
+
 LOG_LABEL: Final = b"hotline/1 log"
 HEAD_LABEL: Final = b"hotline/1 head"
 RECEIPT_LABEL: Final = b"hotline/1 receipt"
+CHECKPOINT_CONTEXT: Final = b"hotline/1 checkpoint"
 
 
 def head_zero(writer_id: bytes, reader_id: bytes) -> bytes:
@@ -47,3 +50,16 @@ def head_message(zero: bytes, number: int, head: bytes) -> bytes:
 def receipt_message(zero: bytes, number: int, head: bytes, time_ns: int) -> bytes:
     """Give what the reader signs (Ed25519): "my disk holds all entries up to number"."""
     return RECEIPT_LABEL + zero + number.to_bytes(8, "big") + head + time_ns.to_bytes(8, "big")
+
+
+def checkpoint_message(
+    signer_zero: bytes, signer: Position, other_zero: bytes, other: Position, time_ns: int
+) -> bytes:
+    """Give what a station signs under CHECKPOINT_CONTEXT: both logs, its own first (280 bytes)."""
+    return b"".join(
+        (
+            signer_zero + signer.number.to_bytes(8, "big") + signer.head,
+            other_zero + other.number.to_bytes(8, "big") + other.head,
+            time_ns.to_bytes(8, "big"),
+        )
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hotline import limits
-from hotline.model import Decision, Precedence, Side, State
+from hotline.model import Decision, Position, Precedence, Side, State
 from hotline.wire import entries, frames
 from support.line_world import LineWorld, Station
 from support.rogue import SOON_S, Rogue
@@ -272,3 +272,39 @@ def test_what_lives_does_not_wait_behind_what_has_expired(rogue: Rogue) -> None:
     world.run(5)
     assert station.record.queued == 0
     assert {station.view(f"old{n}").state for n in range(600)} == {State.EXPIRED}
+
+
+# --- checkpoints ----------------------------------------------------------------------------------
+
+
+def test_a_flood_of_checkpoints_costs_little(rogue: Rogue) -> None:
+    """A thousand signatures to verify, and as many commits, for one write of the peer's."""
+    rogue.call().say(rogue.beat(), rogue.run(entries.Test("t", 1, "a")))
+    rogue.world.run(SOON_S)
+    taken = rogue.station.record.peer
+    one = rogue.pairing.sign_checkpoint(taken, Position(0, rogue.pairing.peer_zero), 1)
+    frame = frames.CheckpointFrame(
+        *(taken.number, taken.head, 0, rogue.pairing.peer_zero, 1, one.signature)
+    )
+    rogue.say(*([frame] * 500))
+    rogue.world.run(limits.CHECKPOINT_TAKEN_S + SOON_S)
+    assert rows(rogue.station, "checkpoint WHERE signer = 1") == 1
+    assert len(rogue.station.events("checkpoint_taken")) == 1
+    assert rogue.stands()
+
+
+def test_a_false_checkpoint_ends_the_session(rogue: Rogue) -> None:
+    """What is not signed by the peer is not kept, and who sends it is not spoken to."""
+    rogue.call().say(rogue.beat(), rogue.run(entries.Test("t", 1, "a")))
+    rogue.world.run(SOON_S)
+    taken = rogue.station.record.peer
+    rogue.say(
+        frames.CheckpointFrame(
+            *(taken.number, taken.head, 0, rogue.pairing.peer_zero, 1),
+            bytes(limits.MLDSA_SIGNATURE_BYTES),
+        )
+    )
+    rogue.world.run(SOON_S)
+    assert not rogue.stands()
+    assert rows(rogue.station, "checkpoint WHERE signer = 1") == 0
+    assert rogue.station.record.halt is None

@@ -89,6 +89,11 @@ class Checker:
             self._may_sign(station, peer, "a receipt")
             if frame.number > held.peer.number:
                 raise Violation(f"{station.name} sends a receipt for more than its disk has")
+        elif isinstance(frame, frames.CheckpointFrame):
+            self._may_sign(station, peer, "a checkpoint")
+            if frame.own_number > held.own.number or frame.peer_number > held.peer.number:
+                raise Violation(f"{station.name} signs a checkpoint over more than its disk has")
+            self.world.mark("checkpoint")
         elif isinstance(frame, frames.Hello | frames.Heartbeat) and (
             frame.own_number > held.own.number or frame.peer_number > held.peer.number
         ):

@@ -18,6 +18,7 @@ RARE_PATHS: Final = (
     "a stranger was held without an answer",
     "both sides halted",
     "bytes were damaged on the way",
+    "checkpoint",
     "crash between commit and answer",
     "death in the midst of a write",
     "entries were refused for want of room",

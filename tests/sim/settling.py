@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sim.station import Station
     from sim.world import World
 
+    from hotline.model import LineRecord
+
 _BASE_S = 200.0
 """Backoff to 30 s, a dial of 10 s at a dead address first, a handshake, pauses after a full disk."""
 
@@ -81,17 +83,24 @@ def _pair_unsettled(world: World, one: str, other: str) -> str:
         world.mark("both sides halted" if len(halts) == 2 else "one side halted")
         return ""
     for line, peer in (lines, lines[::-1]):
-        record, held = line.record, peer.record.peer
-        if record.recovering:
-            return f"{record.name}'s peer still recovers, {states}"
-        if record.queued_bytes:
-            return f"{record.queued} messages wait for {record.name}, {states}"
-        if record.own != held:
-            return f"{record.name} has {held.number} of {record.own.number} entries, {states}"
-        if (record.receipt.number if record.receipt else 0) != record.own.number:
-            return f"a receipt of {record.name} is missing, {states}"
+        missing = _undelivered(line.record, peer.record)
+        if missing:
+            return f"{missing}, {states}"
         if line.vitals.assessment.state is not LineState.UP:
             return f"{one}-{other} are {states}"
+    return ""
+
+
+def _undelivered(record: LineRecord, peer: LineRecord) -> str:
+    """Say what of a station's own log has not reached its peer, or nothing."""
+    if record.recovering:
+        return f"{record.name}'s peer still recovers"
+    if record.queued_bytes:
+        return f"{record.queued} messages wait for {record.name}"
+    if record.own != peer.peer:
+        return f"{record.name} has {peer.peer.number} of {record.own.number} entries"
+    if (record.receipt.number if record.receipt else 0) != record.own.number:
+        return f"a receipt of {record.name} is missing"
     return ""
 
 

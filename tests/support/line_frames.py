@@ -19,12 +19,14 @@ CLOSE: Final = frames.Close("stopped", "the station stops")
 ATTEST: Final = frames.Attest(bytes(limits.MLDSA_SIGNATURE_BYTES))
 RECOVER: Final = frames.Recover(3)
 RETURNED: Final = frames.Returned(7, 8, (b"a", b"bc"), HEAD)
+CHECKPOINT: Final = frames.CheckpointFrame(1, HEAD, 2, HEAD, 5, bytes(limits.MLDSA_SIGNATURE_BYTES))
 SPECIMENS: Final[list[frames.Frame]] = [
     ATTEST,
     HELLO,
     RUN,
     RECEIPT,
     HEARTBEAT,
+    CHECKPOINT,
     CLOSE,
     RECOVER,
     RETURNED,
@@ -90,6 +92,15 @@ heartbeats: Final = st.builds(
     accepting=st.booleans(),
     attended=st.booleans(),
 )
+checkpoints: Final = st.builds(
+    frames.CheckpointFrame,
+    own_number=NUMBERS,
+    own_head=HEADS,
+    peer_number=NUMBERS,
+    peer_head=HEADS,
+    time_ns=U64,
+    signature=st.integers(0, 255).map(lambda n: bytes([n]) * limits.MLDSA_SIGNATURE_BYTES),
+)
 recovers: Final = st.builds(frames.Recover, after=NUMBERS)
 returns: Final = st.builds(
     frames.Returned,
@@ -100,7 +111,9 @@ returns: Final = st.builds(
 )
 closes: Final = st.builds(frames.Close, code=text(1, 32), reason=text(0, limits.REASON_BYTES))
 
-all_frames: Final = attests | hellos | runs | receipts | heartbeats | closes | recovers | returns
+all_frames: Final = (
+    attests | hellos | runs | receipts | heartbeats | checkpoints | closes | recovers | returns
+)
 
 messages: Final = st.builds(
     entries.Message,

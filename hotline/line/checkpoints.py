@@ -1,0 +1,213 @@
+"""Checkpoints: both logs signed with ML-DSA-87 now and then, so that they stay provable for decades.
+
+A station signs what two disks hold: its own log as far as the peer has receipted it, and its copy of
+the peer's. So the peer can compare both heads with its own store at once. Signing takes a millisecond
+and happens on the store's thread; a checkpoint is durable here before it leaves, and covers all before
+it, so one that is lost on the way is no loss once the next one comes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from hotline.errors import HaltError, HotlineError, StoreError
+from hotline.limits import CHECKPOINT_LAST_S, CHECKPOINT_S, CHECKPOINT_TAKEN_S
+from hotline.line.sealing import own_log_lost
+from hotline.model import Checkpoint, LineRecord, Position, Side
+from hotline.wire.frames import CheckpointFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hotline.line.context import Context
+    from hotline.line.moment import Moment
+    from hotline.line.pairing import Pairing
+    from hotline.store.interface import Transaction
+
+
+class Checkpoints:
+    """When to sign the next one, what came from the peer, and the last one before a goodbye."""
+
+    def __init__(self, context: Context, standing: Callable[[], bool]) -> None:
+        """Stand before the first session; standing tells whether one carries the line."""
+        self._context = context
+        self._standing = standing
+        self._said: tuple[int, int] | None = None
+        """Numbers of what was sent last in this session."""
+        self._signing = False
+        self._next_at = -math.inf
+        self._waiting: Checkpoint | None = None
+        self._taking = False
+        self._takes_at = -math.inf
+        self._goodbye: Callable[[Moment], None] | None = None
+        self.goodbye_at = math.inf
+        """When a stop no longer waits for the last checkpoint."""
+
+    def session_agreed(self) -> None:
+        """What was sent by an older session may be lost: the newest goes out once more."""
+        self._said = None
+
+    @property
+    def due_at(self) -> float:
+        """When ``check`` has something to do (monotonic seconds); infinity if nothing is to come."""
+        signs_at = self._next_at if self._moved() and not self._signing else math.inf
+        takes = self._waiting is not None and not self._taking
+        return min(signs_at, self._takes_at if takes else math.inf)
+
+    def check(self, moment: Moment) -> None:
+        """Do what is due."""
+        if not self._signing and self._moved() and moment.now >= self._next_at:
+            self._sign(moment)
+        self._take_in(moment)
+
+    def _moved(self) -> bool:
+        record = self._context.record
+        if not self._standing() or self._context.halt is not None or record.recovering:
+            return False
+        numbers = _receipted(record), record.peer.number
+        return numbers not in {self._said, (0, 0)}
+
+    # --- ours ---
+
+    def _sign(self, moment: Moment) -> None:
+        self._signing = True
+        self._next_at = moment.now + CHECKPOINT_S
+        line, pairing, wall_ns = self._context.line, self._context.pairing, moment.wall_ns
+        self._context.commit(lambda tx: sign(tx, line, pairing, wall_ns), self._signed)
+
+    def _signed(self, outcome: Any, moment: Moment) -> None:
+        self._signing = False
+        if isinstance(outcome, Checkpoint):
+            self._said = outcome.numbers
+            self._context.push(_frame(outcome))
+            own, peer = outcome.numbers
+            self._context.report("checkpoint_sent", level="debug", own=own, peer=peer)
+        # On a full disk nothing was signed: it is tried again in its time.
+        if self._goodbye is not None:
+            self._leave(moment)
+
+    # --- the peer's ---
+
+    def take(self, frame: CheckpointFrame, moment: Moment) -> None:
+        """The peer has signed both logs; of several that come at once only the newest counts."""
+        self._waiting = Checkpoint(
+            Position(frame.own_number, frame.own_head),
+            Position(frame.peer_number, frame.peer_head),
+            frame.time_ns,
+            frame.signature,
+        )
+        self._take_in(moment)
+
+    def _take_in(self, moment: Moment) -> None:
+        checkpoint = self._waiting
+        if checkpoint is None or self._taking or moment.now < self._takes_at:
+            return
+        self._waiting = None
+        self._taking = True
+        self._takes_at = moment.now + CHECKPOINT_TAKEN_S
+        line, pairing, wall_ns = self._context.line, self._context.pairing, moment.wall_ns
+        self._context.commit(
+            lambda tx: take_in(tx, line, pairing, checkpoint, wall_ns), self._taken
+        )
+
+    def _taken(self, outcome: Any, moment: Moment) -> None:
+        self._taking = False
+        if isinstance(outcome, Checkpoint):
+            own, peer = outcome.numbers
+            self._context.report("checkpoint_taken", level="debug", own=own, peer=peer)
+        elif isinstance(outcome, HotlineError) and not isinstance(outcome, StoreError):
+            self._context.fault(outcome, moment)
+
+    # --- the last one ---
+
+    def say_last(self, moment: Moment, goodbye: Callable[[Moment], None]) -> None:
+        """Call goodbye once a last checkpoint has gone before it; at once if there is nothing to sign.
+
+        A disk that hangs holds nobody up: after a while goodbye is said without it.
+        """
+        self._goodbye = goodbye
+        if not self._signing and self._moved():
+            self._sign(moment)
+        if not self._signing:
+            self._leave(moment)
+            return
+        self.goodbye_at = moment.now + CHECKPOINT_LAST_S
+
+    def check_goodbye(self, moment: Moment) -> None:
+        """Wait no longer than that."""
+        if moment.now >= self.goodbye_at:
+            self._leave(moment)
+
+    def _leave(self, moment: Moment) -> None:
+        goodbye, self._goodbye = self._goodbye, None
+        self.goodbye_at = math.inf
+        if goodbye is not None:
+            goodbye(moment)
+
+
+def _receipted(record: LineRecord) -> int:
+    return record.receipt.number if record.receipt is not None else 0
+
+
+def _frame(checkpoint: Checkpoint) -> CheckpointFrame:
+    own, peer = checkpoint.own, checkpoint.peer
+    return CheckpointFrame(
+        own.number, own.head, peer.number, peer.head, checkpoint.time_ns, checkpoint.signature
+    )
+
+
+def sign(tx: Transaction, line: int, pairing: Pairing, wall_ns: int) -> Checkpoint | None:
+    """Give our newest checkpoint: a new one if the logs have moved; None if the line may not sign."""
+    record = tx.line(line)
+    if record.halt is not None or record.recovering:
+        return None
+    receipt = record.receipt
+    own = Position(0, pairing.own_zero)
+    if receipt is not None:
+        own = Position(receipt.number, receipt.head)
+    newest = tx.newest_checkpoint(line, Side.OWN)
+    if newest is not None and not _is_newer((own.number, record.peer.number), newest):
+        return newest
+    checkpoint = pairing.sign_checkpoint(own, record.peer, wall_ns)
+    tx.put_checkpoint(line, Side.OWN, checkpoint, wall_ns)
+    return checkpoint
+
+
+def take_in(
+    tx: Transaction, line: int, pairing: Pairing, checkpoint: Checkpoint, wall_ns: int
+) -> Checkpoint | None:
+    """Keep the peer's checkpoint, checked against our own copies; None if it tells nothing new.
+
+    Raises ProtocolError if it is not the peer's, HaltError if it is and our logs are others.
+    """
+    record = tx.line(line)
+    newest = tx.newest_checkpoint(line, Side.PEER)
+    if record.halt is not None or record.recovering:
+        return None
+    if newest is not None and not _is_newer(checkpoint.numbers, newest):
+        return None
+    if checkpoint.own.number > record.peer.number:
+        return None  # of its own log it may sign what we do not have yet; we could not compare it
+    pairing.verify_checkpoint(checkpoint)
+    if checkpoint.peer.number > record.own.number:
+        raise own_log_lost(checkpoint.peer.number, record.own.number)
+    _compare(tx, line, Side.PEER, checkpoint.own, pairing.peer_zero)
+    _compare(tx, line, Side.OWN, checkpoint.peer, pairing.own_zero)
+    tx.put_checkpoint(line, Side.PEER, checkpoint, wall_ns)
+    return checkpoint
+
+
+def _is_newer(numbers: tuple[int, int], newest: Checkpoint) -> bool:
+    """Tell whether numbers go beyond newest: of two that go beyond each other neither is newer."""
+    own, peer = newest.numbers
+    return numbers != newest.numbers and numbers[0] >= own and numbers[1] >= peer
+
+
+def _compare(tx: Transaction, line: int, side: Side, place: Position, zero: bytes) -> None:
+    held = tx.head(line, side, place.number) if place.number else zero
+    if held != place.head:
+        whose = "our" if side is Side.OWN else "its own"
+        raise HaltError(
+            "fork", f"the peer's checkpoint has another entry {place.number} of {whose} log than we"
+        )
