@@ -24,8 +24,16 @@ if TYPE_CHECKING:
 class Identity:
     """This station's keys and cards, checked to belong together; old keys may have been destroyed."""
 
-    def __init__(self, config: StationConfig, passphrase: PassphraseSource | None = None) -> None:
-        """Read them, with passphrase if a key has one; raises IdentityError or ConfigError."""
+    def __init__(
+        self,
+        config: StationConfig,
+        passphrase: PassphraseSource | None = None,
+        before: Identity | None = None,
+    ) -> None:
+        """Read them, with passphrase if a key has one; raises IdentityError or ConfigError.
+
+        What was read before is not read again: a protected key takes a while to open.
+        """
         self._config = config
         self.card = read_card(config.card)
         if self.card.name != config.name:
@@ -41,10 +49,14 @@ class Identity:
         asked = once(passphrase) if passphrase is not None else None
         cards = [self.card, *(one.card for one in self.successions)]
         last = len(cards) - 1
-        self.generations = [
-            Generation(card, _keys(path, card, asked, needed=place == last))
-            for place, (card, path) in enumerate(zip(cards, self._key_files, strict=True))
-        ]
+        self.generations: list[Generation] = []
+        if before is not None:
+            self.generations += before.generations
+        for place in range(len(self.generations), len(cards)):
+            card, path = cards[place], self._key_files[place]
+            self.generations.append(
+                Generation(card, _keys(path, card, asked, needed=place == last))
+            )
 
     @property
     def newest(self) -> Card:

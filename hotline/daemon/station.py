@@ -403,7 +403,9 @@ class Station:
     async def rotate(self, passphrase: PassphraseSource | None, operator: str) -> None:
         """Take up the new keys that stand beside the old ones; raises HotlineError."""
         async with self._reloading:
-            identity = await trio.to_thread.run_sync(Identity, self.config, passphrase)
+            identity = await trio.to_thread.run_sync(
+                Identity, self.config, passphrase, self._identity
+            )
             self._log("keys_taken_up", id=identity.newest.id.hex(), operator=operator)
             self._identity = identity
             if self._nursery is not None:

@@ -99,9 +99,11 @@ def make_successor(
     Goes on where an earlier call was cut: what stands is read and used. Raises IdentityError.
     """
     card, keys = old
-    if not os.path.lexists(names.key):
-        write_secret_keys(names.key, SecretKeys.generate(random), protection)
-    new_keys = read_secret_keys(names.key, passphrase)  # as the daemon will
+    if os.path.lexists(names.key):
+        new_keys = read_secret_keys(names.key, passphrase)
+    else:
+        new_keys = SecretKeys.generate(random)
+        write_secret_keys(names.key, new_keys, protection)
     if not os.path.lexists(names.card):
         write_card(names.card, Card.make(card.name, new_keys, now_ns))
     new = read_card(names.card)
