@@ -6,10 +6,12 @@ happened in between. Each line then announces it in its log, once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
 
 from hotline.daemon.clock import moment
-from hotline.errors import RefusedError
+from hotline.errors import RefusedError, StoreError, StoreFullError
 from hotline.identity.successors import FIRST
 from hotline.line import key_changes
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from hotline.daemon.identity import Identity
     from hotline.daemon.runner import Runner
+
+_AGAIN_S: Final = 5.0
 
 
 def check(identity: Identity, runners: Sequence[Runner]) -> int:
@@ -40,7 +44,17 @@ def check(identity: Identity, runners: Sequence[Runner]) -> int:
 
 
 async def take_up(identity: Identity, runner: Runner) -> None:
-    """Have a line announce all keys of ours that its log and queue do not name yet."""
+    """Have a line announce all keys of ours that its log does not name yet; a full disk is waited for."""
+    while True:
+        try:
+            return await _take_up(identity, runner)
+        except StoreFullError:
+            await trio.sleep(_AGAIN_S)
+        except StoreError:
+            return None  # the daemon ends, and says why; its next start takes them up
+
+
+async def _take_up(identity: Identity, runner: Runner) -> None:
     line, number, wall_ns = runner.line, runner.line.record.line, moment().wall_ns
     for generation in identity.generations:
         at = line.pairing.owns.index(generation.card.id)
@@ -76,8 +90,8 @@ def status(identity: Identity, runners: Sequence[Runner]) -> dict[str, Any] | No
     }
 
 
-def confirmed(identity: Identity, runners: Sequence[Runner], log: Callable[..., None]) -> None:
+def confirmed(identity: Identity, runners: Sequence[Runner], warning: Callable[..., None]) -> None:
     """A peer has confirmed: say when it was the last, for then the old keys are over."""
     found = status(identity, runners)
     if found is not None and not found["waiting"]:
-        log("old_keys_ended", number=found["number"], files=found["old_keys"])
+        warning("old_keys_ended", number=found["number"], files=found["old_keys"])

@@ -19,14 +19,7 @@ from hotline.daemon.runner import Runner
 from hotline.daemon.trust import Trust, halt_of, line_notices, station_notices
 from hotline.daemon.watching import Watches
 from hotline.daemon.writer import Writer
-from hotline.errors import (
-    ConfigError,
-    HotlineError,
-    IdentityError,
-    RefusedError,
-    StoreError,
-    StoreFullError,
-)
+from hotline.errors import ConfigError, HotlineError, IdentityError, RefusedError, StoreError
 from hotline.identity import read_card, read_line_secret
 from hotline.line import key_changes
 from hotline.line.accepting import QueueLimits
@@ -61,7 +54,6 @@ _NEWS_WAITING: Final = 4096
 """Runs of messages not yet read from the store for those on watch; more is a disk that crawls."""
 
 _STRANGER_NOTED_S: Final = 1.0
-_TAKE_UP_AGAIN_S: Final = 5.0
 
 _KEY_EVENTS: Final = {"key_change_confirmed", "peer_keys_changed"}
 """Reports that whoever is on watch is told, for they may concern a stolen key."""
@@ -176,7 +168,7 @@ class Station:
 
         if self._nursery is not None:
             self._nursery.start_soon(keep)
-            self._nursery.start_soon(self._take_up, runner)
+            self._nursery.start_soon(rotation.take_up, self._identity, runner)
 
     def _record(self, name: str, pairing: Pairing) -> tuple[LineRecord, Trust]:
         own_id, peer_id = pairing.own.id, pairing.peer.id
@@ -410,18 +402,7 @@ class Station:
             self._identity = identity
             if self._nursery is not None:
                 for runner in self._usable():
-                    self._nursery.start_soon(self._take_up, runner)
-
-    async def _take_up(self, runner: Runner) -> None:
-        """Have a line announce our new keys, as soon as the disk has room for it."""
-        while True:
-            try:
-                return await rotation.take_up(self._identity, runner)
-            except StoreFullError as error:
-                self._logs.daemon.error("store_full", why=str(error))
-                await trio.sleep(_TAKE_UP_AGAIN_S)
-            except StoreError:
-                return None  # the daemon ends; its next start takes them up
+                    self._nursery.start_soon(rotation.take_up, identity, runner)
 
     def recovery_asked(self, line: str, operator: str) -> None:
         """Log who had a line recovered: it must be traceable to a person."""

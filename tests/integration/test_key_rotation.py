@@ -151,6 +151,7 @@ def test_a_protected_key_is_followed_by_a_protected_one(
     assert done.code == 0, done.err
     until("alpha's keys are confirmed", lambda: confirmed(alpha))
     assert inspect_key_file(alpha.folder / "alpha.2.key").protected
+    (alpha.folder / "alpha.key").unlink()
     assert alpha.stop() == 0
     alpha.start()
     alpha.up("bravo")
