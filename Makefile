@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format types layers check sim faults model clean
+.PHONY: help setup demo test lint format types layers check sim faults vectors model clean
 
 BIN := .venv/bin
 LOCK := .ci/requirements-dev.txt
@@ -48,6 +48,9 @@ sim: .venv/.installed ## Run lines in simulated worlds: SEED=n for one, SEEDS=n 
 
 faults: .venv/.installed ## Make real faults on real daemons (needs root; names what is missing)
 	@$(BIN)/python tests/faults/main.py $(ARGS)
+
+vectors: .venv/.installed ## Make the vectors of docs/protocol.md anew, into tests/vectors/
+	@PYTHONPATH=tests $(BIN)/python tests/support/vectors/make.py
 
 model: ## Search every state of the model of delivery (needs spin and a C compiler)
 	@docs/model/check $(ARGS)

@@ -68,6 +68,20 @@ PARTIAL_MESSAGES: Final = 4
 PART_BYTES: Final = KIB
 """Every part of a message but the last carries this at least: parts cost more than their bytes."""
 
+COURIER_KEY_BYTES: Final = 6427
+"""A signed courier key, encoded: most of it is an ML-DSA-87 signature."""
+
+COURIER_MIN_BYTES: Final = 32 * KIB
+COURIER_BYTES: Final = 2 * MIB
+"""The least and the most that is sealed in one courier file; sizes between are doublings of the least.
+
+The most still fits in one request to the control socket, and stays below what recovery can give back
+between two signatures.
+"""
+
+COURIER_FILE_BYTES: Final = COURIER_BYTES + 2 * KIB
+"""The most that is read of a courier file: its header and what sealing adds stand beside the rest."""
+
 HEARTBEAT_MIN_S: Final = 0.05
 HEARTBEAT_MAX_S: Final = 60.0
 """Slower than this, `up` would mean too little."""

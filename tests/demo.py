@@ -28,7 +28,7 @@ T = TypeVar("T")
 ROOT: Final = Path(__file__).resolve().parent.parent
 HOTLINE: Final = Path(sys.executable).with_name("hotline")
 
-DEADLINE_S: Final = 15.0
+DEADLINE_S: Final = 60.0
 """For any one thing to happen: far longer than it takes, short enough to be told of a failure."""
 
 POLL_S: Final = 0.05
@@ -273,7 +273,7 @@ def start_daemons(alpha: Station, bravo: Station) -> None:
 
 def exchange_messages(alpha: Station, bravo: Station) -> None:
     say("Alpha sends: 'queued' is on alpha's disk, 'delivered' is on bravo's, signed for by bravo.")
-    wait = ("--wait", "delivered", "--timeout", "10")
+    wait = ("--wait", "delivered", "--timeout", "30")
     routine = alpha.send("Convoy of four trucks moves at 0600Z.", *wait)
     flash = alpha.send(
         "Aircraft 20 NM off course, not hostile.", "--precedence", "flash", "--ack-by", "15m", *wait

@@ -17,20 +17,21 @@ import pytest
 from support.leftovers import processes_in
 
 ROOT = Path(__file__).resolve().parent.parent
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 
 
 @contextmanager
 def two_free_ports() -> Iterator[tuple[int, int]]:
-    """Give two ports that nobody uses; they are let go at the end of the block."""
+    """Give two ports that are nobody else's until the end of the block: held, but not listened on."""
     with socket.socket() as one, socket.socket() as two:
         for each in (one, two):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             each.bind(("127.0.0.1", 0))
         yield one.getsockname()[1], two.getsockname()[1]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Iterator[Path]:
     """Copy the demo's configuration, with ports of its own, to where no other demo is."""
     (tmp_path / "config").mkdir()
     with two_free_ports() as ports:
@@ -40,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
                 assert committed in text
                 text = text.replace(committed, str(free))
             (tmp_path / "config" / name).write_text(text)
-    return tmp_path
+        yield tmp_path
 
 
 def demo(folder: Path) -> list[str]:
@@ -80,6 +81,7 @@ def test_a_busy_port_is_told_in_plain_words(folder: Path) -> None:
     port = re.search(r'listen = \["127\.0\.0\.1:(\d+)"\]', text)
     assert port is not None
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", int(port[1])))
         other.listen()
         done = subprocess.run(

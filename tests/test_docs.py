@@ -49,7 +49,7 @@ PROTOCOL = ROOT / "docs" / "protocol.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 DOCUMENTS = sorted([README, ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 
-LONG_S = 30.0
+LONG_S = 90.0
 POLL_S = 0.05
 
 

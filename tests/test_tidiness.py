@@ -53,6 +53,13 @@ LOCK_LINE = re.compile(
     r"|    --hash=sha256:[0-9a-f]{64}( \\)?"
 )
 
+LOCKS = {
+    "requirements.txt": ["build"],
+    "requirements-dev.txt": ["build", "dev"],
+    "requirements-audit.txt": ["audit"],
+    "requirements-fuzz.txt": ["fuzz"],
+}
+
 
 # --- the checkers ---------------------------------------------------------------------------------
 
@@ -260,7 +267,7 @@ def test_nothing_unfinished_and_no_machine_of_ours_is_mentioned() -> None:
     assert found == {}
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_lock_files_hold_versions_and_hashes_only(name: str) -> None:
     """An address or an option in a lock file decides where code comes from, unseen."""
     assert lock_faults((ROOT / ".ci" / name).read_text()) == []
@@ -268,11 +275,13 @@ def test_lock_files_hold_versions_and_hashes_only(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "groups"),
-    [("requirements.txt", ["build"]), ("requirements-dev.txt", ["build", "dev"])],
+    LOCKS.items(),
 )
 def test_lock_files_cover_the_project(name: str, groups: list[str]) -> None:
     """A dependency added without locking would be missing, or fetched without a hash."""
-    wanted = [*PROJECT["project"]["dependencies"], *PROJECT["build-system"]["requires"]]
+    wanted = list(PROJECT["project"]["dependencies"])
+    if "build" in groups:
+        wanted += PROJECT["build-system"]["requires"]
     for group in groups:
         wanted += [line for line in PROJECT["dependency-groups"][group] if isinstance(line, str)]
     locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / ".ci" / name).read_text(), re.MULTILINE))

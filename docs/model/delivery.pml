@@ -29,6 +29,8 @@
 #endif
 /* HEALED: the last session is neither cut nor crashed into (otherwise each may be).
    RESTORED=i: station i may once come back from a crash with an older copy of its store.
+   RECOVERY: station RESTORED begins with an older copy, and its operator may have it take back what
+   the peer holds.
    BUG_...: a fault planted in the model, which the search must find.
    CLAIM_...: more than the line can promise; the search must find why. README.md tells it. */
 
@@ -46,14 +48,18 @@
 
 /* Frames carry: their kind; number and head of the sender's log; the same of its copy of the peer's;
    the number of the receipt it holds; whether it accepts entries. What a frame has not got is 0. */
-mtype = { ATTEST, HELLO, ENTRY, RECEIPT, HEARTBEAT };
+mtype = { ATTEST, HELLO, ENTRY, RECEIPT, HEARTBEAT, RECOVER, RETURNED };
+mtype = { OWN_LOST, PEER_LOST, FORK };          /* why a line is halted */
 
 typedef Durable {           /* model.LineRecord, and the rows of the store that belong to it */
     byte queue;             /* bit m: message m is queued */
     byte own;   short own_head;
     byte peer;  short peer_head;
     byte receipt;           /* the peer's newest over our log */
-    bool halted
+#ifdef RECOVERY
+    bool recovering;
+#endif
+    mtype halted            /* the halt's code, or 0 */
 }
 
 typedef Volatile {          /* line.Line and its parts */
@@ -68,6 +74,13 @@ typedef Volatile {          /* line.Line and its parts */
     byte applying;          /* the entry at the disk, or 0 */
     short applying_head;
     bool applied;           /* and it is durable */
+#ifdef RECOVERY
+    bool begun;            /* Sending._active */
+    bool taking;            /* recovery.Recovery, of the session agreed last */
+    bool giving;
+    byte own_end;
+    byte peer_end;
+#endif
     bool refusing           /* Receiving.accept_again_at is set */
 }
 
@@ -88,7 +101,7 @@ Durable store[2];
 Volatile line[2];
 Links links[2];
 bool cut[SESSIONS + 1];
-chan stream[2 * SESSIONS] = [ROOM] of { mtype, byte, short, byte, short, byte, bool };
+chan stream[2 * SESSIONS] = [ROOM] of { mtype, byte, short, byte, short, byte, byte };
 
 byte accepted[2];           /* messages that operators were told are queued */
 byte crashes = CRASHES;
@@ -106,14 +119,24 @@ byte refusals = REFUSALS;
 hidden mtype kind;
 hidden byte own_n, peer_n, receipted, seen, message, entry, each;
 hidden short own_h, peer_h, rest;
-hidden byte accepting;
+hidden byte flags;          /* ACCEPTS + HELPLESS */
+hidden mtype code;
+#define ACCEPTS 1
+#define HELPLESS 2          /* hello.recovering */
+#define accepting (flags & ACCEPTS)
 
 /* --- what must always hold --- */
 
 #ifdef RESTORED
+#ifndef RECOVERY
 Durable backup;             /* an older copy of station RESTORED's store */
 bool backed_up, restored;
-bool provable               /* the peer held more than the copy when it was restored */
+#endif
+bool provable               /* the peer held more than the copy when it was restored, and no operator
+                               has had it taken back since */
+#ifdef RECOVERY
+bool asked                  /* an operator has said: recover */
+#endif
 #else
 byte most_own[2], most_peer[2], most_receipt[2];   /* as far as an operator has seen them */
 #endif
@@ -131,6 +154,9 @@ inline each_once(log, length) {         /* no message twice; gives the set of th
 
 inline check_writer(i) {
     each_once(store[1 - (i)].peer_head, store[1 - (i)].peer);
+#ifdef RECOVERY
+    each_once(store[i].own_head, store[i].own);
+#endif
 #ifndef RESTORED
     /* never lost: accepted is queued or sealed, and not both */
     each_once(store[i].own_head, store[i].own);
@@ -175,7 +201,7 @@ inline push(s, what, a, b, c, d, e, f) {
 
 inline drain(i, s) {
     do
-    :: len(TO(i, s)) > 0 -> TO(i, s)?kind, own_n, own_h, peer_n, peer_h, receipted, accepting
+    :: len(TO(i, s)) > 0 -> TO(i, s)?kind, own_n, own_h, peer_n, peer_h, receipted, flags
     :: else -> break
     od
 }
@@ -201,6 +227,9 @@ inline lose(s) {            /* line.Line._lose; what we have sent may still arri
         :: self.current == s ->
             self.current = 0; self.cursor = 0; self.peer_accepting = false;
             self.next = 0; self.dropped = false;
+#ifdef RECOVERY
+            self.begun = false;
+#endif
             unwanted()
         :: else
         fi
@@ -216,11 +245,11 @@ inline lose_until(last) {
     od
 }
 
-inline halt() {             /* line.Line._halt */
+inline halt(why) {          /* line.Line._halt */
 #ifndef RESTORED
     assert(false);          /* nothing was restored: a false halt */
 #endif
-    disk.halted = true;
+    disk.halted = why;
     lose_until(SESSIONS)
 }
 
@@ -231,19 +260,26 @@ inline broke(s) {           /* line.Line._broke: the peer broke a rule */
     lose(s)
 }
 
+#ifdef RECOVERY
+#define RECOVERING (disk.recovering)
+#else
+#define RECOVERING false
+#endif
+
 inline say_hello(s) {       /* line.Line._hello */
     link.said_accepting = !self.refusing;
     push(s, HELLO, self.told_own, OWN_HEAD(me, self.told_own),
-        self.told_peer, PEER_HEAD(me, self.told_peer), disk.receipt, !self.refusing)
+        self.told_peer, PEER_HEAD(me, self.told_peer), disk.receipt,
+        (self.refusing -> 0 : ACCEPTS) + (RECOVERING -> HELPLESS : 0))
 }
 
 inline beat() {             /* line.Line._beat */
     push(self.current, HEARTBEAT, self.told_own, OWN_HEAD(me, self.told_own),
-        self.told_peer, PEER_HEAD(me, self.told_peer), disk.receipt, !self.refusing)
+        self.told_peer, PEER_HEAD(me, self.told_peer), disk.receipt, (self.refusing -> 0 : ACCEPTS))
 }
 
 inline sign_receipt(n) {    /* Receiving.sign_receipt */
-    push(self.current, RECEIPT, 0, 0, n, PEER_HEAD(me, n), 0, false)
+    push(self.current, RECEIPT, 0, 0, n, PEER_HEAD(me, n), 0, 0)
 }
 
 inline take_floor() {       /* agreement.floor_of */
@@ -251,27 +287,42 @@ inline take_floor() {       /* agreement.floor_of */
     link.floor_peer = self.told_peer
 }
 
-/* agreement.examine: the numbers in the order of its checks */
-#define DISAGREES (peer_n > disk.own \
-    || receipted > disk.peer \
-    || OWN_HEAD(me, peer_n) != peer_h \
-    || peer_n < link.floor_receipt \
-    || own_n < link.floor_peer \
-    || (own_n <= disk.peer && PEER_HEAD(me, own_n) != own_h))
+/* agreement.examine, in the order of its checks; gives the halt's code, or 0, in code */
+inline examine() {
+    code = 0;
+    if
+    :: RECOVERING && peer_n > disk.own          /* what is returned has to follow our head */
+    :: !RECOVERING && peer_n > disk.own -> code = OWN_LOST
+    :: peer_n <= disk.own && receipted > disk.peer && !RECOVERING -> code = OWN_LOST
+    :: peer_n <= disk.own && (receipted <= disk.peer || RECOVERING) ->
+        if
+        :: OWN_HEAD(me, peer_n) != peer_h -> code = FORK
+        :: OWN_HEAD(me, peer_n) == peer_h && peer_n < link.floor_receipt && !(flags & HELPLESS) ->
+            code = PEER_LOST
+        :: else
+        fi
+    fi;
+    if
+    :: code == 0 && own_n < link.floor_peer && !(flags & HELPLESS) -> code = PEER_LOST
+    :: code == 0 && (own_n >= link.floor_peer || (flags & HELPLESS)) &&
+        own_n <= disk.peer && PEER_HEAD(me, own_n) != own_h -> code = FORK
+    :: else
+    fi
+}
 
 /* agreement.still_agree */
 #ifdef BUG_HEARTBEATS_UNCOMPARED
-#define NO_LONGER_AGREES false
+#define SHOWS_LOSS false
+#define SHOWS_FORK false
 #else
-#define NO_LONGER_AGREES (peer_n > self.told_own \
-    || receipted > self.told_peer \
-    || (peer_n == self.told_own && peer_h != OWN_HEAD(me, peer_n)) \
+#define SHOWS_LOSS (!RECOVERING && (peer_n > self.told_own || receipted > self.told_peer))
+#define SHOWS_FORK ((peer_n == self.told_own && peer_h != OWN_HEAD(me, peer_n)) \
     || (own_n == self.told_peer && own_h != PEER_HEAD(me, own_n)))
 #endif
 
 #define NEXT_IS(what) (len(TO(me, s)) > 0 && TO(me, s)?[what])
-#define TAKE TO(me, s)?kind, own_n, own_h, peer_n, peer_h, receipted, accepting
-#define LOOK TO(me, s)?<kind, own_n, own_h, peer_n, peer_h, receipted, accepting>
+#define TAKE TO(me, s)?kind, own_n, own_h, peer_n, peer_h, receipted, flags
+#define LOOK TO(me, s)?<kind, own_n, own_h, peer_n, peer_h, receipted, flags>
 
 inline begin_receiving() {  /* Receiving.new_session */
     self.next = 1 + (self.applying > self.told_peer -> self.applying : self.told_peer);
@@ -280,6 +331,9 @@ inline begin_receiving() {  /* Receiving.new_session */
 
 inline begin_sending(after, peer_accepts) {     /* Sending.begin */
     unwanted();
+#ifdef RECOVERY
+    self.begun = true;
+#endif
 #ifdef BUG_RESUME_FROM_OWN_NUMBER
     self.cursor = self.told_own;
 #else
@@ -295,13 +349,31 @@ inline begin_sending(after, peer_accepts) {     /* Sending.begin */
 #define NEWS (link.said_accepting == self.refusing)
 #endif
 
+#ifdef RECOVERY
+#define SENDS (self.begun)
+inline sending_may_begin(after) {       /* Recovery._begin_sending: both own logs are whole */
+    if
+    :: !self.giving && self.told_own >= self.own_end -> begin_sending(after, self.peer_accepting)
+#ifdef BUG_SENDS_BEFORE_WHOLE
+    :: !self.giving && self.told_own < self.own_end -> begin_sending(after, self.peer_accepting)
+#endif
+    :: else
+    fi
+}
+#else
+#define SENDS true
+#endif
+
 /* --- the log and the disk --- */
 
-#define MAY_FETCH (self.current != 0 && self.peer_accepting && self.sealing == 0)
+#define MAY_FETCH (self.current != 0 && SENDS && self.peer_accepting && self.sealing == 0)
 
 inline seal() {             /* message m gets the next number */
 #ifdef CLAIM_NEVER_SIGNED_TWICE
     assert(store[PEER].peer <= disk.own);
+#endif
+#ifdef RECOVERY
+    assert(!self.taking || disk.own >= self.own_end);   /* no number that the peer has shown */
 #endif
     disk.own_head = disk.own_head * 8 + message;
     disk.own++;
@@ -318,7 +390,7 @@ inline unseal() {           /* the commit of the last entry never became durable
 
 inline send_sealed() {
     self.cursor = disk.own;
-    push(self.current, ENTRY, disk.own, disk.own_head, 0, 0, 0, false)
+    push(self.current, ENTRY, disk.own, disk.own_head, 0, 0, 0, 0)
 }
 
 /* the next number, and the signature over the head fits what is held */
@@ -338,6 +410,9 @@ inline copy_store(to, from) {
     to.own = from.own;      to.own_head = from.own_head;
     to.peer = from.peer;    to.peer_head = from.peer_head;
     to.receipt = from.receipt;
+#ifdef RECOVERY
+    to.recovering = from.recovering;
+#endif
     to.halted = from.halted
 }
 
@@ -353,10 +428,21 @@ inline crash() {
     released();
     self.refusing = false;
     self.told_own = disk.own; self.told_peer = disk.peer;
+#ifdef RECOVERY
+    self.taking = false; self.giving = false; self.own_end = 0; self.peer_end = 0;
+#ifdef BUG_RECOVERY_FORGOTTEN
+    disk.recovering = false;
+#endif
+#endif
     check()
 }
 
-#define MAY_BEGIN(s) (!cut[s] && !disk.halted && \
+#ifdef RECOVERY
+#define IN_USE (disk.halted == 0 || disk.halted == PEER_LOST)   /* that one may be recovering */
+#else
+#define IN_USE (disk.halted == 0)
+#endif
+#define MAY_BEGIN(s) (!cut[s] && IN_USE && \
     (s == 1 || links[me].at[s - 1].stage != NONE || cut[s - 1]))
 
 /* One end of one session. */
@@ -369,7 +455,7 @@ end:
 #ifndef BUG_FLOOR_LATE
         take_floor();
 #endif
-        push(s, ATTEST, 0, 0, 0, 0, 0, false);
+        push(s, ATTEST, 0, 0, 0, 0, 0, 0);
 #ifdef BUG_HELLO_BEFORE_ATTESTATION
         say_hello(s)
 #endif
@@ -390,9 +476,17 @@ end:
     /* Line._take_hello, and agreement.examine in its transaction */
     :: d_step { link.stage == OPEN && NEXT_IS(HELLO) ->
         LOOK;
+#ifdef RECOVERY
         if
+        :: disk.halted == PEER_LOST && (flags & HELPLESS) -> disk.halted = 0
+        :: else
+        fi;
+#endif
+        examine();
+        if
+        :: disk.halted != 0 -> halt(disk.halted)
 #ifndef BUG_NO_AGREEMENT
-        :: DISAGREES -> halt()
+        :: disk.halted == 0 && code != 0 -> halt(code)
 #endif
         :: else -> link.stage = AGREED
         fi
@@ -411,7 +505,23 @@ end:
             assert(!(provable && me == RESTORED));  /* it says nothing more before an operator acts */
 #endif
             begin_receiving();
+#ifdef RECOVERY                                 /* Recovery.session_agreed */
+            self.taking = disk.recovering;
+            self.giving = (flags & HELPLESS) != 0;
+            self.peer_accepting = accepting;
+            self.own_end = peer_n; self.peer_end = own_n;
+            if
+            :: self.taking -> push(s, RECOVER, self.told_own, 0, 0, 0, 0, 0)
+            :: else
+            fi;
+            if
+            :: self.giving -> receipted = self.told_peer        /* nothing to sign for yet */
+            :: else
+            fi;
+            sending_may_begin(peer_n);
+#else
             begin_sending(peer_n, accepting);
+#endif
 #ifndef BUG_NO_RECEIPT_ON_RESUMING
             if
             :: receipted < self.told_peer -> sign_receipt(self.told_peer)
@@ -440,7 +550,7 @@ end:
             self.applying = own_n;
             self.applying_head = own_h;
 #ifdef BUG_RECEIPT_BEFORE_COMMIT
-            push(self.current, RECEIPT, 0, 0, own_n, own_h, 0, false)
+            push(self.current, RECEIPT, 0, 0, own_n, own_h, 0, 0)
 #endif
         fi
     }
@@ -450,10 +560,10 @@ end:
         TAKE;
         if
         :: peer_n <= disk.receipt
-        :: peer_n > disk.own -> halt()
+        :: peer_n > disk.own -> halt(OWN_LOST)
         :: peer_n > disk.receipt && peer_n <= disk.own ->
             if
-            :: OWN_HEAD(me, peer_n) != peer_h -> halt()
+            :: OWN_HEAD(me, peer_n) != peer_h -> halt(FORK)
             :: else -> disk.receipt = peer_n; check()
             fi
         fi
@@ -466,15 +576,56 @@ end:
     :: d_step { link.stage == ADOPTED && NEXT_IS(HEARTBEAT) ->
         TAKE;
         if
-        :: NO_LONGER_AGREES -> halt()
+        :: SHOWS_LOSS -> halt(OWN_LOST)
+        :: !SHOWS_LOSS && SHOWS_FORK -> halt(FORK)
         :: else ->
             if
-            :: accepting && !self.peer_accepting -> begin_sending(peer_n, true)     /* Sending.resume */
+            :: accepting && !self.peer_accepting && SENDS ->                /* Sending.resume */
+                begin_sending(peer_n, true)
+            :: accepting && !self.peer_accepting && !SENDS -> self.peer_accepting = true
             :: !accepting -> self.peer_accepting = false
             :: else
             fi
         fi
     }
+
+#ifdef RECOVERY
+    /* Recovery.take_request: the next entry of the peer's own log; beyond its end the line goes on */
+    :: d_step { link.stage == ADOPTED && NEXT_IS(RECOVER) ->
+        TAKE;
+        if
+        :: !self.giving -> broke(s)
+        :: self.giving && own_n >= self.told_peer ->
+            self.giving = false;
+            if
+            :: self.told_peer > 0 -> sign_receipt(self.told_peer)
+            :: else
+            fi;
+            sending_may_begin(self.own_end)
+        :: self.giving && own_n < self.told_peer ->
+            own_n++;
+            push(s, RETURNED, own_n, PEER_HEAD(me, own_n), 0, 0, 0, 0)
+        fi
+    }
+
+    /* Recovery.take_returned, taking_back.take_back and Recovery._taken_back */
+    :: d_step { link.stage == ADOPTED && NEXT_IS(RETURNED) ->
+        TAKE;
+        if
+        :: !self.taking || own_n != disk.own + 1 || own_h >> 3 != disk.own_head -> broke(s)
+        :: else ->
+            disk.own++;
+            disk.own_head = own_h;
+#ifndef BUG_TAKEN_BACK_STAYS_QUEUED
+            disk.queue = disk.queue & ~(1 << (own_h & 7));
+#endif
+            self.told_own = disk.own;
+            check();
+            push(s, RECOVER, disk.own, 0, 0, 0, 0, 0);
+            sending_may_begin(disk.own)
+        fi
+    }
+#endif
 
     /* Line.ended: what was still on its way to us is lost */
     :: d_step { cut[s] && link.stage != NONE && link.stage != CLOSED -> lose(s) }
@@ -525,7 +676,7 @@ end:
     :: d_step { MAY_FETCH && self.cursor < disk.own ->
         self.cursor++;
         self.told_own = disk.own;
-        push(self.current, ENTRY, self.cursor, OWN_HEAD(me, self.cursor), 0, 0, 0, false)
+        push(self.current, ENTRY, self.cursor, OWN_HEAD(me, self.cursor), 0, 0, 0, 0)
     }
 
     /* applying.apply: the commit is durable */
@@ -562,6 +713,27 @@ end:
         beat()
 #endif
     }
+#ifdef RECOVERY
+    /* taking_back.begin: what an operator says; while there is still a session to do it in */
+    :: d_step { disk.halted == OWN_LOST && links[me].at[SESSIONS].stage != CLOSED ->
+        disk.halted = 0; disk.recovering = true;
+        asked = true; provable = false
+    }
+#ifdef BUG_RECOVERS_UNASKED
+    :: d_step { disk.halted == OWN_LOST && links[me].at[SESSIONS].stage != CLOSED ->
+        disk.halted = 0; disk.recovering = true
+    }
+#endif
+    /* Recovery.check_finished: both logs are back; they are what the peer has */
+    :: d_step { disk.recovering && self.taking &&
+            self.told_own >= self.own_end && self.told_peer >= self.peer_end ->
+        disk.recovering = false;
+#ifdef CLAIM_NEVER_RECOVERED
+        assert(self.own_end + self.peer_end == 0);
+#endif
+        assert(disk.peer <= store[PEER].own && disk.peer_head == OWN_HEAD(PEER, disk.peer))
+    }
+#endif
     /* Receiving.accept_again, and the heartbeat that says so */
     :: d_step { self.refusing -> self.refusing = false; beat() }
     od
@@ -584,7 +756,7 @@ end:
 #endif
     :: d_step { crashes > 0 && MAY_CRASH -> crashes--; me = 0; crash() }
     :: d_step { crashes > 0 && MAY_CRASH -> crashes--; me = 1; crash(); me = 0 }
-#ifdef RESTORED
+#if defined(RESTORED) && !defined(RECOVERY)
     :: d_step { !backed_up -> backed_up = true; copy_store(backup, store[RESTORED]) }
     :: d_step { backed_up && !restored && MAY_CRASH ->
         restored = true;
@@ -598,8 +770,57 @@ end:
     od
 }
 
+#ifdef RECOVERY
+#define LOG(n) ((n) == 0 -> 0 : ((n) == 1 -> 1 : ((n) == 2 -> 10 : 83)))     /* 0, 1, 12, 123 in octal */
+
+inline had(i, sealed, held, receipted_of_it) {      /* what a station has done, and its peer has of it */
+    select(sealed : 0 .. MESSAGES(i));
+    select(held : 0 .. sealed);
+    select(receipted_of_it : 0 .. held);
+    accepted[i] = sealed;
+    store[i].own = sealed;          store[i].own_head = LOG(sealed);
+    store[1 - (i)].peer = held;     store[1 - (i)].peer_head = LOG(held);
+    store[i].receipt = receipted_of_it
+}
+
+inline lose_some() {        /* and what the older copy of one still has of all that */
+    me = RESTORED;
+    select(own_n : 0 .. disk.own);
+    select(peer_n : 0 .. disk.peer);
+    select(receipted : 0 .. (disk.receipt < own_n -> disk.receipt : own_n));
+    provable = store[PEER].peer > own_n || store[PEER].receipt > peer_n;
+    each = own_n + 1;
+    do                      /* what was sealed since may have been queued then, or not yet accepted */
+    :: each <= disk.own ->
+        if
+        :: disk.queue = disk.queue | (1 << each)
+        :: true
+        fi;
+        each++
+    :: else -> break
+    od;
+    disk.own = own_n;       disk.own_head = LOG(own_n);
+    disk.peer = peer_n;     disk.peer_head = LOG(peer_n);
+    disk.receipt = receipted;
+    each = 0;
+    do
+    :: each <= 1 ->
+        line[each].told_own = store[each].own; line[each].told_peer = store[each].peer; each++
+    :: else -> break
+    od;
+    me = 0
+}
+#endif
+
 init {
+    byte me;
     atomic {
+#ifdef RECOVERY
+        had(0, own_n, peer_n, receipted);
+        had(1, own_n, peer_n, receipted);
+        lose_some();
+        check();
+#endif
         each = 1;
         do
         :: each <= SESSIONS -> run Session(0, each); run Session(1, each); each++
@@ -610,9 +831,15 @@ init {
 }
 
 #ifdef HEALED
+#ifdef RECOVERY
+/* a loss that is found in the last session leaves none to recover in */
+#define TOO_LATE (HALTED && !asked && links[RESTORED].at[SESSIONS].stage == CLOSED)
+ltl in_the_end { <> (SETTLED || TOO_LATE) }
+#else
 #ifdef RESTORED
 ltl in_the_end { <> (HALTED || SETTLED || EVIDENT(RESTORED)) }
 #else
 ltl in_the_end { <> SETTLED }
+#endif
 #endif
 #endif

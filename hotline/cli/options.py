@@ -16,6 +16,9 @@ DECISIONS: Final = ("read", "wilco", "cannot")
 COUNT_DIGITS: Final = 9
 """More than a store holds; Python refuses to read thousands of digits."""
 
+NUMBER_DIGITS: Final = 13
+"""As many as the greatest number of an entry has."""
+
 DESCRIPTOR_DIGITS: Final = 7
 """Linux allows a million and some."""
 
@@ -72,4 +75,11 @@ def count(given: str) -> int:
     digits = given.isascii() and given.isdigit() and len(given) <= COUNT_DIGITS
     if not digits or int(given) == 0:
         raise argparse.ArgumentTypeError(f"{given!a} is not a count")
+    return int(given)
+
+
+def number(given: str) -> int:
+    """Give the number of an entry, or 0."""
+    if not (given.isascii() and given.isdigit() and len(given) <= NUMBER_DIGITS):
+        raise argparse.ArgumentTypeError(f"{given!a} is not the number of an entry")
     return int(given)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from hotline.errors import ConfigError
+from hotline.errors import ConfigError, LocalMisuseError
 from hotline.identity import read_card, read_secret_keys
+from hotline.identity.courierkey import CourierKey, CourierSecret
 from hotline.identity.keyfile import once
 from hotline.identity.successors import FIRST, Names, read_successions
 from hotline.line.lineage import Generation
@@ -62,6 +63,13 @@ class Identity:
     def newest(self) -> Card:
         """The card of the newest keys."""
         return self.generations[-1].card
+
+    def courier_key(self) -> CourierKey:
+        """Give the courier key of the newest keys, signed."""
+        keys = self.generations[-1].keys
+        if keys is None:
+            raise LocalMisuseError("the newest keys are always here")
+        return CourierKey.make(keys, self.newest, CourierSecret(keys))
 
     @property
     def old_key_files(self) -> list[Path]:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from hotline import limits
-from hotline.daemon import views
+from hotline.daemon import couriers, views
 from hotline.daemon.clock import moment
 from hotline.daemon.jsonrpc import (
     INVALID_PARAMS,
@@ -325,6 +325,20 @@ class Requests:
         runner.perform(runner.line.retry(moment()))
         return {"line": runner.line.record.name}
 
+    # --- the courier ---
+
+    async def _courier_key(self, params: Params) -> dict[str, Any]:
+        return couriers.key(self._station, params)
+
+    async def _courier_add(self, params: Params) -> dict[str, Any]:
+        return await couriers.add(self._station, params)
+
+    async def _courier_export(self, params: Params) -> dict[str, Any]:
+        return await couriers.export(self._station, self._operator, params)
+
+    async def _courier_import(self, params: Params) -> dict[str, Any]:
+        return await couriers.take_in(self._station, self._operator, params)
+
     # --- the peer's card ---
 
     async def _verify(self, params: Params) -> dict[str, Any]:
@@ -419,6 +433,10 @@ class Requests:
         "retry": _retry,
         "recover": _recover,
         "rotate": _rotate,
+        "courier_key": _courier_key,
+        "courier_add": _courier_add,
+        "courier_export": _courier_export,
+        "courier_import": _courier_import,
         "verify": _verify,
         "revoke": _revoke,
         "trust": _trust,

@@ -44,7 +44,7 @@ def check(identity: Identity, runners: Sequence[Runner]) -> int:
 
 
 async def take_up(identity: Identity, runner: Runner) -> None:
-    """Have a line announce all keys of ours that its log does not name yet; a full disk is waited for."""
+    """Have a line announce all keys of ours that its log does not name yet, once the disk has room."""
     while True:
         try:
             return await _take_up(identity, runner)

@@ -13,6 +13,7 @@ from hotline.daemon import config as configuration
 from hotline.daemon import control, logs
 from hotline.daemon.folder import state_folder
 from hotline.daemon.identity import Identity
+from hotline.daemon.machine import this_machine
 from hotline.daemon.station import Station
 from hotline.errors import ConfigError, HotlineError
 from hotline.store.sqlite import SqliteStore
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
 
     from hotline.daemon.config import StationConfig
     from hotline.daemon.logs import Logs
+    from hotline.daemon.machine import Machine
     from hotline.identity.keyfile import PassphraseSource
     from hotline.store.interface import Store
 
 DONE: Final = 0
 STORE_FAILED: Final = 1
-
-_BACKLOG: Final = 128
 
 
 def main(config: StationConfig, passphrase: PassphraseSource | None = None) -> int:
@@ -43,7 +43,7 @@ def main(config: StationConfig, passphrase: PassphraseSource | None = None) -> i
     try:
         log = logs.setup(config)
         try:
-            return trio.run(_main, config, identity, store, log)
+            return trio.run(work, config, identity, store, log, this_machine())
         except BaseExceptionGroup as group:
             raise _first_cause(group, log) from None
         finally:
@@ -72,13 +72,19 @@ def _first_cause(group: BaseExceptionGroup[BaseException], log: Logs) -> BaseExc
     return cause
 
 
-async def _main(config: StationConfig, identity: Identity, store: Store, log: Logs) -> int:
-    station = Station(config, identity, store, log)
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+async def work(
+    config: StationConfig, identity: Identity, store: Store, log: Logs, machine: Machine
+) -> int:
+    """Be the daemon, on a machine, until it is stopped or its store fails; gives its exit code.
+
+    Raises HotlineError if it cannot start, maybe in a group.
+    """
+    station = Station(config, identity, store, log, machine)
+    with machine.signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
 
         async def serve(nursery: trio.Nursery) -> None:
             nursery.start_soon(_obey, signals, station, log)
-            await _open_doors(nursery, station, log)
+            await _open_doors(nursery, station, log, machine)
 
         try:
             await station.run(serve)
@@ -90,13 +96,11 @@ async def _main(config: StationConfig, identity: Identity, store: Store, log: Lo
     return DONE
 
 
-async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs) -> None:
+async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs, machine: Machine) -> None:
     """Listen for callers and operators; raises ConfigError if a socket cannot be made."""
     for address in station.config.listen:
         try:
-            listeners = await trio.open_tcp_listeners(
-                address.port, host=address.host, backlog=_BACKLOG
-            )
+            listeners = await machine.listen(address)
         except OSError as error:
             raise ConfigError(
                 f"cannot listen on {address}: {error.strerror or error}",
@@ -105,7 +109,7 @@ async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs) -> Non
         nursery.start_soon(partial(trio.serve_listeners, station.call, listeners))
         log.daemon.info("listening", address=str(address))
     operators = control.Control(station, log.daemon)
-    listener = control.listen(station.config.control_path)
+    listener = machine.listen_control(station.config.control_path)
     nursery.start_soon(partial(trio.serve_listeners, operators.serve, [listener]))
 
 

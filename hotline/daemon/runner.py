@@ -9,7 +9,7 @@ import trio
 
 from hotline.daemon.clock import moment
 from hotline.daemon.connection import Connection, tune
-from hotline.daemon.dialling import DialFailedError, dial
+from hotline.daemon.dialling import DialFailedError
 from hotline.limits import MISSED_DOWN
 from hotline.line.effects import Commit, Dial, Effect, Hangup, Report, Writable
 
@@ -32,12 +32,14 @@ class Runner:
         connections: dict[int, Connection],
         writer: Writer,
         report: Callable[[Line, Report], None],
+        dial: Callable[[str], Awaitable[trio.SocketStream]],
     ) -> None:
         """Share connections (by conn) with whoever lets the line ask after them."""
         self.line = line
         self._connections = connections
         self._writer = writer
         self._report = report
+        self._make_connection = dial
         self._poked = trio.Event()
         self._wake_at = 0.0
         self._nursery: trio.Nursery | None = None
@@ -148,7 +150,7 @@ class Runner:
 
     async def _dial(self, effect: Dial) -> None:
         try:
-            stream = await dial(effect.address)
+            stream = await self._make_connection(effect.address)
         except DialFailedError as error:
             self.perform(self.line.dial_failed(effect.conn, error.trouble, str(error), moment()))
             return

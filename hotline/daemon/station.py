@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from dataclasses import replace
 from functools import partial
@@ -28,8 +27,6 @@ from hotline.line.line import Line
 from hotline.line.lineage import Generation
 from hotline.line.world import World
 from hotline.model import Mark, Side
-from hotline.noise.ephemerals import system_ephemerals
-from hotline.noise.kem import MLKEM1024
 from hotline.text import utc_microseconds
 
 if TYPE_CHECKING:
@@ -38,6 +35,8 @@ if TYPE_CHECKING:
     from hotline.daemon.config import LineConfig, StationConfig
     from hotline.daemon.connection import Connection
     from hotline.daemon.logs import Logs
+    from hotline.daemon.machine import Machine
+    from hotline.identity.courierkey import CourierKey
     from hotline.identity.keyfile import PassphraseSource
     from hotline.line.effects import Effect, Report
     from hotline.line.moment import Moment
@@ -71,6 +70,7 @@ class Station:
         identity: Identity,
         store: Store,
         logs: Logs,
+        machine: Machine,
     ) -> None:
         """Put a station together; must be called inside trio."""
         self.config = config
@@ -91,8 +91,8 @@ class Station:
         self._stranger_noted_at = -_STRANGER_NOTED_S
         self._news: deque[tuple[str, list[str]]] = deque()
         self._news_came = trio.Event()
-        self._uniform = random.SystemRandom().random
-        self._writer = Writer(store, self._store_failed)
+        self._machine = machine
+        self._writer = Writer(store, self._store_failed, machine.hand())
 
     # --- life ---
 
@@ -189,10 +189,11 @@ class Station:
             connection = connections.get(conn)
             return None if connection is None else connection.kernel_took_all()
 
-        world = World(system_ephemerals(MLKEM1024), self._uniform, kernel_took_all, self._has_room)
+        machine = self._machine
+        world = World(machine.ephemerals, machine.uniform, kernel_took_all, self._has_room)
         line = Line(pairing, record, world, _addresses(config), config.heartbeat_s)
         line.attended = bool(len(self.watches))
-        return Runner(line, connections, self._writer, self._reported)
+        return Runner(line, connections, self._writer, self._reported, machine.dial)
 
     async def reload(self, config: StationConfig) -> None:
         """Take lines, addresses and heartbeats anew; the rest needs a restart.
@@ -362,7 +363,20 @@ class Station:
 
     async def read(self, work: Callable[[Reader], T]) -> T:
         """Read the store without holding up the event loop, however slow the disk is."""
-        return await trio.to_thread.run_sync(self._store.read, work)
+        found: T = await self._machine.in_thread(partial(self._store.read, work))
+        return found
+
+    def courier_key(self) -> CourierKey:
+        """Give this station's courier key, signed."""
+        lines = self._usable()
+        if lines:  # as the peers know us
+            return lines[0].line.pairing.speaking().courier_key
+        return self._identity.courier_key()
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do what only computes without holding up the event loop."""
+        done: T = await self._machine.in_thread(work)
+        return done
 
     def status(self) -> dict[str, Any]:
         """Give the status object."""

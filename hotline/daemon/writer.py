@@ -7,9 +7,6 @@ the event loop is crossed once a batch each way, however many commits it holds.
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import trio
@@ -20,6 +17,7 @@ from hotline.errors import HotlineError, StoreError, StoreFullError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hotline.daemon.hand import Hand, Item
     from hotline.line.effects import Commit
     from hotline.store.interface import Store
 
@@ -36,19 +34,18 @@ class Writer:
         self,
         store: Store,
         failed: Callable[[StoreError], None],
+        hand: Hand,
     ) -> None:
-        """Write to store, and tell failed, once, that it is lost."""
+        """Write to store by hand, and tell failed, once, that it is lost."""
         self._store = store
         self._failed = failed
-        self._queue: queue.SimpleQueue[Sequence[Commit] | Callable[[], None]] = queue.SimpleQueue()
-        self._token = trio.lowlevel.current_trio_token()
-        self._thread = threading.Thread(target=self._run, name="hotline-store", daemon=True)
+        self._hand = hand
         self._lost = False
         self._closing = False
 
     def start(self) -> None:
         """Begin to write."""
-        self._thread.start()
+        self._hand.start(self._turn)
 
     async def run(self, function: Callable[[], T]) -> T:
         """Run function on the store's thread, after all that was submitted, and give its result."""
@@ -60,9 +57,9 @@ class Writer:
                 results.append(function())
             except Exception as error:  # noqa: BLE001 - it is raised again where it was asked for
                 results.append(error)
-            self._call(finished.set)
+            self._hand.call(finished.set)
 
-        self._queue.put(job)
+        self._hand.put(job)
         await finished.wait()
         if isinstance(results[0], Exception):
             raise results[0]
@@ -71,32 +68,26 @@ class Writer:
     def submit(self, commits: Sequence[Commit]) -> None:
         """Make commits durable, in this order, in one transaction if possible."""
         if commits:
-            self._queue.put(commits)
+            self._hand.put(commits)
 
     async def close(self) -> None:
         """Finish what was submitted and stop; the store may be closed afterwards."""
-        self._queue.put(self._close)
-        await trio.to_thread.run_sync(self._thread.join)
+        self._hand.put(self._close)
+        await self._hand.end()
 
     def _close(self) -> None:
         self._closing = True
 
-    def _run(self) -> None:
-        while not self._closing:
-            batch: list[Commit] = []
-            item = self._queue.get()
-            while not callable(item):
-                batch += item
-                if len(batch) >= _BATCH_COMMITS:
-                    break
-                try:
-                    item = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-            if batch:
-                self._write(batch)
-            if callable(item):
-                item()
+    def _turn(self, item: Item | None, more: Callable[[], Item | None]) -> bool:
+        batch: list[Commit] = []
+        while item is not None and not callable(item):
+            batch += item
+            item = more() if len(batch) < _BATCH_COMMITS else None
+        if batch:
+            self._write(batch)
+        if item is not None:
+            item()
+        return not self._closing
 
     def _write(self, batch: list[Commit]) -> None:
         outcomes: list[Any]
@@ -112,7 +103,7 @@ class Writer:
             outcomes = self._lose(error, batch)
         except Exception as error:  # noqa: BLE001 - a fault of ours in a work: as untrustworthy
             outcomes = self._lose(StoreError(f"a fault in this program: {error!r}"), batch)
-        self._call(self._deliver, batch, outcomes)
+        self._hand.call(self._deliver, batch, outcomes)
         self._checkpoint()
 
     def _checkpoint(self) -> None:
@@ -128,13 +119,8 @@ class Writer:
     def _lose(self, error: StoreError, batch: list[Commit]) -> list[StoreError]:
         if not self._lost:
             self._lost = True
-            self._call(self._failed, error)
+            self._hand.call(self._failed, error)
         return [error] * len(batch)
-
-    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
-        # The loop may be gone: then the daemon is stopping, and nobody waits for the outcome.
-        with contextlib.suppress(trio.RunFinishedError):
-            self._token.run_sync_soon(function, *arguments)
 
     def _deliver(self, batch: list[Commit], outcomes: list[Any]) -> None:
         for commit, outcome in zip(batch, outcomes, strict=True):

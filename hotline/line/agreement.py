@@ -65,11 +65,18 @@ def examine(
             raise HaltError(record.halt.code, record.halt.text)
         record = replace(record, halt=None)
         tx.put_line(record)
-    _check_own_log(tx, record, pairing, hello, floor)
-    _check_peer_log(tx, record, pairing, hello, floor)
+    compare(tx, record, pairing, hello, floor)
     if hello.peer_number < record.own.number:
         tx.put_resumption(line, hello.peer_number, record.own.number, wall_ns)
     return record
+
+
+def compare(
+    tx: Transaction, record: LineRecord, pairing: Pairing, hello: Hello, floor: Floor
+) -> None:
+    """Raise HaltError unless both logs are here what hello says, above floor."""
+    _check_own_log(tx, record, pairing, hello, floor)
+    _check_peer_log(tx, record, pairing, hello, floor)
 
 
 def _check_own_log(

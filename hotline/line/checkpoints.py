@@ -80,7 +80,7 @@ class Checkpoints:
         self._signing = False
         if isinstance(outcome, Checkpoint):
             self._said = outcome.numbers
-            self._context.push(_frame(outcome))
+            self._context.push(frame_of(outcome))
             own, peer = outcome.numbers
             self._context.report("checkpoint_sent", level="debug", own=own, peer=peer)
         # On a full disk nothing was signed: it is tried again in its time.
@@ -91,12 +91,7 @@ class Checkpoints:
 
     def take(self, frame: CheckpointFrame, moment: Moment) -> None:
         """The peer has signed both logs; of several that come at once only the newest counts."""
-        self._waiting = Checkpoint(
-            Position(frame.own_number, frame.own_head),
-            Position(frame.peer_number, frame.peer_head),
-            frame.time_ns,
-            frame.signature,
-        )
+        self._waiting = checkpoint_of(frame)
         self._take_in(moment)
 
     def _take_in(self, moment: Moment) -> None:
@@ -150,10 +145,21 @@ def _receipted(record: LineRecord) -> int:
     return record.receipt.number if record.receipt is not None else 0
 
 
-def _frame(checkpoint: Checkpoint) -> CheckpointFrame:
+def frame_of(checkpoint: Checkpoint) -> CheckpointFrame:
+    """Give the frame that carries checkpoint."""
     own, peer = checkpoint.own, checkpoint.peer
     return CheckpointFrame(
         own.number, own.head, peer.number, peer.head, checkpoint.time_ns, checkpoint.signature
+    )
+
+
+def checkpoint_of(frame: CheckpointFrame) -> Checkpoint:
+    """Give the checkpoint that a frame carries."""
+    return Checkpoint(
+        Position(frame.own_number, frame.own_head),
+        Position(frame.peer_number, frame.peer_head),
+        frame.time_ns,
+        frame.signature,
     )
 
 

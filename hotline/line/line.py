@@ -14,6 +14,7 @@ from hotline.line import agreement
 from hotline.line.backoff import Backoff
 from hotline.line.checkpoints import Checkpoints
 from hotline.line.context import Context
+from hotline.line.courier import Courier
 from hotline.line.effects import Dial, Effect, Hangup, Writable
 from hotline.line.halting import Halting
 from hotline.line.key_changes import KeyChanges
@@ -63,6 +64,7 @@ class Line:
         self.key_changes = KeyChanges(self._context, self.links)
         self._checkpoints = Checkpoints(self._context, lambda: self.links.current is not None)
         parts = (self._sending, self._receiving, self._recovery)
+        self.courier = Courier(self._context, *parts)
         self.vitals = Vitals(heartbeat_s, self._context, *parts, self._kernel_took_all)
         self._next_beat_at = 0.0
         self._stopping = False
@@ -315,10 +317,10 @@ class Line:
             self._take_heartbeat(frame, moment)
         elif isinstance(frame, frames.CheckpointFrame):
             self._checkpoints.take(frame, moment)
-        elif isinstance(frame, frames.Recover):
-            self._recovery.take_request(frame, moment)
-        elif isinstance(frame, frames.Returned):
-            self._recovery.take_returned(frame, moment)
+        elif isinstance(frame, frames.CourierKeyFrame):
+            self.courier.take_key(frame)
+        else:
+            self._recovery.take(frame, moment)
 
     def _take_hello(self, link: Link, hello: frames.Hello, moment: Moment) -> None:
         if link.hello_taken:
@@ -444,6 +446,7 @@ class Line:
             )
             number = beat.number
             self._push(self.links.current, beat)
+            self.courier.offer_key(beat.number)
         self._sending.hint()
         self._halting.remember()
         self.vitals.reassess(moment)

@@ -7,12 +7,15 @@ good. Its keys may change; a session is between one identity of ours and one of 
 from __future__ import annotations
 
 import copy
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from hotline.errors import IdentityError
+from hotline.errors import DecodeError, IdentityError, ProtocolError
+from hotline.identity import courierkey
+from hotline.identity.courierkey import CourierKey, CourierSecret
 from hotline.line.lineage import Generation, Lineage
 from hotline.model import Checkpoint
-from hotline.wire import handshake, heads
+from hotline.wire import courier, handshake, heads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +74,8 @@ class Pairing:
         found = self._between.get((own, peer))
         if found is None:
             found = copy.copy(self)
+            for derived in ("courier_secret", "courier_key", "_incoming_courier"):
+                found.__dict__.pop(derived, None)
             found._meet(self.owns[own].keys, self.owns[own].card, self.peers[peer].card)
             self._between[own, peer] = found
         return found
@@ -170,3 +175,77 @@ class Pairing:
         """Raise ProtocolError unless the peer signed this handshake; initiator is the peer's role."""
         message = handshake.attestation_message(initiator=initiator, handshake_hash=handshake_hash)
         self.peer.verify_mldsa(signature, message, handshake.ATTEST_CONTEXT)
+
+    # --- courier files ---
+
+    @cached_property
+    def courier_secret(self) -> CourierSecret:
+        """What opens courier files for this station."""
+        return CourierSecret(self.keys)
+
+    @cached_property
+    def courier_key(self) -> CourierKey:
+        """What courier files for this station are sealed to, signed."""
+        return CourierKey.make(self.keys, self.own, self.courier_secret)
+
+    def speaking(self) -> Self:
+        """Give the pairing of what the peer has surely taken in: our keys, and its newest card."""
+        return self.between(self.owns.ready()[0], self.peers.newest_in_log)
+
+    def sealing_to(self, peer_key: CourierKey) -> Self:
+        """Give the pairing of a courier file that is sealed to a key that was read here."""
+        peer = self.peers.index(courierkey.station_of(peer_key.encoded))
+        return self.between(self.owns.ready()[0], 0 if peer is None else peer)
+
+    def opening(self, file: bytes) -> Self | None:
+        """Give the pairing that a courier file is for; None if it is for another line."""
+        return next((one for one in self.called() if one.courier_is_for(file)), None)
+
+    def read_courier_key(self, encoded: bytes) -> CourierKey:
+        """Read the peer's courier key, of any card of its that counts.
+
+        Raises DecodeError or ProtocolError.
+        """
+        at = self.peers.index(courierkey.station_of(encoded))
+        if at is None or at < self.peers.oldest:
+            raise ProtocolError(f"the courier key is not that of a card of {self.peer.name}")
+        return CourierKey.decode(encoded, self.peers[at].card)
+
+    def seal_courier(self, content: bytes, peer_key: CourierKey) -> bytes:
+        """Sign content and seal it to the peer's courier key; gives a whole file."""
+        plaintext = courier.bundle(
+            content,
+            self.keys.sign_ed25519(courier.MAGIC + content),
+            self.keys.sign_mldsa(content, courier.MAGIC),
+        )
+        header, info = courier.header_and_info(
+            self.psk, self.own.id, self.peer.id, peer_key.mlkem1024 + peer_key.p384
+        )
+        return header + peer_key.seal(plaintext, info)
+
+    def courier_is_for(self, file: bytes) -> bool:
+        """Tell whether a file is marked as the peer's for this line."""
+        return file.startswith(self._incoming_courier[0])
+
+    @cached_property
+    def _incoming_courier(self) -> tuple[bytes, bytes]:
+        secret = self.courier_secret
+        return courier.header_and_info(
+            self.psk, self.peer.id, self.own.id, secret.mlkem1024 + secret.p384
+        )
+
+    def open_courier(self, file: bytes) -> bytes:
+        """Give the content of a file, once both of the peer's signatures have verified.
+
+        Raises DecodeError or ProtocolError.
+        """
+        header, sealed = courier.split(file)
+        expected, info = self._incoming_courier
+        if header != expected:
+            raise DecodeError("it is for another line, or for keys that this station no longer has")
+        content, ed25519_signature, mldsa_signature = courier.unbundle(
+            self.courier_secret.open(sealed, info)
+        )
+        self.peer.verify_ed25519(ed25519_signature, courier.MAGIC + content)
+        self.peer.verify_mldsa(mldsa_signature, content, courier.MAGIC)
+        return content

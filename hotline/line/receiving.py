@@ -17,6 +17,7 @@ from hotline.wire.entries import ends_key_change
 from hotline.wire.frames import Entries, ReceiptFrame
 
 if TYPE_CHECKING:
+    from hotline.line.applying import Applied
     from hotline.line.context import Context
     from hotline.line.moment import Moment
     from hotline.model import Position
@@ -127,11 +128,16 @@ class Receiving:
             return
         applied, receipt = outcome
         self._context.record = applied.record
-        if applied.change is not None:
-            self._keys_changed(applied.change)
         self._held_bytes -= sum(run.size_bytes for run in self._applying)
         self._applying = []
         self._context.push(receipt)
+        self.report(applied)
+        self._apply_more(moment)
+
+    def report(self, applied: Applied) -> None:
+        """Tell what new entries brought, and go on with the peer's new keys if it has any."""
+        if applied.change is not None:
+            self._keys_changed(applied.change)
         self._context.report(
             "entries_applied",
             level="debug",
@@ -141,7 +147,6 @@ class Receiving:
         )
         for identifier in applied.tests:
             self._context.report("line_test_received", id=identifier)
-        self._apply_more(moment)
 
     def _keys_changed(self, change: applying.Changed) -> None:
         """The peer has new keys, durable here: its log goes on under them."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hotline.line.moment import Moment
     from hotline.line.receiving import Receiving
     from hotline.line.sending import Sending
-    from hotline.wire.frames import Hello
+    from hotline.wire.frames import Frame, Hello
 
 
 class Recovery:
@@ -71,9 +71,16 @@ class Recovery:
         if not self._giving and self._context.record.own.number >= self._own_end:
             self._sending.begin(after, moment.now, peer_accepting=self._sending.peer_accepting)
 
+    def take(self, frame: Frame, moment: Moment) -> None:
+        """One of the two frames of a recovery came."""
+        if isinstance(frame, Recover):
+            self._take_request(frame, moment)
+        elif isinstance(frame, Returned):
+            self._take_returned(frame, moment)
+
     # --- giving back ---
 
-    def take_request(self, frame: Recover, moment: Moment) -> None:
+    def _take_request(self, frame: Recover, moment: Moment) -> None:
         """The peer asks for its own log; beyond the end, it has all and the line goes on."""
         if not self._giving:
             raise ProtocolError("the peer asks for its log without recovering")
@@ -104,7 +111,7 @@ class Recovery:
 
     # --- taking back ---
 
-    def take_returned(self, frame: Returned, moment: Moment) -> None:
+    def _take_returned(self, frame: Returned, moment: Moment) -> None:
         """A run of our own log came back; it is believed once it reaches a signature of ours."""
         if not self._taking:
             raise ProtocolError("the peer returns what was not asked for")

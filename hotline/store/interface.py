@@ -49,6 +49,12 @@ class Transaction(Protocol):
     def put_line(self, record: LineRecord) -> None:
         """Replace a line's numbers."""
 
+    def courier_key(self, line: int) -> bytes | None:
+        """Give the peer's courier key as it was kept, or None."""
+
+    def put_courier_key(self, line: int, key: bytes) -> None:
+        """Keep the peer's courier key, in the place of an earlier one."""
+
     # --- our queue ---
     def digests(self, line: int, ids: Sequence[str]) -> dict[str, bytes]:
         """Give the digest of each of ids that is an outgoing message of line already."""

@@ -172,6 +172,17 @@ class SqliteTransaction:
         """Replace a line's numbers."""
         lines.put(self._database, record)
 
+    def courier_key(self, line: int) -> bytes | None:
+        """Give the peer's courier key as it was kept, or None."""
+        key: bytes | None = self._database.execute(
+            "SELECT key FROM courier_key WHERE line = ?", (line,)
+        ).get
+        return key
+
+    def put_courier_key(self, line: int, key: bytes) -> None:
+        """Keep the peer's courier key, in the place of an earlier one."""
+        self._database.execute("INSERT OR REPLACE INTO courier_key VALUES (?, ?)", (line, key))
+
     # --- our queue ---
 
     def digests(self, line: int, ids: Sequence[str]) -> dict[str, bytes]:

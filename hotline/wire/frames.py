@@ -7,10 +7,11 @@ DecodeError; ``encode`` gives (type, body) for the record writer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, get_args
 
 from hotline.errors import DecodeError
 from hotline.limits import (
+    COURIER_KEY_BYTES,
     ED25519_SIGNATURE_BYTES,
     ENTRIES_PER_FRAME,
     ENTRY_BYTES,
@@ -236,6 +237,17 @@ class Returned:
         return sum(map(len, self.entries))
 
 
+@dataclass(frozen=True, slots=True)
+class CourierKeyFrame:
+    """The sender's signed courier key: what courier files for the sender are sealed to."""
+
+    TYPE: ClassVar[int] = 11
+    SHAPE: ClassVar[Shape] = Shape(
+        "courier-key", blob("key", COURIER_KEY_BYTES), max_bytes=FRAME_BYTES
+    )
+    key: bytes
+
+
 Frame = (
     Attest
     | Hello
@@ -246,15 +258,10 @@ Frame = (
     | Close
     | Recover
     | Returned
+    | CourierKeyFrame
 )
 
-_CLASSES: Final[dict[int, type[Frame]]] = {
-    cls.TYPE: cls
-    for cls in (
-        *(Attest, Hello, Entries, ReceiptFrame, Heartbeat),
-        *(CheckpointFrame, Close, Recover, Returned),
-    )
-}
+_CLASSES: Final[dict[int, type[Frame]]] = {cls.TYPE: cls for cls in get_args(Frame)}
 
 
 def decode(frame_type: int, body: bytes) -> Frame:

@@ -98,11 +98,12 @@ def test_as_many_runs_as_the_bound_says_are_held(agreed: Rogue) -> None:
 
 def test_requests_without_end_end_the_session(agreed: Rogue) -> None:
     """Receipts before entries each asked for a commit, and those waited without a bound."""
-    receipt: frames.Frame = frames.ReceiptFrame(1, ZERO, 1, ZERO)
-    run: frames.Frame = frames.Entries(1, (b"\0",), ZERO)
+    receipt = frames.ReceiptFrame(1, ZERO, 1, ZERO)
+    run = frames.Entries(1, (b"\0",), ZERO)
     for _ in range(100):
         if agreed.stands():
-            agreed.say(*(receipt, run) * 100)
+            said: list[frames.Frame] = [receipt, run] * 100
+            agreed.say(*said)
     assert not agreed.stands()
     assert "wait for the disk" in why_it_ended(agreed.station)
     assert agreed.station.waiting_commits <= limits.COMMITS_WAITING + 1

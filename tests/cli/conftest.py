@@ -31,9 +31,11 @@ def folder(made_station: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def operator(folder: Path) -> Operator:
+def operator(folder: Path) -> Iterator[Operator]:
     """Give the station's operator."""
-    return Operator(folder)
+    made = Operator(folder)
+    yield made
+    made.clean_up()
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,14 @@ class Operator:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._begun: list[subprocess.Popen[bytes]] = []
+
+    def clean_up(self) -> None:
+        """End what a test that failed has left running."""
+        for process in self._begun:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def run(self, *arguments: str | bytes, stdin: bytes = b"", **env: str) -> Done:
         """Run a verb with pipes and wait for its end."""
@@ -52,8 +61,8 @@ class Operator:
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def start(self, *arguments: str, **env: str) -> "subprocess.Popen[bytes]":
-        """Start a verb with pipes."""
-        return subprocess.Popen(
+        """Start a verb with pipes; if the test leaves it running, it is ended with the operator."""
+        process = subprocess.Popen(
             self._command(arguments),
             cwd=self.folder,
             env=self.env(env),
@@ -61,6 +70,8 @@ class Operator:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        self._begun.append(process)
+        return process
 
     def on_terminal(
         self, *arguments: str, columns: int = 80, typed: bytes = b"", **env: str
@@ -86,6 +97,31 @@ class Operator:
                 shown += data
         os.close(master)
         return Done(process.wait(TIMEOUT_S), shown.decode(), "")
+
+    def converse(self, *arguments: str, answers: Sequence[tuple[str, str]], **env: str) -> Done:
+        """Run a verb on a terminal of its own, and type each answer once its question has come."""
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            ["setsid", "--ctty", *self._command(arguments)],
+            cwd=self.folder,
+            env=self.env({"TERM": "dumb", **env}),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
+        os.close(slave)
+        shown, seen = b"", 0
+        waiting = list(answers)
+        with contextlib.suppress(OSError):
+            while data := os.read(master, 65536):
+                shown += data
+                if waiting and (at := shown.find(waiting[0][0].encode(), seen)) >= 0:
+                    seen = at + len(waiting[0][0])
+                    os.write(master, waiting.pop(0)[1].encode())
+        os.close(master)
+        code = process.wait(TIMEOUT_S)
+        assert waiting == [], f"never asked: {waiting}, but: {shown!r}"
+        return Done(code, shown.decode(), "")
 
     @staticmethod
     def _command(arguments: tuple[str | bytes, ...]) -> list[str | bytes]:

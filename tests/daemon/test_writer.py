@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 import trio
 
+from hotline.daemon.hand import StoreThread
 from hotline.daemon.writer import Writer
 from hotline.errors import HotlineError, RefusedError, StoreError, StoreFullError
 from hotline.line.effects import Commit, Effect
@@ -63,7 +64,7 @@ class Desk:
         self.failures: list[StoreError] = []
         self.outcomes: list[Any] = []
         self._changed = trio.Event()
-        self.writer = Writer(cast("Store", self.disk), self._failed)
+        self.writer = Writer(cast("Store", self.disk), self._failed, StoreThread())
 
     def _failed(self, error: StoreError) -> None:
         self.failures.append(error)

@@ -8,10 +8,11 @@ import time
 from faults.arena import Arena
 from faults.catalogue import scenario
 
+from support.processes import slowdown
 from support.stations import start
 
 _STOP_MOST_S = 3.0
-"""The design says two seconds; the third is for a machine that does other things."""
+"""The design says two seconds; the third is for the scenario's own load. A busy machine has more."""
 
 
 @scenario("kill")
@@ -68,5 +69,6 @@ def term(arena: Arena) -> None:
         arena.figures.recovered_s.append(arena.watch_until_up(began) - began)
     arena.fired("SIGTERM", times=stops)
     arena.figures.notes.append(f"slowest stop {slowest:.2f} s")
-    arena.expect(f"a stop takes at most {_STOP_MOST_S} s", holds=slowest < _STOP_MOST_S)
+    most = _STOP_MOST_S * slowdown()
+    arena.expect(f"a stop takes at most {most:.1f} s", holds=slowest < most)
     arena.settle()

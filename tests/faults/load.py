@@ -18,6 +18,9 @@ _SIZES: Final = (20, 20, 20, 200, 200, 3000, 12_000)
 
 _TIMEOUT_S: Final = 20.0
 
+MOST_QUEUED: Final = 1000
+"""What is queued beyond this shows nothing more, and takes minutes to deliver on a busy machine."""
+
 
 class Ledger:
     """What one station was asked to send, and what it answered."""
@@ -85,7 +88,14 @@ class Load(threading.Thread):
                     self._send(client, made)
                     again = []
                     self.enough.wait(self._pause_s)
+                    while self._queued(client) > MOST_QUEUED and not self.enough.is_set():
+                        self.enough.wait(self._pause_s)
             self.enough.wait(0.02)
+
+    def _queued(self, client: Client) -> int:
+        lines = {one["name"]: one for one in client.call("status")["lines"]}
+        queued: int = lines[self._line]["queued"]
+        return queued
 
     def _make(self) -> list[Message]:
         made = []

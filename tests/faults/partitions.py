@@ -74,14 +74,16 @@ def one_way(arena: Arena, *, to_alpha: bool, to_bravo: bool) -> None:
     arena.begin()
     arena.load()
     dropped = 0
+    said: dict[str, set[str]] = {station.name: set() for station in arena.pair}
     for _ in range(1 if arena.short else 5):
         arena.work(5, 150)
         began, ended, count = cut_for(arena, 4.0, ONE_WAY_S, to_alpha=to_alpha, to_bravo=to_bravo)
         dropped += count
         for station in arena.pair:
-            said = arena.states(station, began, ended)
-            arena.expect(f"{station.name} says degraded: {said}", holds="degraded" in said)
+            said[station.name] |= arena.states(station, began, ended)
         arena.figures.recovered_s.append(arena.watch_until_up(ended) - ended)
+    for name, states in said.items():
+        arena.expect(f"{name} says degraded: {states}", holds="degraded" in states)
     arena.fired("packets dropped", times=dropped)
     arena.settle()
 

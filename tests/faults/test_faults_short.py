@@ -10,7 +10,7 @@ import pytest
 from faults.needs import missing
 
 MAIN = Path(__file__).with_name("main.py")
-LONG_S = 120.0
+LONG_S = 400.0
 
 SHORT = {
     "partition": ("nft",),

@@ -214,3 +214,20 @@ def test_wycheproof_ed25519(vectors_dir: Path, card: Card) -> None:
             assert result == case["result"], (case["tcId"], case["comment"])
             results[result] += 1
     assert min(results.values()) > 50
+
+
+def test_wycheproof_x25519_at_import(vectors_dir: Path) -> None:
+    """Each public key of the vectors is pinned exactly if it is canonical and not of small order."""
+    groups = json.loads((vectors_dir / "wycheproof_x25519_test.json").read_text())["testGroups"]
+    counts = {True: 0, False: 0}
+    for case in (case for group in groups for case in group["tests"]):
+        key = bytes.fromhex(case["public"])
+        number = int.from_bytes(key, "little")
+        fit = number < P and "ZeroSharedSecret" not in case["flags"]
+        counts[fit] += 1
+        if fit:
+            check_x25519(key, "a vector")
+        else:
+            with pytest.raises(IdentityError, match="X25519 key"):
+                check_x25519(key, "a vector")
+    assert min(counts.values()) > 30, counts

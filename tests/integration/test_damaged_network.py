@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 
 from support.processes import until
 from support.stations import Station, Stations, message, start
@@ -32,7 +31,7 @@ def test_cut_connections_are_noticed_and_lose_nothing(stations: Stations) -> Non
             bravo.send("alpha", *(message(one, one + "y" * 100) for one in ids))
             sent += ids
             alpha.up("bravo")
-            assert proxy.cut() == 1
+            assert proxy.cut() >= 1
             until("the cut is logged", lambda n=cut: len(alpha.logged("session_cut")) > n)  # type: ignore[misc]
             alpha.call("retry")
             alpha.up("bravo")
@@ -89,25 +88,13 @@ def test_a_line_that_is_cut_again_and_again_still_gets_everything_through(
     with Proxy(bravo.port) as proxy:
         alpha.pin(bravo, proxy.address)
         start(bravo, alpha)
+        proxy.cut_each_after(150_000)
         alpha.send("bravo", message("long", "z" * 1_000_000))
-        enough = threading.Event()
-
-        def sabotage() -> None:
-            while not enough.wait(0.02):
-                if sum(map(len, proxy.upstream[-1])) > 150_000:
-                    proxy.cut()
-
-        saboteur = threading.Thread(target=sabotage)
-        saboteur.start()
 
         def through() -> bool:
             alpha.call("retry")
             return str(alpha.box("outbox")[0]["state"]) == "delivered"
 
-        try:
-            until("the message is through", through)
-        finally:
-            enough.set()
-            saboteur.join()
+        until("the message is through", through)
         assert len(alpha.logged("session_agreed")) > 3, "it was hardly cut"
         assert bravo.box("inbox")[0]["body"] == "z" * 1_000_000

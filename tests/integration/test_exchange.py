@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.processes import until
+from support.processes import slowdown, until
 from support.stations import Station, message
 
 Pair = tuple[Station, Station]
@@ -146,16 +146,23 @@ def test_who_is_on_watch_sees_a_message_at_once_and_the_peer_sees_the_watch(pair
     watch = bravo.begin("watch", "--json")
     assert watch.process.stdout is not None
     alpha.when("bravo", attended=True, reason="proven")
-    began = time.monotonic()
+    slow, began = slowdown(), time.monotonic()
     alpha.send("bravo", message("watch-1", "look"))
     while (event := json.loads(watch.process.stdout.readline()))["event"] != "message":
         continue
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2 * max(slow, slowdown())
     assert (event["line"], event["message"]["id"]) == ("alpha", "watch-1")
     assert event["message"]["body"] == "look"
     watch.tell(signal.SIGINT)
     assert watch.wait() == 130
     alpha.when("bravo", attended=False, reason="unattended")
+
+
+def test_a_line_that_works_is_fit(pair: Pair) -> None:
+    """An alarm that hangs on the exit code of a check must not ring for a line that works."""
+    alpha, _ = pair
+    alpha.fit()
+    alpha.fit("bravo")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +174,6 @@ def test_who_is_on_watch_sees_a_message_at_once_and_the_peer_sees_the_watch(pair
         (("cancel", "once-1"), 5),
         (("send", "bravo", "x", "--id", "ack.1"), 2),
         (("send", "bravo", "x", "--precedence", "loud"), 2),
-        (("status", "--check"), 0),
         (("status", "--check", "nobody"), 5),
     ],
 )
@@ -176,4 +182,4 @@ def test_exit_codes_of_a_real_daemon(pair: Pair, arguments: tuple[str, ...], cod
     alpha, _ = pair
     done = alpha.hotline(*arguments)
     assert done.code == code, done
-    assert (done.err == "") == (code == 0)
+    assert done.err

@@ -155,7 +155,7 @@ def test_logs_rotate_while_the_daemon_works(stations: Stations) -> None:
         return len(list(bravo.state.glob("daemon.jsonl*"))) == 3
 
     until("the log has been rotated twice", rotated)
-    assert bravo.hotline("status", "--check").code == 0
+    bravo.fit()
     assert bravo.stop() == 0
     files = sorted(bravo.state.glob("daemon.jsonl*"))
     assert len(files) == 3

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
-import threading
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 from support.processes import until
-from support.stations import Message, Refused, Station, Stations, message
+from support.stations import Message, Stations, message
+from support.stations_sender import Sender
 
 PRECEDENCES = ("FLASH", "IMMEDIATE", "PRIORITY", "ROUTINE")
 
@@ -56,40 +54,6 @@ def test_a_thousand_each_way_arrive_once_and_in_order(stations: Stations, tmp_pa
         assert {one["state"] for one in station.box("outbox", line)} == {"delivered"}
 
 
-class Sender(threading.Thread):
-    """Keeps sending batches to one daemon, whatever becomes of it, and notes what it was told."""
-
-    def __init__(self, station: Station, line: str) -> None:
-        super().__init__(daemon=True)
-        self.accepted: dict[str, str] = {}
-        self.unsure: set[str] = set()
-        self.enough = threading.Event()
-        self._station = station
-        self._line = line
-
-    def run(self) -> None:
-        number = 0
-        while not self.enough.is_set():
-            with contextlib.suppress(OSError, EOFError), self._station.client() as client:
-                while not self.enough.is_set():
-                    made = [
-                        message(f"{self._station.name}-{number + n}-{self._line}")
-                        for n in range(20)
-                    ]
-                    number += len(made)
-                    self.unsure |= {one["id"] for one in made}
-                    self._note(made, client.call("send", line=self._line, messages=made))
-            self.enough.wait(0.02)
-
-    def _note(self, made: list[Message], answer: dict[str, Any]) -> None:
-        for one, result in zip(made, answer["results"], strict=True):
-            if "error" in result:
-                raise Refused(result["error"])
-            assert result["id"] == one["id"]
-            self.accepted[one["id"]] = one["body"]
-            self.unsure.discard(one["id"])
-
-
 def test_ten_kills_lose_nothing_and_double_nothing(stations: Stations) -> None:
     """Whenever a daemon dies, what it accepted arrives once, and nothing else is made up."""
     pair = stations.running_pair()
@@ -110,8 +74,7 @@ def test_ten_kills_lose_nothing_and_double_nothing(stations: Stations) -> None:
         victim.kill()
         victim.start()
     for sender in senders:
-        sender.enough.set()
-        sender.join()
+        sender.stop()
     for station, line, peer, sender in (
         (pair[0], "bravo", pair[1], senders[0]),
         (pair[1], "alpha", pair[0], senders[1]),

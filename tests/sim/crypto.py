@@ -45,6 +45,9 @@ class CheapKeys:
         self.secret = blake2b(f"{name} {seed}".encode()).digest()
         self.x25519 = _CheapPoint(int.from_bytes(self.secret[:15], "big"))
 
+    def seeds(self) -> tuple[bytes, bytes, bytes]:
+        return self.secret[:32], self.secret[32:], self.secret[:32]
+
     def sign_ed25519(self, data: bytes) -> bytes:
         return blake2b(data, key=self.secret).digest()
 

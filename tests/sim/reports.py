@@ -29,6 +29,10 @@ class Reports:
         world.trace(runner.station.name, runner.peer, event, _short(fields))
         if event == "session_agreed":
             self._agreed(runner, fields)
+        elif event == "session_closed" and fields["code"] == "stopped":
+            world.mark("a peer said that it stops")
+        elif event == "session_cut":
+            world.mark("a session was cut")
         elif event == "session_failed":
             world.checker.failed(runner, fields)
         elif event == "line_halted":

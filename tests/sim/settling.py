@@ -11,6 +11,8 @@ from sim.ledger import Violation
 from hotline.line.liveness import LineState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sim.station import Station
     from sim.world import World
 
@@ -23,13 +25,16 @@ _STEP_S = 1.0
 _HALTS = {"own-log-lost", "peer-log-lost", "fork"}
 
 
-def settle(world: World) -> None:
-    """Heal the world and wait for its end; raises Violation if it does not come in time."""
+def settle(world: World) -> Iterator[float]:
+    """Heal the world and wait for its end; raises Violation if it does not come in time.
+
+    Gives the times until which time should pass.
+    """
     world.chaos.heal()
     end = world.now + _BASE_S + _slowness_s(world)
     unsettled = _unsettled(world)
     while unsettled and world.now < end:
-        world.pass_until(world.now + _STEP_S)
+        yield world.now + _STEP_S
         world.checker.probe()
         unsettled = _unsettled(world)
     if unsettled:

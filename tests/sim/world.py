@@ -83,6 +83,10 @@ _worlds = count()
 class World:
     """One seed's world; ``run`` lives through it."""
 
+    station_class: type[Station] = Station
+    operators_class: type[Operators] = Operators
+    chaos_class: type[Chaos] = Chaos
+
     def __init__(self, options: Options, folder: Path) -> None:
         self.options = options
         self.folder = folder
@@ -103,9 +107,9 @@ class World:
         self.checker = Checker(self)
         self.reports = Reports(self)
         self.attacker = Attacker(self)
-        self.operators = Operators(self)
+        self.operators = self.operators_class(self)
         self.recovering = Recovering(self)
-        self.chaos = Chaos(self)
+        self.chaos = self.chaos_class(self)
         self.stations: list[Station] = []
         for name in options.stations:
             self._build(name, None)
@@ -116,7 +120,7 @@ class World:
     def _build(self, name: str, clone_of: Station | None) -> Station:
         disk = Disk(self.folder / name)
         self._disks[disk.folder] = disk
-        station = Station(self, name, disk, clone_of=clone_of)
+        station = self.station_class(self, name, disk, clone_of=clone_of)
         self.stations.append(station)
         return station
 
@@ -141,32 +145,36 @@ class World:
         """Give randomness of its own to one part of the world."""
         return Random(f"{name} {self.options.seed}")
 
-    def pass_until(self, end: float, true: Callable[[], bool] = lambda: False) -> bool:
-        """Let time pass until an end, or until something is true."""
+    def pass_until(self, end: float) -> None:
+        """Let time pass until an end."""
         heap = self._heap
         while heap and heap[0][0] <= end:
             when, _, action = heapq.heappop(heap)
             self.now = max(self.now, when)
             action()
         self.now = max(self.now, end)
-        return true()
 
     def run(self) -> None:
         """Live through all of it; raises Violation."""
         with self._rules():
-            for station in self.stations:
-                station.start()
-            self.operators.start()
-            self.chaos.start()
-            self.recovering.start()
-            chaos_s = self.options.chaos_s
-            for number in range(_PROBES):
-                self.pass_until(chaos_s * (number + 1) / _PROBES)
-                self.checker.probe()
-                if number % (_PROBES // _INSPECTIONS) == 0:
-                    self.checker.inspect()
-            self.operators.busy = False
-            settle(self)
+            for until in self.plot():
+                self.pass_until(until)
+
+    def plot(self) -> Iterator[float]:
+        """Give, one after another, the times until which time should pass; raises Violation."""
+        for station in self.stations:
+            station.start()
+        self.operators.start()
+        self.chaos.start()
+        self.recovering.start()
+        chaos_s = self.options.chaos_s
+        for number in range(_PROBES):
+            yield chaos_s * (number + 1) / _PROBES
+            self.checker.probe()
+            if number % (_PROBES // _INSPECTIONS) == 0:
+                self.checker.inspect()
+        self.operators.busy = False
+        yield from settle(self)
 
     @contextmanager
     def _rules(self) -> Iterator[None]:

@@ -283,6 +283,21 @@ class StoreConformance:
         assert again.read(lambda r: r.revocation(OWN_ID)) is None
         again.close()
 
+    def test_a_courier_key_belongs_to_a_line(self, store: Store, line: int, path: Path) -> None:
+        """Sealed to another line's key, a courier file would be read by another peer."""
+        other = store.add_line("east", b"e" * 32)
+        assert do(store, lambda tx: tx.courier_key(line)) is None
+        for key in (b"first", b"second"):
+            do(store, lambda tx, key=key: tx.put_courier_key(line, key))  # type: ignore[misc]
+            assert do(store, lambda tx: tx.courier_key(line)) == key
+        assert do(store, lambda tx: tx.courier_key(other)) is None
+        store.close()
+        again = self.open(path)
+        try:
+            assert do(again, lambda tx: tx.courier_key(line)) == b"second"
+        finally:
+            again.close()
+
     def test_an_unknown_line_is_a_bug(self, store: Store, line: int) -> None:
         """A row written for no line would never be seen again."""
         record = do(store, lambda tx: tx.line(line))

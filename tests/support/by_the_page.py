@@ -1,30 +1,151 @@
-"""A station's side of a session, written from docs/protocol.md alone: nothing of Hotline's wire code.
+"""A second station, written from docs/protocol.md alone: it imports nothing of Hotline.
 
-It shares only the keys with the product, and calls the primitives of ``cryptography`` directly. If the
-page is wrong or leaves something out, this side and the product's do not understand each other.
+It calls the primitives of ``cryptography`` and a msgpack library directly. If the page is wrong or
+leaves something out, this station and the product's do not understand each other. It is a reader of
+vectors and a caller, for tests: it makes no attempt to be safe, quick or complete.
 """
 
 from __future__ import annotations
 
+import base64
 import hmac
-from collections.abc import Iterator
+import re
+from dataclasses import dataclass, field
 from hashlib import sha512
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgpack  # type: ignore[import-untyped]
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA87PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA87PrivateKey, MLDSA87PublicKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from hotline.identity import Card, SecretKeys
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 NAME = b"Noise_KKhfs+psk0_25519+MLKEM1024_AESGCM_SHA512"
+
+
+# --- strict msgpack, armour, cards, keys ----------------------------------------------------------
+
+
+def strict(data: bytes, count: int) -> list[Any]:
+    """An array of so many elements in their shortest encoding, with nothing behind it."""
+    values = msgpack.unpackb(data, raw=False)
+    assert isinstance(values, list), "not an array"
+    assert len(values) == count, f"{len(values)} fields, not {count}"
+    for value in values:
+        flat = value if isinstance(value, list) else [value]
+        assert all(type(one) in (int, bool, bytes, str, type(None)) for one in flat), "a type"
+    assert msgpack.packb(values) == data, "not the shortest encoding"
+    return values
+
+
+def unarmoured(text: str, label: str) -> bytes:
+    """RFC 7468's strict form: base64 in lines of 64 between a BEGIN and an END line."""
+    begin, *lines, end = text.rstrip("\n").split("\n")
+    assert (begin, end) == (f"-----BEGIN {label}-----", f"-----END {label}-----")
+    assert all(len(line) == 64 for line in lines[:-1])
+    assert 0 < len(lines[-1]) <= 64
+    return base64.b64decode("".join(lines), validate=True)
+
+
+@dataclass
+class Card:
+    """Who a station is."""
+
+    name: str
+    x25519: bytes
+    ed25519: bytes
+    mldsa87: bytes
+    signed_part: bytes
+
+    @classmethod
+    def read(cls, data: bytes) -> Card:
+        signed_part, ed_signature, ml_signature = strict(data, 3)
+        tag, name, x25519, ed25519, mldsa87, _ = strict(signed_part, 6)
+        assert tag == "hotline/1 card"
+        assert re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", name)
+        card = cls(name, x25519, ed25519, mldsa87, signed_part)
+        card.check_ed25519(ed_signature, b"hotline/1 card" + signed_part)
+        card.check_mldsa(ml_signature, signed_part, b"hotline/1 card")
+        return card
+
+    @classmethod
+    def read_file(cls, path: Path) -> Card:
+        return cls.read(unarmoured(path.read_text(), "HOTLINE CARD"))
+
+    @property
+    def id(self) -> bytes:
+        return sha512(self.signed_part).digest()[:32]
+
+    def check_ed25519(self, signature: bytes, data: bytes) -> None:
+        Ed25519PublicKey.from_public_bytes(self.ed25519).verify(signature, data)
+
+    def check_mldsa(self, signature: bytes, data: bytes, context: bytes) -> None:
+        MLDSA87PublicKey.from_public_bytes(self.mldsa87).verify(signature, data, context)
+
+
+class SomeCard(Protocol):
+    """What is used of a card."""
+
+    @property
+    def id(self) -> bytes: ...
+    @property
+    def x25519(self) -> bytes: ...
+    @property
+    def mldsa87(self) -> bytes: ...
+
+
+class SomeKeys(Protocol):
+    """What is used of a station's keys."""
+
+    @property
+    def x25519(self) -> X25519PrivateKey: ...
+    def sign_mldsa(self, data: bytes, context: bytes, /) -> bytes: ...
+
+
+class Keys:
+    """A station's three key pairs, from its seeds."""
+
+    def __init__(self, x25519: bytes, ed25519: bytes, mldsa87: bytes) -> None:
+        self.x25519 = X25519PrivateKey.from_private_bytes(x25519)
+        self.ed25519 = Ed25519PrivateKey.from_private_bytes(ed25519)
+        self.mldsa87 = MLDSA87PrivateKey.from_seed_bytes(mldsa87)
+
+    @classmethod
+    def read_file(cls, text: str) -> Keys:
+        tag, protection, *seeds = strict(unarmoured(text, "HOTLINE SECRET KEY"), 5)
+        assert (tag, protection) == ("hotline/1 key", "none")
+        return cls(*seeds)
+
+    def sign_mldsa(self, data: bytes, context: bytes) -> bytes:
+        return self.mldsa87.sign(data, context)
+
+
+def pair_code(id_a: bytes, id_b: bytes, two: list[str], three: list[str]) -> str:
+    """The first 16 bytes of a hash over both ids as words: even places two syllables, odd three."""
+    code = sha512(b"hotline/1 pair" + min(id_a, id_b) + max(id_a, id_b)).digest()[:16]
+    return " ".join((three if at % 2 else two)[byte] for at, byte in enumerate(code))
+
+
+# --- the handshake --------------------------------------------------------------------------------
 
 
 def hkdf(salt: bytes, ikm: bytes, info: bytes, size: int) -> bytes:
     """The page: prk = HMAC(salt, ikm); the first bytes of HMAC(prk, info + byte 1)."""
     prk = hmac.digest(salt, ikm, "sha512")
     return hmac.digest(prk, info + b"\x01", "sha512")[:size]
+
+
+def psk_of(line_secret: bytes, id_a: bytes, id_b: bytes) -> bytes:
+    return hkdf(b"hotline/1 psk", line_secret, min(id_a, id_b) + max(id_a, id_b), 32)
+
+
+def mac_key_of(psk: bytes, initiator: bytes, responder: bytes) -> bytes:
+    return hkdf(b"hotline/1 mac", psk, initiator + responder, 64)
 
 
 def nonce(n: int) -> bytes:
@@ -99,33 +220,103 @@ class Direction:
         return plain
 
 
-class Initiator:
-    """The side that dialled."""
+@dataclass
+class Frames:
+    """Takes the plaintexts of records apart into frames; ``rest`` is what is unfinished."""
 
-    def __init__(self, keys: SecretKeys, own: Card, peer: Card, line_secret: bytes = b"") -> None:
+    rest: bytes = b""
+
+    def take(self, plain: bytes) -> Iterator[tuple[int, bytes]]:
+        self.rest += plain
+        while self.rest:
+            if self.rest[0] == 0:
+                assert self.rest.count(0) == len(self.rest), "padding is not zero"
+                self.rest = b""
+                break
+            size = int.from_bytes(self.rest[1:4], "big")
+            if len(self.rest) < 4 or len(self.rest) < 4 + size:
+                break
+            frame_type, body = self.rest[0], self.rest[4 : 4 + size]
+            self.rest = self.rest[4 + size :]
+            yield frame_type, body
+
+
+class Side:
+    """What both sides of a session have; ``role`` is our own."""
+
+    role = b""
+    other_role = b""
+
+    def __init__(
+        self, keys: SomeKeys, own: SomeCard, peer: SomeCard, line_secret: bytes = b""
+    ) -> None:
         self.keys, self.own, self.peer = keys, own, peer
         self.symmetric = Symmetric()
-        self.e = X25519PrivateKey.generate()
-        self.e1 = MLKEM1024PrivateKey.generate()
-        both = min(own.id, peer.id) + max(own.id, peer.id)
-        self.psk = hkdf(b"hotline/1 psk", line_secret, both, 32)
-        self.rest = b""
+        self.psk = psk_of(line_secret, own.id, peer.id)
+        self.rs = X25519PublicKey.from_public_bytes(peer.x25519)
+        self.outward = self.inward = Direction(bytes(32))
+        self._frames = Frames()
+
+    def begin(self, initiator: SomeCard, responder: SomeCard) -> None:
+        """Prologue, both statics known beforehand, and the psk token."""
+        s = self.symmetric
+        s.mix_hash(b"hotline/1" + initiator.id + responder.id)
+        s.mix_hash(initiator.x25519)
+        s.mix_hash(responder.x25519)
+        s.mix_key_and_hash(self.psk)
+
+    def attestation(self) -> bytes:
+        signature = self.keys.sign_mldsa(self.role + self.symmetric.h, b"hotline/1 attest")
+        return self.units(1, [signature])
+
+    def check_attestation(self, body: bytes) -> None:
+        [signature] = strict(body, 1)
+        key = MLDSA87PublicKey.from_public_bytes(self.peer.mldsa87)
+        key.verify(signature, self.other_role + self.symmetric.h, b"hotline/1 attest")
+
+    def units(self, frame_type: int, fields: list[object]) -> bytes:
+        """Give one frame in as many records as it takes, the last one padded."""
+        body: bytes = msgpack.packb(fields)
+        plain = bytes([frame_type]) + len(body).to_bytes(3, "big") + body
+        pieces = [plain[at : at + 4080] for at in range(0, len(plain), 4080)]
+        return b"".join(map(self.outward.seal, pieces))
+
+    def frames(self, units: bytes) -> Iterator[tuple[int, bytes]]:
+        """Give the frames in whole units; what is unfinished waits for the next ones."""
+        for at in range(0, len(units), 4096):
+            yield from self._frames.take(self.inward.open(units[at : at + 4096]))
+
+
+class Initiator(Side):
+    """The side that dialled; ``e`` and ``e1`` are its ephemeral keys."""
+
+    role, other_role = b"initiator", b"responder"
+
+    def __init__(
+        self,
+        keys: SomeKeys,
+        own: SomeCard,
+        peer: SomeCard,
+        line_secret: bytes = b"",
+        *,
+        e: X25519PrivateKey | None = None,
+        e1: MLKEM1024PrivateKey | None = None,
+    ) -> None:
+        super().__init__(keys, own, peer, line_secret)
+        self.e = e or X25519PrivateKey.generate()
+        self.e1 = e1 or MLKEM1024PrivateKey.generate()
 
     def first_unit(self) -> bytes:
         s = self.symmetric
-        s.mix_hash(b"hotline/1" + self.own.id + self.peer.id)
-        s.mix_hash(self.own.x25519)
-        s.mix_hash(self.peer.x25519)
-        s.mix_key_and_hash(self.psk)  # psk
+        self.begin(self.own, self.peer)  # psk
         e = self.e.public_key().public_bytes_raw()
         s.mix_hash(e)  # e
         s.mix_key(e)
-        rs = X25519PublicKey.from_public_bytes(self.peer.x25519)
-        s.mix_key(self.e.exchange(rs))  # es
+        s.mix_key(self.e.exchange(self.rs))  # es
         e1 = s.encrypt(self.e1.public_key().public_bytes_raw())  # e1
-        s.mix_key(self.keys.x25519.exchange(rs))  # ss
+        s.mix_key(self.keys.x25519.exchange(self.rs))  # ss
         message = e + e1 + s.encrypt(bytes(2448))
-        mac_key = hkdf(b"hotline/1 mac", self.psk, self.own.id + self.peer.id, 64)
+        mac_key = mac_key_of(self.psk, self.own.id, self.peer.id)
         return message + hmac.digest(mac_key, message, "sha512")[:16]
 
     def read_second_unit(self, unit: bytes) -> None:
@@ -140,34 +331,93 @@ class Initiator:
         first, second = s.outputs(b"", 2)
         self.outward, self.inward = Direction(first[:32]), Direction(second[:32])
 
-    def attestation(self) -> bytes:
-        signature = self.keys.sign_mldsa(b"initiator" + self.symmetric.h, b"hotline/1 attest")
-        return self.units(1, [signature])
 
-    def check_attestation(self, body: bytes) -> None:
-        [signature] = msgpack.unpackb(body)
-        key = MLDSA87PublicKey.from_public_bytes(self.peer.mldsa87)
-        key.verify(signature, b"responder" + self.symmetric.h, b"hotline/1 attest")
+class Responder(Side):
+    """The side that was called; ``encapsulate`` gives (shared secret, ciphertext) for a key."""
 
-    def units(self, frame_type: int, fields: list[object]) -> bytes:
-        """Give one frame in as many records as it takes, the last one padded."""
-        body: bytes = msgpack.packb(fields)
-        plain = bytes([frame_type]) + len(body).to_bytes(3, "big") + body
-        pieces = [plain[at : at + 4080] for at in range(0, len(plain), 4080)]
-        return b"".join(map(self.outward.seal, pieces))
+    role, other_role = b"responder", b"initiator"
 
-    def frames(self, units: bytes) -> Iterator[tuple[int, bytes]]:
-        """Give the frames in whole units; what is unfinished waits for the next ones."""
-        for at in range(0, len(units), 4096):
-            self.rest += self.inward.open(units[at : at + 4096])
-            while self.rest:
-                if self.rest[0] == 0:
-                    assert self.rest.count(0) == len(self.rest)
-                    self.rest = b""
-                    break
-                size = int.from_bytes(self.rest[1:4], "big")
-                if len(self.rest) < 4 + size:
-                    break
-                frame_type, body = self.rest[0], self.rest[4 : 4 + size]
-                self.rest = self.rest[4 + size :]
-                yield frame_type, body
+    def answer(self, unit: bytes, e: X25519PrivateKey, encapsulate: Any) -> bytes:
+        """Read the first unit and give the second."""
+        s = self.symmetric
+        message, mac = unit[:4080], unit[4080:]
+        mac_key = mac_key_of(self.psk, self.peer.id, self.own.id)
+        assert hmac.compare_digest(hmac.digest(mac_key, message, "sha512")[:16], mac)
+        self.begin(self.peer, self.own)  # psk
+        s.mix_hash(message[:32])  # e
+        s.mix_key(message[:32])
+        re = X25519PublicKey.from_public_bytes(message[:32])
+        s.mix_key(self.keys.x25519.exchange(re))  # es
+        re1 = s.decrypt(message[32 : 32 + 1584])  # e1
+        s.mix_key(self.keys.x25519.exchange(self.rs))  # ss
+        assert s.decrypt(message[32 + 1584 :]) == bytes(2448)
+        own = e.public_key().public_bytes_raw()
+        s.mix_hash(own)  # e
+        s.mix_key(own)
+        s.mix_key(e.exchange(re))  # ee
+        secret, ciphertext = encapsulate(re1)
+        ekem1 = s.encrypt(ciphertext)  # ekem1
+        s.mix_key(secret)
+        s.mix_key(e.exchange(self.rs))  # se
+        second = own + ekem1 + s.encrypt(bytes(2464))
+        one, two = s.outputs(b"", 2)
+        self.inward, self.outward = Direction(one[:32]), Direction(two[:32])
+        return second
+
+
+# --- the log --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Log:
+    """One station's log to the other: ``heads[n]`` stands after entry n."""
+
+    writer: bytes
+    reader: bytes
+    heads: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.heads = [sha512(b"hotline/1 log" + self.writer + self.reader).digest()]
+
+    @property
+    def number(self) -> int:
+        return len(self.heads) - 1
+
+    def add(self, entry: bytes) -> None:
+        self.heads.append(sha512(self.heads[-1] + sha512(entry).digest()).digest())
+
+    def head_text(self, number: int) -> bytes:
+        """What the writer signs."""
+        return b"hotline/1 head" + self.heads[0] + number.to_bytes(8, "big") + self.heads[number]
+
+    def receipt_text(self, number: int, time_ns: int) -> bytes:
+        """What the reader signs."""
+        place = self.heads[0] + number.to_bytes(8, "big") + self.heads[number]
+        return b"hotline/1 receipt" + place + time_ns.to_bytes(8, "big")
+
+
+# --- entries --------------------------------------------------------------------------------------
+
+KINDS = {
+    1: ("id", "precedence", "composed_ns", "ack_by_ns", "author", "subject", "body"),
+    2: ("id", "precedence", "offset", "total_bytes", "chunk"),
+    3: ("id", "message_id", "number", "decision", "time_ns", "operator", "note"),
+    4: ("id", "time_ns", "operator"),
+}
+ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+
+
+def entry(data: bytes, most_bytes: int = 8192) -> tuple[int, dict[str, Any]]:
+    """Give kind and fields; asserts what the page's tables say of them, as far as is short."""
+    assert len(data) <= most_bytes, "too long"
+    kind = msgpack.unpackb(data)[0]
+    assert type(kind) is int, "kind"
+    assert kind in KINDS, "kind"
+    names = KINDS[kind]
+    values = dict(zip(names, strict(data, len(names) + 1)[1:], strict=True))
+    assert type(values["id"]) is str, "id"
+    assert re.fullmatch(ID, values["id"]), "id"
+    if "precedence" in values:
+        assert type(values["precedence"]) is int, "precedence"
+        assert values["precedence"] in range(4), "precedence"
+    return kind, values

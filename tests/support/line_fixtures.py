@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.line_courier import give_keys
 from support.line_world import LineWorld
 from support.rogue import Rogue
 
@@ -48,3 +49,13 @@ def rogue(make_world: Callable[..., LineWorld]) -> Rogue:
     world = make_world(11)
     world.checks = False
     return Rogue(world, world.arbiter.start())
+
+
+@pytest.fixture
+def apart(make_world: Callable[..., LineWorld]) -> LineWorld:
+    """Give a world in which nothing goes by wire, and both have the other's courier key."""
+    made = make_world()
+    made.second.addresses = ()
+    made.start()
+    give_keys(made)
+    return made

@@ -19,6 +19,7 @@ CLOSE: Final = frames.Close("stopped", "the station stops")
 ATTEST: Final = frames.Attest(bytes(limits.MLDSA_SIGNATURE_BYTES))
 RECOVER: Final = frames.Recover(3)
 RETURNED: Final = frames.Returned(7, 8, (b"a", b"bc"), HEAD)
+COURIER_KEY: Final = frames.CourierKeyFrame(bytes(limits.COURIER_KEY_BYTES))
 CHECKPOINT: Final = frames.CheckpointFrame(1, HEAD, 2, HEAD, 5, bytes(limits.MLDSA_SIGNATURE_BYTES))
 SPECIMENS: Final[list[frames.Frame]] = [
     ATTEST,
@@ -30,6 +31,7 @@ SPECIMENS: Final[list[frames.Frame]] = [
     CLOSE,
     RECOVER,
     RETURNED,
+    COURIER_KEY,
 ]
 
 U64: Final = st.integers(0, 2**64 - 1)
@@ -110,9 +112,22 @@ returns: Final = st.builds(
     signature=st.none() | SIGNATURES,
 )
 closes: Final = st.builds(frames.Close, code=text(1, 32), reason=text(0, limits.REASON_BYTES))
+courier_keys: Final = st.builds(
+    frames.CourierKeyFrame,
+    st.integers(0, 255).map(lambda n: bytes([n]) * limits.COURIER_KEY_BYTES),
+)
 
 all_frames: Final = (
-    attests | hellos | runs | receipts | heartbeats | checkpoints | closes | recovers | returns
+    attests
+    | hellos
+    | runs
+    | receipts
+    | heartbeats
+    | checkpoints
+    | closes
+    | recovers
+    | returns
+    | courier_keys
 )
 
 messages: Final = st.builds(

@@ -21,8 +21,11 @@ from support.processes import LONG_S, Done, Running, hotline, until
 
 Message = dict[str, Any]
 
-BEAT_S: Final = 0.25
+BEAT_S: Final = 0.5
 """Heartbeats quick enough for a test to see them missed, slow enough for a busy machine."""
+
+SLOW_BEAT_S: Final = 5.0
+"""For tests that would take a session's end for a fault: no machine is so busy that it is missed."""
 
 _SHOWN_LINES: Final = 60
 
@@ -261,6 +264,14 @@ class Station:
 
         return until(f"line {line} of {self.name} has {wanted}", has)
 
+    def fit(self, *lines: str) -> None:
+        """Wait until ``status --check`` says that lines, or all of them, are fit for use."""
+
+        def checked() -> bool:
+            return self.hotline("status", "--check", *lines).code == 0
+
+        until(f"{self.name} is fit", checked)
+
     def settled(self, line: str) -> None:
         """Wait until all that was accepted for a line is delivered."""
         self.when(line, queued=0, in_flight=0)
@@ -315,9 +326,12 @@ class Stations:
         return alpha, bravo
 
     def one_session(self) -> tuple[Station, Station]:
-        """Do the same, but only alpha calls: two who call each other may begin with several."""
-        alpha, bravo = self.pair()
-        bravo.pin(alpha, calls=False)
+        """Do the same, but only alpha calls: two who call each other may begin with several.
+
+        The heartbeat is a slow one, so that no busy machine makes them begin another.
+        """
+        alpha, bravo = self.pair(heartbeat_s=SLOW_BEAT_S)
+        bravo.pin(alpha, calls=False, heartbeat_s=SLOW_BEAT_S)
         start(alpha, bravo)
         return alpha, bravo
 

@@ -20,8 +20,8 @@ class Proxy:
     ``upstream`` is all that callers have sent, a list of chunks for each connection.
     """
 
-    def __init__(self, target_port: int) -> None:
-        """Listen."""
+    def __init__(self, target_port: int, port: int = 0) -> None:
+        """Listen, at a port that is free or held for us."""
         self._target_port = target_port
         self._flowing = threading.Event()
         self._flowing.set()
@@ -29,10 +29,12 @@ class Proxy:
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._alter: Alter | None = None
+        self._cut_after_bytes: int | None = None
         self.upstream: list[list[bytes]] = []
         self._threads: list[threading.Thread] = []
         self._listener = socket.socket()
-        self._listener.bind(("127.0.0.1", 0))
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind(("127.0.0.1", port))
         self._listener.listen()
         self.port: int = self._listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
@@ -63,6 +65,10 @@ class Proxy:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
         return len(pairs)
+
+    def cut_each_after(self, most_bytes: int | None) -> None:
+        """End each connection, from now on, once its caller has sent more than so many bytes."""
+        self._cut_after_bytes = most_bytes
 
     def alter_next(self, alter: Alter) -> None:
         """Pass the next chunk that a caller sends through alter."""
@@ -131,6 +137,9 @@ class Proxy:
                     record.append(data)
                     alter, self._alter = self._alter, None
                     data = alter(data) if alter is not None else data
+                    most = self._cut_after_bytes
+                    if most is not None and sum(map(len, record)) > most:
+                        break
                 sink.sendall(data)
         for sock in (source, sink):
             with contextlib.suppress(OSError):

@@ -44,7 +44,10 @@ def latency(scale: Scale) -> Outcome:
     """Measure p50 and p99 of both ways."""
     made = {
         (way, percent): Figure(
-            f"{way}-p{percent}", f"one message, send to {what}, p{percent}", SECONDS, floor_is=_FLOOR
+            f"{way}-p{percent}",
+            f"one message, send to {what}, p{percent}",
+            SECONDS,
+            floor_is=_FLOOR,
         )
         for (way, what), percent in itertools.product(
             (("shown", "shown to a watching client"), ("delivered", "delivered is seen here")),

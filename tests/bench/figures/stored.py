@@ -79,7 +79,9 @@ def stored(scale: Scale) -> Outcome:
         )
         for name, what in _WHAT.items()
     }
-    grows = {name: Curve("store", what, "messages stored", "x empty") for name, what in _WHAT.items()}
+    grows = {
+        name: Curve("store", what, "messages stored", "x empty") for name, what in _WHAT.items()
+    }
     with stations() as some:
         pair = some.pair(heartbeat_s=HEARTBEAT_S)
         empty = costs(some.pair(heartbeat_s=HEARTBEAT_S), scale)

@@ -1,0 +1,21 @@
+"""``hotline courier key``: this station's courier key, as a text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hotline.cli import exits, station
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what ``hotline courier key`` was asked."""
+    client = station.connect(args)
+    try:
+        armour = client.call("courier_key")["key"]
+    finally:
+        client.close()
+    print(armour, end="")
+    return exits.DONE

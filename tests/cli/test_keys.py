@@ -1,0 +1,260 @@
+"""key and secret: passphrases from every place they may come from, and halves said and typed."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from cli.station_operator import Done, Operator
+
+from hotline.identity import read_line_secret, read_secret_keys
+
+FIRST, SECOND = "correct horse battery", "another six words at random"
+
+
+def with_secrets(operator: Operator, *arguments: str, **env: str) -> Done:
+    """Run a verb with the first passphrase on descriptor 3 and the second on 4, by the shell."""
+    command = '"$@" 3<first 4<second'
+    for name, text in (("first", FIRST), ("second", SECOND)):
+        (operator.folder / name).write_text(text + "\n")
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", *map(str, operator._command(arguments))],
+        cwd=operator.folder,
+        env=operator.env(env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def opened_by(operator: Operator, passphrase: str) -> bool:
+    """Tell whether the key opens with a passphrase."""
+    keys = read_secret_keys(operator.folder / "alpha.key", lambda _: passphrase.encode())
+    return len(keys.seeds()) == 3
+
+
+@pytest.fixture
+def protected(operator: Operator) -> Operator:
+    """Give the operator of a station whose key is under the first passphrase."""
+    done = with_secrets(operator, "key", "passphrase", "--new-passphrase-fd", "3")
+    assert done.code == 0, done.err
+    assert opened_by(operator, FIRST)
+    return operator
+
+
+def test_a_new_station_under_a_passphrase(tmp_path: Path) -> None:
+    """From the first moment: an open key that is protected later has been on the disk."""
+    operator = Operator(tmp_path)
+    done = with_secrets(operator, "init", "alpha", "--passphrase-fd", "3")
+    assert done.code == 0, done.err
+    assert opened_by(operator, FIRST)
+
+
+def test_a_passphrase_is_asked_for_twice_on_a_terminal(tmp_path: Path) -> None:
+    """A slip of the finger would lock the station for ever; nothing typed is shown."""
+    operator = Operator(tmp_path)
+    asked = (("new passphrase of alpha.key: ", FIRST + "\n"), ("the same again: ", "no\n"))
+    done = operator.converse("init", "alpha", "--passphrase", answers=asked)
+    assert (done.code, list(tmp_path.iterdir())) == (2, [])
+    assert "the two passphrases differ" in done.out
+    asked = (("new passphrase of alpha.key: ", FIRST + "\n"), ("the same again: ", FIRST + "\n"))
+    done = operator.converse("init", "alpha", "--passphrase", answers=asked)
+    assert done.code == 0, done.out
+    assert FIRST not in done.out
+    assert opened_by(operator, FIRST)
+
+
+def test_change_and_remove_on_a_terminal(protected: Operator) -> None:
+    """The present one first, then the new one twice; removing asks for the present one alone."""
+    present = ("passphrase of alpha.key: ", FIRST + "\n")
+    new = ("new passphrase of alpha.key: ", SECOND + "\n")
+    done = protected.converse(
+        "key", "passphrase", answers=(present, new, ("the same again: ", SECOND + "\n"))
+    )
+    assert done.code == 0, done.out
+    assert opened_by(protected, SECOND)
+    before = (protected.folder / "alpha.key").read_bytes()
+    done = protected.converse("key", "passphrase", "--remove", answers=(present,))
+    assert (done.code, (protected.folder / "alpha.key").read_bytes()) == (2, before)
+    assert "does not open" in done.out
+    present = ("passphrase of alpha.key: ", SECOND + "\n")
+    done = protected.converse("key", "passphrase", "--remove", answers=(present,))
+    assert done.code == 0, done.out
+    assert read_secret_keys(protected.folder / "alpha.key").seeds()
+    assert protected.run("key", "passphrase", "--remove").code == 2
+
+
+def test_change_by_descriptors_and_credentials(protected: Operator) -> None:
+    """A script changes a passphrase without a terminal; a short one is refused and changes nothing."""
+    fds = ("--passphrase-fd", "3", "--new-passphrase-fd", "4")
+    assert with_secrets(protected, "key", "passphrase", *fds).code == 0
+    assert opened_by(protected, SECOND)
+    folder = protected.folder / "credentials"
+    folder.mkdir()
+    (folder / "hotline-passphrase").write_text(SECOND)
+    (folder / "hotline-passphrase").chmod(0o440)  # as systemd leaves it, with an access list
+    environment = {"CREDENTIALS_DIRECTORY": str(folder)}
+    new = ("--new-passphrase-fd", "3")
+    assert with_secrets(protected, "key", "passphrase", *new, **environment).code == 0
+    assert opened_by(protected, FIRST)
+    done = protected.run(
+        *("key", "passphrase", "--new-passphrase-fd", "0"),
+        stdin=b"short\n",
+        CREDENTIALS_DIRECTORY=str(folder),
+    )
+    assert (done.code, opened_by(protected, FIRST)) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("key passphrase", "there is no terminal to ask"),
+        ("key passphrase --passphrase-fd 99", "cannot read a passphrase from descriptor 99"),
+        ("key passphrase --passphrase-fd x", "not the number of a file descriptor"),
+        ("key passphrase --passphrase-fd 3 --new-passphrase-fd 3", "one descriptor cannot hold"),
+        ("key passphrase --remove --new-passphrase-fd 3", "--remove takes no new"),
+        ("run", "there is no terminal to ask"),
+        ("run --passphrase-fd 4", "does not open"),
+    ],
+)
+def test_what_cannot_be_is_told(protected: Operator, arguments: str, told: str) -> None:
+    """Exit code 2, the file's name, what to do; and the file is as it was."""
+    before = (protected.folder / "alpha.key").read_bytes()
+    done = with_secrets(protected, *arguments.split())
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert "Traceback" not in done.err
+    assert SECOND not in done.err
+    assert (protected.folder / "alpha.key").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\n", b"two lines\nof text here\n", b"\xff\xfe not utf-8", b"x" * 2000, b"nul\0 in it"],
+)
+def test_a_descriptor_that_holds_no_passphrase(protected: Operator, data: bytes) -> None:
+    """The wrong file on a descriptor is refused, and nothing of it is repeated."""
+    done = protected.run("key", "passphrase", "--passphrase-fd", "0", stdin=data)
+    assert done.code == 2
+    assert "two lines" not in done.err + done.out
+
+
+def test_show_tells_what_may_be_known(operator: Operator) -> None:
+    """Fingerprints, age and protection, of an open key and of a protected one."""
+    (found,) = operator.run("key", "show", "--json").objects
+    (card,) = operator.run("card", "--json").objects
+    assert (found["name"], found["id"], found["created_at"]) == (
+        *("alpha", card["id"], card["created_at"]),
+    )
+    assert (found["protected"], found["memory_kib"], found["belongs_to_card"]) == (
+        *(False, None, True),
+    )
+    assert found["mode"] == "0600"
+    assert with_secrets(operator, "key", "passphrase", "--new-passphrase-fd", "3").code == 0
+    (after,) = operator.run("key", "show", "--json").objects
+    assert (after["protected"], after["memory_kib"], after["belongs_to_card"]) == (
+        *(True, 262144, None),
+    )
+    assert [after[name] for name in ("x25519", "ed25519", "mldsa87")] == [
+        found[name] for name in ("x25519", "ed25519", "mldsa87")
+    ]
+    shown = operator.run("key", "show").out
+    assert "Argon2id with 256.0 MiB" in shown
+    secrets = read_secret_keys(operator.folder / "alpha.key", lambda _: FIRST.encode()).seeds()
+    for secret in secrets:
+        assert secret.hex() not in shown + json.dumps(after) + json.dumps(found)
+
+
+def test_show_finds_what_is_wrong(operator: Operator) -> None:
+    """A key of another card, a mode that is too wide, a rest of an interrupted change."""
+    key = operator.folder / "alpha.key"
+    partial = operator.folder / ".alpha.key.partial"
+    partial.write_bytes(b"")
+    done = operator.run("key", "show")
+    assert (done.code, str(partial.name) in done.err) == (0, True)
+    key.chmod(0o644)
+    done = operator.run("key", "show")
+    assert done.code == 2
+    assert "hint: chmod 600" in done.err
+    key.write_bytes((operator.folder / "peer" / "bravo.key").read_bytes())
+    key.chmod(0o600)
+    done = operator.run("key", "show")
+    assert (done.code, "does not belong" in done.err) == (2, True)
+
+
+# --- a line secret of two people ------------------------------------------------------------------
+
+
+@pytest.fixture
+def both(operator: Operator) -> tuple[Operator, Operator]:
+    """Give the operators of both stations of a line."""
+    peer = Operator(operator.folder / "peer")
+    assert peer.run("peer", "add", "../alpha.card").code == 0
+    return operator, peer
+
+
+def words_of(shown: str) -> list[str]:
+    """Take the words from the numbered rows."""
+    rows = [row.split() for row in shown.splitlines()]
+    return [word for row in rows if row and row[0].rstrip(".").isdigit() for word in row[1:]]
+
+
+def test_two_people_make_one_secret(both: tuple[Operator, Operator]) -> None:
+    """One types words, the other takes a file; both have one secret, and see one check code."""
+    alpha, bravo = both
+    said = alpha.run("secret", "contribute", "bravo")
+    assert said.code == 0, said.err
+    assert alpha.run("secret", "contribute", "bravo").out == said.out, "the same half again"
+    assert bravo.run("secret", "contribute", "alpha").code == 0
+    carried = bravo.folder / "carried.half"
+    carried.write_bytes((alpha.folder / "bravo.half").read_bytes())
+    carried.chmod(0o600)
+    theirs = words_of(bravo.run("secret", "contribute", "alpha").out)
+    asked = [
+        (f"  {row + 1}.  ", " ".join(theirs[4 * row : 4 * row + 4]) + "\n") for row in range(9)
+    ]
+    made = alpha.converse("secret", "combine", "bravo", answers=asked)
+    assert made.code == 0, made.out
+    taken = bravo.run("secret", "combine", "alpha", "--half", "carried.half")
+    assert taken.code == 0, taken.err
+    secrets = [
+        read_line_secret(alpha.folder / "bravo.secret"),
+        read_line_secret(bravo.folder / "alpha.secret"),
+    ]
+    assert secrets[0] == secrets[1]
+    assert words_of(made.out)[-16:] == words_of(taken.out)[:16]
+    assert 'secret = "bravo.secret"' in made.out
+    assert not (alpha.folder / "bravo.half").exists()
+    for shown in (made.out, taken.out):
+        assert secrets[0].hex() not in shown
+
+
+def test_a_secret_is_never_overwritten(both: tuple[Operator, Operator]) -> None:
+    """The line runs on the one that is there; the new half waits until somebody decides."""
+    alpha, bravo = both
+    for station, line in ((alpha, "bravo"), (bravo, "alpha")):
+        assert station.run("secret", "contribute", line).code == 0
+    (alpha.folder / "bravo.secret").write_text("precious")
+    done = alpha.run("secret", "combine", "bravo", "--half", "peer/alpha.half")
+    assert (done.code, (alpha.folder / "bravo.secret").read_text()) == (2, "precious")
+    assert (alpha.folder / "bravo.half").exists()
+
+
+def test_what_is_no_half_is_refused(both: tuple[Operator, Operator]) -> None:
+    """Nothing is made, one's own half stays, and no word of a half is repeated."""
+    alpha, _ = both
+    assert alpha.run("secret", "combine", "bravo", stdin=b"x").code == 2
+    assert alpha.run("secret", "contribute", "nobody").code == 5
+    own = words_of(alpha.run("secret", "contribute", "bravo").out)
+    for typed in ("", " ".join(own), " ".join(own[1:]), "x " * 5000, "secretword"):
+        done = alpha.run("secret", "combine", "bravo", stdin=typed.encode())
+        assert (done.code, done.out) == (2, "")
+        assert not set(done.err.split()) & {*own, "secretword"}
+    done = alpha.run("secret", "combine", "bravo", "--half", "bravo.half")
+    assert done.code == 2
+    assert (alpha.folder / "bravo.half").exists()
+    assert not (alpha.folder / "bravo.secret").exists()
+    assert (alpha.folder / "bravo.half").stat().st_mode & 0o777 == 0o600
