@@ -58,8 +58,8 @@ class Operators:
         runner = self.random.choice(runners)
         act = self.random.choices(
             [self._send, self._burst, self._repeat, self._acknowledge, self._cancel, self._test,
-             self._attend, self._retry],
-            [40, 4, 15, 20, 8, 3, 2, 2],
+             self._attend, self._retry, self.world.rotation.rotate],
+            [40, 4, 15, 20, 8, 3, 2, 2, 1],
         )[0]  # fmt: skip
         act(runner)
 

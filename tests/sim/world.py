@@ -61,6 +61,7 @@ from sim.operators import Operators
 from sim.pairing import WatchedSession
 from sim.recovering import Recovering
 from sim.reports import Reports
+from sim.rotation import Rotation
 from sim.settling import settle
 from sim.station import Station
 
@@ -78,6 +79,10 @@ _TRACED = 80
 _PROBES = 40
 _INSPECTIONS = 4
 _worlds = count()
+
+
+def _any_card(_new: Any, _used: Any) -> None:
+    """Take any card: cheap ones have one key."""
 
 
 class World:
@@ -109,6 +114,7 @@ class World:
         self.attacker = Attacker(self)
         self.operators = self.operators_class(self)
         self.recovering = Recovering(self)
+        self.rotation = Rotation(self)
         self.chaos = self.chaos_class(self)
         self.stations: list[Station] = []
         for name in options.stations:
@@ -192,6 +198,9 @@ class World:
                 stack.enter_context(patch(name, value))
             if not options.real:
                 stack.enter_context(patch("hotline.noise.handshakestate.dh", crypto.CHEAP_DH))
+                succession = patch("hotline.line.key_changes.Succession", crypto.CheapSuccession)
+                stack.enter_context(succession)
+                stack.enter_context(patch("hotline.line.key_changes.check_fresh", _any_card))
             stack.callback(self._close)
             yield
 
