@@ -8,6 +8,7 @@ import pytest
 
 from hotline.line.liveness import LineState
 from hotline.model import Precedence, Side
+from support.line_courier import bring, export, send
 from support.line_stores import codes, copy, recover, rest, restore, wipe
 
 if TYPE_CHECKING:
@@ -243,3 +244,22 @@ def test_a_flash_goes_before_the_parts_of_a_change(make_world: Callable[..., Lin
     changes = world.second.store.read(lambda r: r.key_changes(world.second.record.line, Side.OWN))
     assert number is not None
     assert number < changes[0].number
+
+
+def test_keys_change_by_courier(apart: LineWorld) -> None:
+    """Where there is no wire, a file ends with the change, and the next one is under the new keys."""
+    north, south = apart.stations
+    succession = south.rotate()
+    send(apart, south, "before-or-after")
+    first = export(apart, south)
+    assert bring(apart, north, first).applied.change is not None
+    number = south.line.pairing.owns[1].number
+    send(apart, south, "after")
+    second = export(apart, south, after=number)
+    bring(apart, north, second)
+    assert sorted(north.inbox()) == ["after", "before-or-after"]
+    bring(apart, south, export(apart, north))
+    assert south.line.key_changes.state == "confirmed"
+    assert south.line.pairing.owns.oldest == 1
+    assert north.line.pairing.peers.cards[-1] == succession.card
+    apart.check_messages(settled=True)

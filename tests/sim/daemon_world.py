@@ -140,7 +140,6 @@ class DaemonWorld(World):
         with super()._rules(), ExitStack() as stack:
             for name, value in {
                 "hotline.daemon.clock.time": daemon_station.CLOCK,
-                "hotline.daemon.station.Pairing": daemon_station.pairing_of,
                 "hotline.daemon.station.read_card": daemon_station.card_at,
                 "hotline.daemon.station.Runner": WatchedRunner,
             }.items():

@@ -289,7 +289,7 @@ class Station:
             self.line.key_changes.prepare(succession.card, keys)
             if self.line.pairing.owns[self._index(succession)].number is None:
                 self.ask(
-                    lambda tx, n, s=succession: (key_changes.begin(tx, n, s, wall_ns),),
+                    lambda tx, n, s=succession: (key_changes.begin(tx, n, s, wall_ns),),  # type: ignore[misc]
                     lambda outcome: outcome[0],
                     fetch=True,
                 )
