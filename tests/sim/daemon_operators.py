@@ -122,9 +122,6 @@ class DaemonOperators(Operators):
 
     # --- on watch ---
 
-    def _rotate(self, runner: Any) -> None:
-        """Nobody does, for keys are not files here: tests/integration/test_key_rotation.py does."""
-
     def _attend(self, runner: Any) -> None:
         asleep = self.random.random() < 0.3
         self.world.nursery.start_soon(self._watch, runner, asleep)

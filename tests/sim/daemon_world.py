@@ -44,7 +44,7 @@ def daemon_options(seed: int, **fixed: Any) -> Options:
     """Give the options of a seed's world of daemons."""
     drawn = Options.of(seed, brief=True)
     faults = tuple(one for one in drawn.faults if one in DAEMON_FAULTS) + ("descriptors",)
-    return Options.of(seed, brief=True, **{"trouble": "", "faults": faults, "real": False} | fixed)
+    return Options.of(seed, brief=True, **{"trouble": "", "faults": faults, "real": False, "rotates": False} | fixed)
 
 
 class DaemonChaos(Chaos):

@@ -58,8 +58,8 @@ class Operators:
         runner = self.random.choice(runners)
         act = self.random.choices(
             [self._send, self._burst, self._repeat, self._acknowledge, self._cancel, self._test,
-             self._attend, self._retry, self._rotate],
-            [40, 4, 15, 20, 8, 3, 2, 2, 1],
+             self._attend, self._retry],
+            [40, 4, 15, 20, 8, 3, 2, 2],
         )[0]  # fmt: skip
         act(runner)
 
@@ -220,9 +220,6 @@ class Operators:
                 self.world.mark("a message was taken back")
 
         runner.request(lambda tx: accepting.cancel(tx, line, said.id), told, fetch=False)
-
-    def _rotate(self, runner: Runner) -> None:
-        self.world.rotation.rotate(runner)
 
     def _attend(self, runner: Runner) -> None:
         attended = not runner.line.attended

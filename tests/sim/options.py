@@ -50,6 +50,8 @@ class Options:
     records_per_key: int
     renew_records: int
     session_s: float
+    rotates: bool
+    """Operators change keys."""
     recovers: bool
     """Operators have a line recovered whose own log was lost."""
 
@@ -92,6 +94,7 @@ class Options:
             renew_records=random.choice([60, 500, RENEW_RECORDS]),
             session_s=random.choice([pace * 8, 600.0, SESSION_S]),
             recovers=random.random() < 0.5,
+            rotates=random.random() < 0.4,
         )
         return replace(options, **fixed)
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sim.world import World
 
 _MOST = 3
+_IN_A_WORLD = 3.0
+_BOTH = 0.4
+"""How often the operators of two stations have the same thought."""
 
 
 class Rotation:
@@ -29,27 +32,44 @@ class Rotation:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.random = world.stream("rotation")
         self._made: dict[str, list[tuple[Any, Any]]] = {}
 
-    def rotate(self, runner: Runner) -> None:
-        """Make new keys for a station, unless its daemon would refuse to."""
-        station = runner.station
-        lines = [one.line for one in station.runners.values()]
-        made = self._made.setdefault(station.identity, [])
-        if self.world.options.trouble == "clone" or len(made) >= _MOST:
+    def start(self) -> None:
+        """Begin to change keys, in worlds whose operators do."""
+        if self.world.options.rotates and self.world.options.trouble != "clone":
+            self._next()
+
+    def _next(self) -> None:
+        gap_s = self.random.expovariate(_IN_A_WORLD / self.world.options.chaos_s)
+        self.world.after(gap_s, self._look)
+
+    def _look(self) -> None:
+        if not self.world.operators.busy:
             return
-        if any(
+        self._next()
+        stations = [one for one in self.world.stations if self._may(one)]
+        both = self.random.random() < _BOTH
+        for station in self.random.sample(stations, min(len(stations), 2 if both else 1)):
+            self._rotate(station)
+
+    def _may(self, station: Station) -> bool:
+        """Tell whether a station's daemon would let its operator do it now."""
+        if not station.alive or station.frozen or station.stopping or station.is_clone:
+            return False
+        return len(self._made.get(station.identity, [])) < _MOST and not any(
             line.halt is not None or line.record.recovering or line.key_changes.state == "pending"
-            for line in lines
-        ):
-            return
+            for line in (runner.line for runner in station.runners.values())
+        )
+
+    def _rotate(self, station: Station) -> None:
+        made, options = self._made.setdefault(station.identity, []), self.world.options
         old = (made[-1][0].card, made[-1][1]) if made else (station.card, station.keys)
-        options = self.world.options
         made.append(
             crypto.successor(station.identity, old, len(made) + 1, options.seed, real=options.real)
         )
-        for one in station.runners.values():
-            self.take_up(one)
+        for runner in station.runners.values():
+            self.take_up(runner)
 
     def known(self, pairing: WatchedPairing, station: Station, peer: str) -> None:
         """Give a pairing what the files of both stations say, and what the store remembers."""

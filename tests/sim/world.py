@@ -173,6 +173,7 @@ class World:
         self.operators.start()
         self.chaos.start()
         self.recovering.start()
+        self.rotation.start()
         chaos_s = self.options.chaos_s
         for number in range(_PROBES):
             yield chaos_s * (number + 1) / _PROBES
