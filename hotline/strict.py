@@ -107,14 +107,14 @@ def _refuse_ext(code: int, _data: bytes) -> Any:
 class Shape:
     """A fixed array of fields: the only structure that Hotline encodes or decodes."""
 
-    __slots__ = ("_bounds", "_fields", "_max_bytes", "_max_count", "name")
+    __slots__ = ("_bounds", "_fields", "_max_count", "max_bytes", "name")
 
     def __init__(self, name: str, *fields: Field, max_bytes: int) -> None:
         """Name the shape, list its fields, and bound its encoding in bytes."""
         self.name = name
         self._fields = fields
         self._bounds = tuple((field.kind, field.low, field.high, field) for field in fields)
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         # An array that claims more is refused before room is made for it, at any depth.
         self._max_count = max(len(fields), *(f.high for f in fields if f.item is not None), 0)
 
@@ -122,14 +122,14 @@ class Shape:
         """Encode values; raise DecodeError if our own values break the shape."""
         self._check(values)
         data: bytes = _pack(values)
-        if len(data) > self._max_bytes:
-            raise DecodeError(f"{self.name} is {len(data)} bytes, over {self._max_bytes}")
+        if len(data) > self.max_bytes:
+            raise DecodeError(f"{self.name} is {len(data)} bytes, over {self.max_bytes}")
         return data
 
     def unpack(self, data: bytes | memoryview) -> tuple[Any, ...]:
         """Decode exactly one value of this shape; raise DecodeError for anything else."""
-        if len(data) > self._max_bytes:
-            raise DecodeError(f"{self.name} is {len(data)} bytes, over {self._max_bytes}")
+        if len(data) > self.max_bytes:
+            raise DecodeError(f"{self.name} is {len(data)} bytes, over {self.max_bytes}")
         try:
             values = msgpack.unpackb(
                 data,
@@ -137,8 +137,8 @@ class Shape:
                 use_list=False,
                 strict_map_key=True,
                 ext_hook=_refuse_ext,
-                max_str_len=self._max_bytes,
-                max_bin_len=self._max_bytes,
+                max_str_len=self.max_bytes,
+                max_bin_len=self.max_bytes,
                 max_array_len=self._max_count,
                 max_map_len=0,
                 max_ext_len=0,

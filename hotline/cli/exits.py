@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from hotline.errors import HotlineError, RefusedError, StoreError, StoreInUseError
+from hotline.errors import (
+    EvidenceError,
+    HotlineError,
+    RefusedError,
+    StoreError,
+    StoreInUseError,
+)
 
 DONE: Final = 0
 FAULT: Final = 1
@@ -39,7 +45,7 @@ def of(error: HotlineError) -> int:
         return UNREACHABLE
     if isinstance(error, TimedOutError):
         return TIMED_OUT
-    if isinstance(error, StoreInUseError):
+    if isinstance(error, StoreInUseError | EvidenceError):
         return REFUSED
     if isinstance(error, StoreError):
         return FAULT

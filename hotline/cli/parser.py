@@ -7,7 +7,17 @@ from typing import Final, NoReturn
 
 from hotline import __version__
 from hotline.cli.exits import UsageError
-from hotline.cli.parsers import answering, courier, identity, keys, line, reading, sending, shell
+from hotline.cli.parsers import (
+    answering,
+    courier,
+    evidence,
+    identity,
+    keys,
+    line,
+    reading,
+    sending,
+    shell,
+)
 from hotline.cli.parsers.declare import FORMATTER, config_option
 
 DESCRIPTION: Final = "One truthful line between two stations that do not trust each other."
@@ -25,7 +35,7 @@ exit codes: 0 done, 2 usage or configuration, 3 daemon not reachable, 4 timed ou
 """
 
 
-_GROUPS: Final = (identity, keys, sending, reading, answering, line, courier, shell)
+_GROUPS: Final = (identity, keys, sending, reading, answering, line, evidence, courier, shell)
 """In the order in which --help lists them."""
 
 

@@ -148,7 +148,11 @@ class Proven:
 
 def prove(data: bytes) -> Proven:
     """Check every byte of evidence and give what it proves; raises EvidenceError."""
-    evidence = Evidence.decode(data)
+    return weigh(Evidence.decode(data))
+
+
+def weigh(evidence: Evidence) -> Proven:
+    """Give what evidence proves whose cards are sound; raises EvidenceError."""
     writer, reader = evidence.writer.founding, evidence.reader.founding
     if writer.id == reader.id:
         raise EvidenceError("both cards are the same station's")

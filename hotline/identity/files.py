@@ -10,10 +10,10 @@ import errno
 import os
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from hotline.errors import IdentityError
 
@@ -66,9 +66,14 @@ def create(path: Path, data: bytes, mode: int) -> None:
 
     Raises IdentityError if path exists in any form (even as a dangling link), or cannot be written.
     """
+    create_by(path, lambda file: file.write(data), mode)
+
+
+def create_by(path: Path, fill: Callable[[BinaryIO], object], mode: int) -> None:
+    """Make a new file, as ``create`` does, that fill writes; what fill raises leaves no file."""
     with _opened(path.parent, _DIRECTORY) as directory:
         try:
-            _create(directory, path, data, mode)
+            _create(directory, path, fill, mode)
         except OSError as error:
             raise _io_error("write", path, error) from None
 
@@ -80,7 +85,7 @@ def replace(path: Path, data: bytes, mode: int) -> None:
     """
     with _opened(path.parent, _DIRECTORY) as directory:
         try:
-            partial = _write_partial(directory, path, data, mode)
+            partial = _write_partial(directory, path, lambda file: file.write(data), mode)
             try:
                 os.rename(partial, path.name, src_dir_fd=directory, dst_dir_fd=directory)
             except BaseException:
@@ -106,8 +111,8 @@ def partial_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
 
 
-def _create(directory: int, path: Path, data: bytes, mode: int) -> None:
-    partial = _write_partial(directory, path, data, mode)
+def _create(directory: int, path: Path, fill: Callable[[BinaryIO], object], mode: int) -> None:
+    partial = _write_partial(directory, path, fill, mode)
     try:
         # A rename would silently replace what is there; a link refuses.
         os.link(partial, path.name, src_dir_fd=directory, dst_dir_fd=directory)
@@ -121,8 +126,10 @@ def _create(directory: int, path: Path, data: bytes, mode: int) -> None:
     os.fsync(directory)
 
 
-def _write_partial(directory: int, path: Path, data: bytes, mode: int) -> str:
-    """Write a new file beside path and make its content durable; gives its name."""
+def _write_partial(
+    directory: int, path: Path, fill: Callable[[BinaryIO], object], mode: int
+) -> str:
+    """Let fill write a new file beside path and make its content durable; gives its name."""
     partial = partial_of(path)
     try:
         descriptor = os.open(partial.name, _CREATE, mode, dir_fd=directory)
@@ -139,7 +146,7 @@ def _write_partial(directory: int, path: Path, data: bytes, mode: int) -> str:
                     f"{path} would be open to other users: its file system keeps no permissions",
                     hint="choose a directory on this machine's own disk",
                 )
-            file.write(data)
+            fill(file)
             file.flush()
             os.fsync(descriptor)
     except BaseException:

@@ -175,7 +175,8 @@ def sign(tx: Transaction, line: int, pairing: Pairing, wall_ns: int) -> Checkpoi
     newest = tx.newest_checkpoint(line, Side.OWN)
     if newest is not None and not _is_newer((own.number, record.peer.number), newest):
         return newest
-    checkpoint = pairing.sign_checkpoint(own, record.peer, wall_ns)
+    changes = tx.key_changes(line, Side.OWN)
+    checkpoint = pairing.sign_checkpoint(own, record.peer, wall_ns, changes)
     tx.put_checkpoint(line, Side.OWN, checkpoint, wall_ns)
     return checkpoint
 

@@ -149,10 +149,13 @@ class Pairing:
         )
         self.peers.verify_ed25519(receipt.signature, message)
 
-    def sign_checkpoint(self, own: Position, peer: Position, time_ns: int) -> Checkpoint:
-        """Sign both logs as our disk holds them (ML-DSA-87)."""
+    def sign_checkpoint(
+        self, own: Position, peer: Position, time_ns: int, changes: Sequence[KeyChange] = ()
+    ) -> Checkpoint:
+        """Sign both logs as our disk holds them (ML-DSA-87), with the keys that sign our head there."""
         message = heads.checkpoint_message(self.own_zero, own, self.peer_zero, peer, time_ns)
-        signature = self.owns.speaking_keys.sign_mldsa(message, heads.CHECKPOINT_CONTEXT)
+        keys = self.owns.signing_keys(changes, own.number)
+        signature = keys.sign_mldsa(message, heads.CHECKPOINT_CONTEXT)
         return Checkpoint(own, peer, time_ns, signature)
 
     def verify_checkpoint(self, checkpoint: Checkpoint) -> None:

@@ -35,8 +35,6 @@ class SqliteArchive:
 
         Raises StoreError.
         """
-        if not path.exists():
-            raise StoreError(f"{path}: there is no store", hint="the daemon makes it: hotline run")
         with translated(path):
             database = connection.connect(path, None)
         try:

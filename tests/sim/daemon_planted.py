@@ -47,8 +47,6 @@ def _failure_swallowed(self: Writer, error: StoreError, batch: list[Any]) -> lis
     return [error] * len(batch)
 
 
-
-
 async def _waits_for_ever(self: Station) -> None:
     """A station that stops waits until every farewell has been taken, however long that is."""
     for runner in self._runners.values():
@@ -81,7 +79,6 @@ def _receipt_at_once(self: Runner, commit: Any) -> Any:
         return outcome
 
     return Commit(work, lambda _outcome, _then: [])
-
 
 
 BUGS: Final[dict[str, tuple[Any, str, Any]]] = {

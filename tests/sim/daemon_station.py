@@ -167,7 +167,9 @@ class DaemonStation(Station):
         options = self.world.options
         lines = []
         for peer in self.world.peers_of(self):
-            addresses = tuple(Address(host, 1963) for host in options.addresses(self.identity, peer))
+            addresses = tuple(
+                Address(host, 1963) for host in options.addresses(self.identity, peer)
+            )
             pace_s = options.heartbeat_s[self.identity]
             lines.append(LineConfig(peer, Path(peer), addresses, pace_s))
         folder = self.disk.folder

@@ -145,7 +145,9 @@ class DaemonWorld(World):
             }.items():
                 stack.enter_context(patch(name, value))
             # trio prints a trace for each caller that could not be accepted.
-            stack.enter_context(patch.object(getLogger("trio.serve_listeners"), "disabled", new=True))
+            stack.enter_context(
+                patch.object(getLogger("trio.serve_listeners"), "disabled", new=True)
+            )
             yield
 
     def _close(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import apsw
 from sim.inspection import inspect_answers, inspect_order
 from sim.ledger import Violation
+from sim.proving import prove
 
 from hotline.line.liveness import LineState
 
@@ -43,6 +44,7 @@ def settle(world: World) -> Iterator[float]:
     for direction in world.checker.directions.values():
         inspect_order(direction)
         inspect_answers(world, direction)
+    prove(world)
     for station in world.stations:
         _disk_agrees(world, station)
 

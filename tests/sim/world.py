@@ -201,6 +201,8 @@ class World:
                 stack.enter_context(patch("hotline.noise.handshakestate.dh", crypto.CHEAP_DH))
                 succession = patch("hotline.line.key_changes.Succession", crypto.CheapSuccession)
                 stack.enter_context(succession)
+                succession = patch("hotline.evidence.signers.Succession", crypto.CheapSuccession)
+                stack.enter_context(succession)
                 stack.enter_context(patch("hotline.line.key_changes.check_fresh", _any_card))
             stack.callback(self._close)
             yield

@@ -18,8 +18,10 @@ from store import acts
 from store.acts import OWN_ID, PEER_ID, do, outgoing
 
 from hotline.errors import LocalMisuseError, RefusedError, StoreError, StoreInUseError
+from hotline.limits import CHECKPOINT_KEPT_ENTRIES
 from hotline.model import (
     Acknowledged,
+    Checkpoint,
     Decision,
     Halt,
     Incoming,
@@ -36,7 +38,7 @@ from hotline.model import (
     Side,
     State,
 )
-from hotline.wire.entries import Test, encode
+from hotline.wire.entries import Acknowledgement, Test, encode
 from hotline.wire.heads import head_zero, next_head
 
 if TYPE_CHECKING:
@@ -489,6 +491,89 @@ class StoreConformance:
         entry = LogEntry(number, b"h" * 64, b"b", 2)
         with pytest.raises(LocalMisuseError):
             do(store, lambda tx: tx.append(line, Side.OWN, [entry]))
+
+    # --- what proves ---
+
+    def test_history_is_what_was_stored(self, store: Store, line: int) -> None:
+        """Whoever checks must see the very bytes, with nothing put right on the way."""
+        do(store, lambda tx: acts.append(tx, line, Side.OWN, [b"a", b"b", b"c"]))
+        do(store, lambda tx: tx.append(line, Side.PEER, [LogEntry(1, b"h" * 64, b"false", 1)]))
+        for number in (1, 3):
+            acts_signature = bytes([number]) * 64
+            do(
+                store,
+                lambda tx, n=number, s=acts_signature: tx.put_signature(line, Side.OWN, n, n, s, 5),  # type: ignore[misc]
+            )
+        receipt = Receipt(2, b"h" * 64, 2**64 - 1, b"r" * 64)
+        do(store, lambda tx: tx.put_receipt(line, receipt, 9))
+
+        def look(work: Callable[[Any], Any]) -> Any:
+            return store.read(lambda reader: work(reader.history()))
+
+        own = look(lambda h: h.entries(line, Side.OWN, 1, 9, 999))
+        assert [(row.number, row.data) for row in own] == [(1, b"a"), (2, b"b"), (3, b"c")]
+        assert look(lambda h: h.entries(line, Side.OWN, 2, 9, 1)) == own[1:2]
+        assert [row.data for row in look(lambda h: h.entries(line, Side.PEER, 1, 9, 999))] == [
+            b"false"
+        ]
+        assert look(lambda h: h.head(line, Side.OWN, 2)) == own[1].head
+        assert look(lambda h: h.head(line, Side.OWN, 4)) is None
+        assert look(lambda h: h.signatures(line, Side.OWN, 1, 99, 9)) == [
+            (1, b"\1" * 64),
+            (3, b"\3" * 64),
+        ]
+        assert look(lambda h: h.signatures(line, Side.OWN, 2, 99, 1)) == [(3, b"\3" * 64)]
+        assert look(lambda h: h.signatures(line, Side.PEER, 1, 99, 9)) == []
+        assert look(lambda h: h.receipts(line, 1, 99, 9)) == [receipt]
+        assert look(lambda h: h.receipts(line, 3, 99, 9)) == []
+
+    def test_entries_that_carry_and_that_answer(self, store: Store, line: int) -> None:
+        """Evidence needs every part of a message, and every answer to it."""
+        acts.enqueue(store, line, outgoing("a"), outgoing("long", "x" * 9000))
+        acts.seal(store, line, most=1)
+        while not acts.seal_part(store, line):
+            pass
+        answer = encode(Acknowledgement("ack.1.read", "a", 1, Decision.READ, 5, "lt kovac", ""))
+        do(store, lambda tx: acts.append(tx, line, Side.PEER, [encode(Test("a", 1, "x")), answer]))
+        acts.enqueue(store, line, outgoing("waits"))
+        found = [
+            store.read(lambda r, name=name: r.history().carriers(line, Side.OWN, name))  # type: ignore[misc]
+            for name in ("a", "long", "waits", "unknown")
+        ]
+        assert found == [[1], [2, 3, 4], [], []]
+        assert store.read(lambda r: r.history().answers(line, Side.PEER, "a")) == [2]
+        assert store.read(lambda r: r.history().answers(line, Side.PEER, "long")) == []
+        assert store.read(lambda r: r.history().answers(line, Side.OWN, "a")) == []
+
+    def test_checkpoints_are_thinned_out_behind_the_newest(self, store: Store, line: int) -> None:
+        """All of them would outgrow the logs; the newest alone would lie too far from old entries."""
+
+        def checkpoint(own: int, peer: int) -> Checkpoint:
+            first, second = (Position(n, bytes([n % 251]) * 64) for n in (own, peer))
+            return Checkpoint(first, second, 2**64 - 1, bytes(4627))
+
+        made = [checkpoint(7 * n, 3 * n) for n in range(1, 1000)]
+
+        def put(tx: Transaction) -> None:
+            for one in made:
+                tx.put_checkpoint(line, Side.PEER, one, 5)
+            tx.put_checkpoint(line, Side.OWN, checkpoint(1, 0), 5)
+
+        do(store, put)
+        assert do(store, lambda tx: tx.newest_checkpoint(line, Side.PEER)) == made[-1]
+        assert do(store, lambda tx: tx.newest_checkpoint(line, Side.OWN)) == checkpoint(1, 0)
+        kept = store.read(lambda r: r.history().checkpoints(line, Side.PEER, 0, 9999))
+        assert [one for _, one in kept] == [one for one in made if one in [k for _, k in kept]]
+        assert len(kept) <= 9990 // (CHECKPOINT_KEPT_ENTRIES // 2) + 2
+        paged = store.read(lambda r: r.history().checkpoints(line, Side.PEER, kept[2][0], 2))
+        assert paged == kept[3:5]
+        for number in range(1, 6993, 100):
+            found = store.read(
+                lambda r, n=number: r.history().covering(line, Side.PEER, n, 0)  # type: ignore[misc]
+            )
+            assert found is not None
+            assert number <= found.own.number <= number + CHECKPOINT_KEPT_ENTRIES
+        assert store.read(lambda r: r.history().covering(line, Side.PEER, 1, 2998)) is None
 
     # --- what becomes of a message ---
 

@@ -103,6 +103,16 @@ def logs() -> Iterator[Example]:
     yield "bravo's receipt over head_3", BRAVO_KEYS.sign_ed25519(receipt)
 
 
+def checkpoints() -> Iterator[Example]:
+    data = [entries.encode(MESSAGE), entries.encode(PART), entries.encode(TEST)]
+    chain = heads.chain(PAIRING.own_zero, data)
+    own, peer = Position(3, chain[-1]), Position(0, PAIRING.peer_zero)
+    yield (
+        "what alpha signs in a checkpoint over its three entries and none of bravo's",
+        heads.checkpoint_message(PAIRING.own_zero, own, PAIRING.peer_zero, peer, NOW_NS),
+    )
+
+
 def messages() -> Iterator[Example]:
     data = entries.encode(TEST)
     head = heads.next_head(PAIRING.own_zero, data)
@@ -145,7 +155,7 @@ def records() -> Iterator[Example]:
             yield f"record {number}: first and last 16 bytes", unit[:16] + unit[-16:]
 
 
-SECTIONS: Final = (identities, secrets, halves, logs, messages, records)
+SECTIONS: Final = (identities, secrets, halves, logs, checkpoints, messages, records)
 
 
 def rendered() -> str:

@@ -1,18 +1,18 @@
 """All measurements, in the order of the table: importing this enters each under its name."""
 
 from bench.figures import (
-    latency,
-    throughput,
     drain,
     flash,
-    slow_link,
-    memory,
-    stored,
     handshake,
     idle,
+    latency,
     lines,
-    verbs,
+    memory,
     sizes,
+    slow_link,
+    stored,
+    throughput,
+    verbs,
 )
 
 __all__ = [

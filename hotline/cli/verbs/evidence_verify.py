@@ -1,0 +1,209 @@
+"""``hotline evidence verify``: check a file that proves what was said; needs no station."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hotline.cli import exits
+from hotline.cli.terminal import print_json
+from hotline.errors import EvidenceError
+from hotline.model import spelled
+from hotline.text import one_line, utc_microseconds
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from hotline.evidence.proof import Proven, Sealed
+    from hotline.evidence.runs import Newest, Run
+    from hotline.identity import Card
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what ``hotline evidence verify`` was asked."""
+    from hotline.evidence import runs
+    from hotline.identity import read_card
+
+    pinned = [read_card(Path(name)) for name in args.card]
+    with _opened(args.file) as file:
+        if file.read(len(runs.MAGIC)) == runs.MAGIC:
+            return _run(args, file, pinned)
+        file.seek(0)
+        return _evidence(args, file, pinned)
+
+
+def _opened(name: str) -> BinaryIO:
+    path = Path(name)
+    if not path.is_file():
+        raise EvidenceError(f"{name} is not a file that can be checked")
+    return path.open("rb")
+
+
+def _check_pins(pinned: list[Card], *cards: Card) -> str:
+    """Raise EvidenceError unless every pinned card is one of the file's; say what is left to trust."""
+    ids = {card.id for card in cards}
+    for card in pinned:
+        if card.id not in ids:
+            names = " and ".join(card.name for card in cards)
+            raise EvidenceError(
+                f"the file is of {names} by other cards than the one given for {card.name}"
+            )
+    given = {card.id for card in pinned}
+    unknown = [card.name for card in cards if card.id not in given]
+    if not unknown:
+        return "Both cards are the ones that you gave."
+    which = " and ".join(unknown)
+    return (
+        f"The card of {which} comes from this file itself: it proves nothing unless you know\n"
+        "the station id, or the pair code, by another way (or give the card with --card)."
+    )
+
+
+# --- one message ----------------------------------------------------------------------------------
+
+
+def _evidence(args: argparse.Namespace, file: BinaryIO, pinned: list[Card]) -> int:
+    from hotline.evidence import file as files
+    from hotline.evidence.page import body
+
+    proven = files.read(file.read(files.MAX_TEXT_BYTES + 1))
+    trust = _check_pins(pinned, proven.writer, proven.reader)
+    if args.json:
+        print_json(_proven(proven, pinned))
+        return exits.DONE
+    print("\n".join(body(proven)))
+    print(f"\nVERIFIED\n\nEvery byte of this file is as it was signed.\n{trust}")
+    return exits.DONE
+
+
+def _proven(proven: Proven, pinned: list[Card]) -> dict[str, Any]:
+    said = proven.message
+    return {
+        "kind": "message",
+        "verified": True,
+        "writer": _station(proven.writer, pinned),
+        "reader": _station(proven.reader, pinned),
+        "id": said.id,
+        "number": proven.numbers[1],
+        "precedence": spelled(said.precedence),
+        "subject": said.subject,
+        "body": said.body,
+        "author": said.author,
+        "composed_at": utc_microseconds(said.composed_ns),
+        "signed_upto": proven.signed,
+        "receipt": _newest(proven.receipt),
+        "acknowledgements": [
+            {
+                "number": answer.number,
+                "decision": spelled(answer.entry.decision),
+                "operator": answer.entry.operator,
+                "note": answer.entry.note,
+                "at": utc_microseconds(answer.entry.time_ns),
+            }
+            for answer in proven.answers
+        ],
+        "acknowledgement_signed_upto": proven.answer_signed,
+        "acknowledgement_receipt": _newest(proven.answer_receipt),
+        "writer_checkpoint": _sealed(proven.writer_checkpoint),
+        "reader_checkpoint": _sealed(proven.reader_checkpoint),
+    }
+
+
+def _station(card: Card, pinned: list[Card]) -> dict[str, Any]:
+    return {"name": card.name, "id": card.id.hex(), "card_given": card in pinned}
+
+
+def _newest(found: tuple[int, int] | Newest | None) -> dict[str, Any] | None:
+    return None if found is None else {"upto": found[0], "at": utc_microseconds(found[1])}
+
+
+def _sealed(sealed: Sealed | None) -> dict[str, Any] | None:
+    if sealed is None:
+        return None
+    return {
+        "at": utc_microseconds(sealed.time_ns),
+        "message": sealed.message,
+        "acknowledgement": sealed.answer,
+    }
+
+
+# --- a run of a log -------------------------------------------------------------------------------
+
+
+def _run(args: argparse.Namespace, file: BinaryIO, pinned: list[Card]) -> int:
+    from hotline.evidence import runs
+
+    file.seek(0)
+    found = runs.check(file)
+    trust = _check_pins(pinned, found.writer, found.reader)
+    if args.entries:
+        # Only now: nothing is shown of a file that does not prove it.
+        file.seek(0)
+        runs.check(file, lambda number, data: _show(args, number, data))
+    if args.json:
+        print_json(_found(found, pinned))
+        return exits.DONE
+    print("\n".join(_summary(found)))
+    print(f"\nVERIFIED\n\nEvery byte of this file is as it was signed.\n{trust}")
+    return exits.DONE
+
+
+def _found(found: Run, pinned: list[Card]) -> dict[str, Any]:
+    return {
+        "kind": "run",
+        "verified": True,
+        "writer": _station(found.writer, pinned),
+        "reader": _station(found.reader, pinned),
+        "first": found.first,
+        "last": found.last,
+        "signatures": found.signatures,
+        "receipt": _newest(found.receipt),
+        "writer_checkpoint": _newest(found.writer_checkpoint),
+        "reader_checkpoint": _newest(found.reader_checkpoint),
+    }
+
+
+def _summary(found: Run) -> Iterator[str]:
+    writer, reader = found.writer, found.reader
+    yield f"Entries {found.first} to {found.last} of the log of {writer.name} for {reader.name}:"
+    for card in (writer, reader):
+        yield f"  {card.name:<32} station id {card.id.hex()}"
+    yield f"- {writer.name} signed all of them ({found.signatures} signatures, Ed25519)."
+    if found.receipt is None:
+        yield f"- Not that {reader.name} received them: there is no receipt here."
+    else:
+        yield (
+            f"- {reader.name} signed that its disk had them up to entry {found.receipt.number},"
+            f" at {utc_microseconds(found.receipt.time_ns)} by its clock."
+        )
+    for card, newest in ((writer, found.writer_checkpoint), (reader, found.reader_checkpoint)):
+        if newest is None:
+            yield f"- No checkpoint of {card.name} (ML-DSA-87) covers any of them here."
+        else:
+            yield (
+                f"- {card.name} signed them with ML-DSA-87 too, up to entry {newest.number}, at"
+                f" {utc_microseconds(newest.time_ns)} by its clock."
+            )
+
+
+def _show(args: argparse.Namespace, number: int, data: bytes) -> None:
+    from hotline.errors import DecodeError
+    from hotline.wire import entries
+
+    try:
+        entry = entries.decode(data)
+    except DecodeError:
+        fields: dict[str, Any] = {"kind": "unknown", "size_bytes": len(data)}
+    else:
+        fields = {"kind": entry.KIND.name.lower()}
+        for name in entry.__slots__:
+            value = getattr(entry, name)
+            fields[name] = value.hex() if isinstance(value, bytes) else value
+    if args.json:
+        print_json({"number": number, **fields})
+        return
+    kind = fields.pop("kind")
+    said = ", ".join(f"{name} {one_line(str(value))}" for name, value in fields.items())
+    print(f"{number}  {kind}: {said}")
