@@ -164,6 +164,7 @@ class KeyChanges:
             return False
         own, peer = pairing.owns.index(session.own_id), pairing.peers.index(session.peer_id)
         if own is None or peer is None or peer < pairing.peers.oldest or own < pairing.owns.oldest:
+            self._context.report("session_outdated", conn=link.conn)
             return False
         pairing.call_answered()
         pairing.owns.end_before(own)

@@ -273,7 +273,8 @@ class Line:
         """Both attestations verified: should be called once per session, before any other frame."""
         halt = self._context.halt
         if not self.key_changes.session_opened(link):
-            raise ProtocolError("the session is under keys that have been succeeded")
+            self._lose(link, TURNED_AWAY, "", moment)
+            return
         if halt is not None and halt.code != agreement.PEER_LOG_LOST:  # that one may be recovering
             self._close(link, "halted", halt.text, moment)
             return

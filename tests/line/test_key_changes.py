@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hotline.errors import EvidenceError, ProtocolError
+from hotline.evidence.audit import Audit, Auditor
+from hotline.evidence.signers import Signers
 from hotline.line.liveness import LineState
 from hotline.model import Precedence, Side
 from support.line_courier import bring, export, send
@@ -263,3 +266,51 @@ def test_keys_change_by_courier(apart: LineWorld) -> None:
     assert south.line.pairing.owns.oldest == 1
     assert north.line.pairing.peers.cards[-1] == succession.card
     apart.check_messages(settled=True)
+
+
+def audited(station: Station, *, told: bool = True) -> Audit:
+    """Check a station's whole record of the line, told of the key changes in it or not."""
+    line, other = station.record.line, station.world.other(station)
+    changes = [
+        station.store.read(lambda r, side=side: r.key_changes(line, side) if told else [])  # type: ignore[misc]
+        for side in Side
+    ]
+    signers = [
+        Signers.of_log(card, one)
+        for card, one in zip((station.card, other.card), changes, strict=True)
+    ]
+    return Auditor(station.store, station.record, *signers).run(lambda: None)
+
+
+def test_the_record_is_checked_across_a_change(world: LineWorld) -> None:
+    """Signatures, receipts and checkpoints of before and after must all be provable."""
+    for station in world.stations:
+        busy(world, f"before-{station.name}", 3)
+        station.rotate()
+        busy(world, f"after-{station.name}", 3)
+    until_changed(world, *world.stations)
+    busy(world, "last", 2)
+    world.run(30)
+    for station in world.stations:
+        audit = audited(station)
+        assert audit.own_checkpoints
+        assert audit.peer_checkpoints
+        with pytest.raises(EvidenceError, match="does not verify"):
+            audited(station, told=False)
+
+
+def test_an_old_key_proves_nothing_after_its_time(world: LineWorld) -> None:
+    """Somebody who stole it must not be able to add to the record."""
+    world.second.rotate()
+    until_changed(world, world.second)
+    busy(world, "after", 1)
+    world.run(5)
+    line = world.second.record.line
+    changes = world.second.store.read(lambda r: r.key_changes(line, Side.OWN))
+    number = world.second.record.own.number
+    assert changes[0].number < number
+    signers = Signers.of_log(world.second.card, changes)
+    signature = world.second.keys.sign_ed25519(b"forged")
+    signers.of(changes[0].number).verify_ed25519(signature, b"forged")
+    with pytest.raises(ProtocolError, match="does not verify"):
+        signers.of(number).verify_ed25519(signature, b"forged")
