@@ -172,7 +172,7 @@ class Station:
 
     def _record(self, name: str, pairing: Pairing) -> tuple[LineRecord, Trust]:
         own_id, peer_id = pairing.own.id, pairing.peer.id
-        number = self._store.add_line(name, peer_id, own_id)
+        number = rotation.add_line(self._store, name, pairing)
 
         def look(reader: Reader) -> tuple[LineRecord, Trust]:
             record = next(one for one in reader.lines() if one.line == number)

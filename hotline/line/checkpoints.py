@@ -196,7 +196,7 @@ def take_in(
         return None
     if checkpoint.own.number > record.peer.number:
         return None  # of its own log it may sign what we do not have yet; we could not compare it
-    pairing.verify_checkpoint(checkpoint)
+    pairing.verify_checkpoint(checkpoint, tx.key_changes(line, Side.PEER))
     if checkpoint.peer.number > record.own.number:
         raise own_log_lost(checkpoint.peer.number, record.own.number)
     _compare(tx, line, Side.PEER, checkpoint.own, pairing.peer_zero)

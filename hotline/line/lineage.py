@@ -126,13 +126,21 @@ class Lineage:
         least = self.in_force(changes, number)
         self._any(least, lambda card: card.verify_ed25519(signature, message))
 
+    def verify_checkpoint(
+        self,
+        changes: Sequence[KeyChange],
+        number: int,
+        signature: bytes,
+        message: bytes,
+        context: bytes,
+    ) -> None:
+        """Do the same with ML-DSA-87: one that was made before a change may come after it."""
+        least = self.in_force(changes, number)
+        self._any(least, lambda card: card.verify_mldsa(signature, message, context))
+
     def verify_ed25519(self, signature: bytes, message: bytes) -> None:
         """Raise ProtocolError unless one of those that are not over signed message."""
         self._any(self.oldest, lambda card: card.verify_ed25519(signature, message))
-
-    def verify_mldsa(self, signature: bytes, message: bytes, context: bytes) -> None:
-        """Raise ProtocolError unless one of those that are not over signed message under context."""
-        self._any(self.oldest, lambda card: card.verify_mldsa(signature, message, context))
 
     def _any(self, least: int, verify: Callable[[Card], None]) -> None:
         # The newest first: but for a change that is under way it is the only one.

@@ -158,12 +158,13 @@ class Pairing:
         signature = keys.sign_mldsa(message, heads.CHECKPOINT_CONTEXT)
         return Checkpoint(own, peer, time_ns, signature)
 
-    def verify_checkpoint(self, checkpoint: Checkpoint) -> None:
+    def verify_checkpoint(self, checkpoint: Checkpoint, changes: Sequence[KeyChange] = ()) -> None:
         """Raise ProtocolError unless the peer signed checkpoint over its log and its copy of ours."""
         message = heads.checkpoint_message(
             self.peer_zero, checkpoint.own, self.own_zero, checkpoint.peer, checkpoint.time_ns
         )
-        self.peers.verify_mldsa(checkpoint.signature, message, heads.CHECKPOINT_CONTEXT)
+        number, signature = checkpoint.own.number, checkpoint.signature
+        self.peers.verify_checkpoint(changes, number, signature, message, heads.CHECKPOINT_CONTEXT)
 
     # --- sessions ---
 

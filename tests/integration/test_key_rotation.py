@@ -134,6 +134,11 @@ def test_files_that_were_made_are_gone_on_with(stations: Stations) -> None:
     until("bravo's keys are confirmed", lambda: confirmed(bravo))
     load((alpha, bravo), "after")
     all_arrived((alpha, bravo))
+    # The later card is no other peer: who pins it is told which one to name.
+    assert alpha.stop() == 0
+    (alpha.folder / "bravo.card").write_bytes(made.card.read_bytes())
+    refused = alpha.hotline("run")
+    assert (refused.code, "was pinned first" in refused.err) == (2, True), refused.err
 
 
 def test_a_protected_key_is_followed_by_a_protected_one(
