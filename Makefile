@@ -5,10 +5,11 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format types layers check sim faults vectors model clean
+.PHONY: help setup demo test lint format types layers check sim faults bench vectors coverage model clean
 
 BIN := .venv/bin
 LOCK := .ci/requirements-dev.txt
+BENCH_LOCK := .ci/requirements-bench.txt
 # Wheels only: building a package would fetch build tools that no hash covers. Errors are still shown.
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check
 INSTALL_LOCKED := $(PIP_INSTALL) --only-binary :all: --require-hashes
@@ -40,7 +41,15 @@ types: .venv/.installed ## Check types, strictly
 layers: .venv/.installed ## Check that imports point one way
 	@$(BIN)/lint-imports --no-logo
 
-check: lint types layers test ## Everything above: what .ci/run runs
+# What a stranger's or a hostile peer's bytes pass through: no branch of it without a test beside it.
+COVERED := tests/attacks tests/identity tests/line tests/noise tests/wire
+
+coverage: .venv/.installed ## Run the tests of noise, wire, identity and line; every branch must run
+	@$(BIN)/coverage run -m pytest $(COVERED) $(ARGS)
+	@$(BIN)/coverage report
+
+check: lint types layers coverage ## Everything above, with each test once: what .ci/run runs
+	@$(BIN)/python -m pytest $(addprefix --ignore=,$(COVERED)) $(ARGS)
 
 sim: .venv/.installed ## Run lines in simulated worlds: SEED=n for one, SEEDS=n for many
 	@PYTHONPATH=tests $(BIN)/python tests/sim/main.py \
@@ -48,6 +57,9 @@ sim: .venv/.installed ## Run lines in simulated worlds: SEED=n for one, SEEDS=n 
 
 faults: .venv/.installed ## Make real faults on real daemons (needs root; names what is missing)
 	@$(BIN)/python tests/faults/main.py $(ARGS)
+
+bench: .venv/.bench ## Measure the line beside what disk and mathematics cost: --quick, --json FILE
+	@$(BIN)/python tests/bench/main.py $(ARGS)
 
 vectors: .venv/.installed ## Make the vectors of docs/protocol.md anew, into tests/vectors/
 	@PYTHONPATH=tests $(BIN)/python tests/support/vectors/make.py
@@ -57,7 +69,7 @@ model: ## Search every state of the model of delivery (needs spin and a C compil
 
 clean: ## Remove .venv, caches and build artefacts (never keys/ or state/)
 	@rm -rf .venv build dist *.egg-info
-	@rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .coverage
 	@find hotline tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Two steps, so that an edit of pyproject.toml does not install every package again.
@@ -74,4 +86,9 @@ clean: ## Remove .venv, caches and build artefacts (never keys/ or state/)
 .venv/.installed: .venv/.locked pyproject.toml
 	@echo "Installing hotline, editable"
 	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What the plots need, and nothing else does.
+.venv/.bench: .venv/.installed $(BENCH_LOCK)
+	@$(INSTALL_LOCKED) -r $(BENCH_LOCK)
 	@touch $@

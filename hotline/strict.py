@@ -104,16 +104,23 @@ def _refuse_ext(code: int, _data: bytes) -> Any:
     raise DecodeError(f"extension type {code} is not allowed")
 
 
+def _bounds(fields: tuple[Field, ...], kind: type) -> list[tuple[int, int, int]]:
+    """Give place, low and high of each field of a kind."""
+    return [(at, f.low, f.high) for at, f in enumerate(fields) if f.kind is kind]
+
+
 class Shape:
     """A fixed array of fields: the only structure that Hotline encodes or decodes."""
 
-    __slots__ = ("_bounds", "_fields", "_max_count", "max_bytes", "name")
+    __slots__ = ("_fields", "_ints", "_max_count", "_others", "_texts", "max_bytes", "name")
 
     def __init__(self, name: str, *fields: Field, max_bytes: int) -> None:
         """Name the shape, list its fields, and bound its encoding in bytes."""
         self.name = name
         self._fields = fields
-        self._bounds = tuple((field.kind, field.low, field.high, field) for field in fields)
+        self._ints = _bounds(fields, int)
+        self._texts = _bounds(fields, str)
+        self._others = [at for at, f in enumerate(fields) if f.kind not in (int, str)]
         self.max_bytes = max_bytes
         # An array that claims more is refused before room is made for it, at any depth.
         self._max_count = max(len(fields), *(f.high for f in fields if f.item is not None), 0)
@@ -161,15 +168,15 @@ class Shape:
             raise DecodeError(f"{self.name} is not an array")
         if len(values) != len(self._fields):
             raise DecodeError(f"{self.name} has {len(values)} fields, not {len(self._fields)}")
-        # The common cases without a call: this runs for every field of every entry. Whatever is
+        # The common cases without a call for each field: this is done to every entry. Whatever is
         # not plainly right goes to the field itself, which says what is wrong with it.
-        for value, (kind, low, high, field) in zip(values, self._bounds, strict=True):
-            if kind is int:
-                if type(value) is int and low <= value <= high:
-                    continue
-            elif kind is str:
-                if type(value) is str and value.isascii() and low <= len(value) <= high:
-                    continue
-            elif kind is bytes and type(value) is bytes and low <= len(value) <= high:
-                continue
-            field.check(value)
+        for at, low, high in self._ints:
+            value = values[at]
+            if type(value) is not int or not low <= value <= high:
+                self._fields[at].check(value)
+        for at, low, high in self._texts:
+            value = values[at]
+            if type(value) is not str or not value.isascii() or not low <= len(value) <= high:
+                self._fields[at].check(value)
+        for at in self._others:
+            self._fields[at].check(values[at])

@@ -57,6 +57,7 @@ LOCKS = {
     "requirements.txt": ["build"],
     "requirements-dev.txt": ["build", "dev"],
     "requirements-audit.txt": ["audit"],
+    "requirements-bench.txt": ["bench"],
     "requirements-fuzz.txt": ["fuzz"],
 }
 

@@ -135,7 +135,8 @@ bool backed_up, restored;
 bool provable               /* the peer held more than the copy when it was restored, and no operator
                                has had it taken back since */
 #ifdef RECOVERY
-bool asked                  /* an operator has said: recover */
+bool asked;                 /* an operator has said: recover */
+bool spoilt                 /* what an older session showed has closed the last one */
 #endif
 #else
 byte most_own[2], most_peer[2], most_receipt[2];   /* as far as an operator has seen them */
@@ -189,6 +190,8 @@ inline check() { check_writer(0); check_writer(1); seen = 0 }
     || OWN_HEAD(i, store[1 - (i)].peer) != store[1 - (i)].peer_head))
 
 /* --- sessions --- */
+
+#define BEGUN_BY_ANY(s) (links[0].at[s].stage != NONE || links[1].at[s].stage != NONE)
 
 inline push(s, what, a, b, c, d, e, f) {
     if
@@ -250,6 +253,9 @@ inline halt(why) {          /* line.Line._halt */
     assert(false);          /* nothing was restored: a false halt */
 #endif
     disk.halted = why;
+#ifdef RECOVERY
+    spoilt = spoilt || (s < SESSIONS && BEGUN_BY_ANY(SESSIONS));
+#endif
     lose_until(SESSIONS)
 }
 
@@ -739,7 +745,6 @@ end:
     od
 }
 
-#define BEGUN_BY_ANY(s) (links[0].at[s].stage != NONE || links[1].at[s].stage != NONE)
 #define MAY_CRASH (MAY_FAIL(SESSIONS) || !BEGUN_BY_ANY(SESSIONS))
 #define CUTTABLE(s) (!cut[s] && BEGUN_BY_ANY(s) && MAY_FAIL(s))
 
@@ -832,8 +837,8 @@ init {
 
 #ifdef HEALED
 #ifdef RECOVERY
-/* a loss that is found in the last session leaves none to recover in */
-#define TOO_LATE (HALTED && !asked && links[RESTORED].at[SESSIONS].stage == CLOSED)
+/* a loss that is found in the last session, or too late to begin it anew, leaves none to recover in */
+#define TOO_LATE (HALTED && (!asked || spoilt) && cut[SESSIONS])
 ltl in_the_end { <> (SETTLED || TOO_LATE) }
 #else
 #ifdef RESTORED

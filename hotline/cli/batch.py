@@ -154,7 +154,7 @@ class _Sender:
         chunk: list[Item] = []
         chunk_bytes = 0
         for item in self._items():
-            item_bytes = len(item.encoded.encode()) + 1
+            item_bytes = compose.size_of(item.encoded) + 1
             if chunk and (
                 len(chunk) == limits.BATCH_MESSAGES or chunk_bytes + item_bytes > REQUEST_BYTES
             ):

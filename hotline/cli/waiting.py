@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.cli import station
 from hotline.cli.exits import TimedOutError
 from hotline.errors import HotlineError, RefusedError
+from hotline.text import duration
 
 if TYPE_CHECKING:
     import argparse
@@ -66,8 +67,15 @@ def wait_for_many(
     deadline_s = _deadline_s(args)
     done = 0
 
+    began_s = time.monotonic()
+
     def show(event: dict[str, Any]) -> None:
-        progress.show(f"{args.wait}: {done + int(event.get('done', 0))} of {len(ids)}")
+        reached = done + int(event.get("done", 0))
+        told = f"{args.wait}: {reached} of {len(ids)}"
+        if reached and (passed_s := time.monotonic() - began_s) > 0:
+            left_s = passed_s * (len(ids) - reached) / reached
+            told += f", {reached / passed_s:.0f} a second, {duration(left_s)} to go"
+        progress.show(told)
 
     for first in range(0, len(ids), WAIT_IDS):
         some = ids[first : first + WAIT_IDS]

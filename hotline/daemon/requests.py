@@ -30,12 +30,16 @@ if TYPE_CHECKING:
     from hotline.identity.keyfile import PassphraseSource
     from hotline.line.moment import Moment
     from hotline.model import LineRecord
+    from hotline.store.interface import Reader
     from hotline.store.views import MessageView
 
     Notify = Callable[[str, dict[str, Any]], Awaitable[None]]
     Spawn = Callable[..., None]
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_USUAL: Final = {"id", "precedence", "subject", "body"}
+_PRECEDENCES: Final[dict[str, Precedence]] = {one.name: one for one in Precedence}
+_QUEUED: Final = str(State.QUEUED)
 _STATION_ID: Final = re.compile(rf"[0-9a-f]{{{2 * limits.STATION_ID_BYTES}}}")
 _ENDED: Final = {State.EXPIRED, State.CANCELLED}
 _REACHED: Final = {
@@ -60,6 +64,22 @@ def _passphrase(given: str | None) -> PassphraseSource | None:
     except ValueError:
         raise CallError(INVALID_PARAMS, "passphrase is not hexadecimal") from None
     return lambda _: passphrase
+
+
+def _states(
+    reader: Reader, line: str, ids: list[str], ended: set[State]
+) -> list[tuple[str, State | None]]:
+    """Give the states of the first of ids, up to one that has not ended; None: it is not known."""
+    found: list[tuple[str, State | None]] = []
+    for identifier in ids:
+        shown = reader.show(identifier)
+        view = next((v for v in shown if v.line == line and v.side is Side.OWN), None)
+        if view is not None and view.state not in ended:
+            break
+        found.append((identifier, None if view is None else view.state))
+        if view is None:
+            break
+    return found
 
 
 class Params:
@@ -166,41 +186,67 @@ class Requests:
         results = []
         for message, one in zip(messages, composed, strict=True):
             answer = one if isinstance(one, HotlineError) else next(rest)
-            results.append(await self._answer(runner.line.record.name, message, answer))
+            if type(answer) is accepting.Accepted and not answer.repeated:
+                results.append({"id": answer.id, "state": _QUEUED, "repeated": False})
+            else:
+                results.append(await self._answer(runner.line.record.name, message, answer))
         return {"results": results}
 
     def _compose(self, values: Any, wall_ns: int) -> Any:
         """Give one Outgoing of a send request, or the HotlineError that refuses it."""
         try:
-            if not isinstance(values, dict):
-                raise CallError(INVALID_PARAMS, "a message is an object")
-            params = Params(values)
-            draft = accepting.Draft(
-                id=params.take("id", str, needed=True),
-                precedence=params.word("precedence", Precedence, "ROUTINE"),
-                subject=params.take("subject", str, ""),
-                body=params.take("body", str, ""),
-                author=self._operator,
-                expires_ns=params.time("expires_at"),
-                ack_by_ns=params.time("ack_by"),
-                is_test=params.take("test", bool, default=False),
-            )
-            params.end()
+            draft = self._plain_draft(values) or self._draft(values)
             return accepting.compose(draft, wall_ns)
         except CallError as error:
             return RefusedError("bad-request", str(error))
         except HotlineError as error:
             return error
 
+    def _plain_draft(self, values: Any) -> accepting.Draft | None:
+        """Give the draft of what batches are made of: plain texts under the four usual names.
+
+        None if it is anything else; ``_draft`` then says what is wrong, if anything is.
+        """
+        if type(values) is not dict or not values.keys() <= _USUAL:
+            return None
+        identifier, body = values.get("id"), values.get("body", "")
+        subject = values.get("subject", "")
+        word = values.get("precedence", "ROUTINE")
+        if not type(identifier) is type(body) is type(subject) is type(word) is str:
+            return None
+        precedence = _PRECEDENCES.get(word)
+        # A text that is not all ASCII may hold half of a surrogate pair.
+        if precedence is None or not (
+            identifier.isascii() and body.isascii() and subject.isascii()
+        ):
+            return None
+        return accepting.Draft(identifier, precedence, subject, body, self._operator)
+
+    def _draft(self, values: Any) -> accepting.Draft:
+        """Give the draft of any message of a send request; raises CallError."""
+        if not isinstance(values, dict):
+            raise CallError(INVALID_PARAMS, "a message is an object")
+        params = Params(values)
+        draft = accepting.Draft(
+            id=params.take("id", str, needed=True),
+            precedence=params.word("precedence", Precedence, "ROUTINE"),
+            subject=params.take("subject", str, ""),
+            body=params.take("body", str, ""),
+            author=self._operator,
+            expires_ns=params.time("expires_at"),
+            ack_by_ns=params.time("ack_by"),
+            is_test=params.take("test", bool, default=False),
+        )
+        params.end()
+        return draft
+
     async def _answer(self, line: str, message: Any, answer: Any) -> dict[str, Any]:
         if isinstance(answer, HotlineError):
             identifier = message.get("id") if isinstance(message, dict) else None
             return {"id": identifier, "error": {"message": str(answer), **describe(answer)}}
-        state = str(State.QUEUED)
-        if answer.repeated:
-            found = await self._find(answer.id, line, Side.OWN)
-            state = str(found.state) if found is not None else state
-        return {"id": answer.id, "state": state, "repeated": answer.repeated}
+        found = await self._find(answer.id, line, Side.OWN)
+        state = _QUEUED if found is None else str(found.state)
+        return {"id": answer.id, "state": state, "repeated": True}
 
     async def _find(self, identifier: str, line: str, side: Side) -> MessageView | None:
         views_ = await self._station.read(lambda reader: reader.show(identifier))
@@ -389,13 +435,13 @@ class Requests:
         while len(states) < len(ids):
             progress = self._station.watches.progress(name)
             before = len(states)
-            while len(states) < len(ids):
-                view = await self._find(ids[len(states)], name, Side.OWN)
-                if view is None:
-                    raise RefusedError("not-found", f"no message {ids[len(states)]!r} was sent")
-                if view.state not in ended:
-                    break
-                states.append({"id": view.id, "state": str(view.state)})
+            asked = ids[len(states) :]
+            for wanted_id, state in await self._station.read(
+                lambda reader, asked=asked: _states(reader, name, asked, ended)  # type: ignore[misc]
+            ):
+                if state is None:
+                    raise RefusedError("not-found", f"no message {wanted_id!r} was sent")
+                states.append({"id": wanted_id, "state": str(state)})
             if len(states) > before:
                 await self._notify("progress", {"done": len(states), "total": len(ids)})
             if len(states) < len(ids):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,12 +32,18 @@ DONE: Final = 0
 STORE_FAILED: Final = 1
 
 
+THREAD_SWITCH_S: Final = 0.0005
+"""How long one thread may keep the interpreter from another: the event loop gives it up for every
+record it opens, and at Python's 5 ms it would get it back only when the store's thread lets it."""
+
+
 def main(config: StationConfig, passphrase: PassphraseSource | None = None) -> int:
     """Run the daemon of a configuration; gives its exit code. passphrase is asked if the key has one.
 
     Raises HotlineError if it cannot start.
     """
     _set_limits()
+    sys.setswitchinterval(THREAD_SWITCH_S)
     identity = Identity(config, passphrase)
     state_folder(config)
     store = SqliteStore.open(config.store_path, station_id=identity.card.id)

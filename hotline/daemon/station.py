@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -16,7 +15,7 @@ from hotline.daemon.identity import Identity
 from hotline.daemon.listener import Hall, Listener
 from hotline.daemon.runner import Runner
 from hotline.daemon.trust import Trust, halt_of, line_notices, station_notices
-from hotline.daemon.watching import Watches
+from hotline.daemon.watching import News, Watches
 from hotline.daemon.writer import Writer
 from hotline.errors import ConfigError, HotlineError, IdentityError, RefusedError, StoreError
 from hotline.identity import read_card, read_line_secret
@@ -43,14 +42,12 @@ if TYPE_CHECKING:
     from hotline.line.pairing import Pairing
     from hotline.model import LineRecord
     from hotline.store.interface import Reader, Store
+    from hotline.store.views import MessageView
 
 T = TypeVar("T")
 
 _STOP_S: Final = 1.5
 """For close frames to leave on every line; the rest of the two seconds is the store's."""
-
-_NEWS_WAITING: Final = 4096
-"""Runs of messages not yet read from the store for those on watch; more is a disk that crawls."""
 
 _STRANGER_NOTED_S: Final = 1.0
 
@@ -89,8 +86,7 @@ class Station:
         self._reloading = trio.Lock()
         self._strangers = 0
         self._stranger_noted_at = -_STRANGER_NOTED_S
-        self._news: deque[tuple[str, list[str]]] = deque()
-        self._news_came = trio.Event()
+        self._news = News()
         self._machine = machine
         self._writer = Writer(store, self._store_failed, machine.hand())
 
@@ -448,45 +444,33 @@ class Station:
                 rotation.confirmed(self._identity, self._usable(), self._logs.daemon.warning)
         elif report.event in _PROGRESS:
             self.watches.progressed(name)
-            self._tell_progress(name, report)
+            self._tell_progress(line, report)
 
-    def _tell_progress(self, name: str, report: Report) -> None:
+    def _tell_progress(self, line: Line, report: Report) -> None:
+        name = line.record.name
         if not len(self.watches) or self._nursery is None:
             return
         if report.event == "entries_applied":
-            if report.fields["ids"]:
-                self._tell_soon(name, list(report.fields["ids"]))
+            self._news.put(name, report.fields["ids"], report.fields["flashes"])
+            if self._news.overflown:
+                self.watches.let_go()
             for identifier in report.fields["acknowledged"]:
                 self._tell(name, "acknowledged", {"id": identifier})
         elif report.event == "receipt_taken" and report.fields["messages"]:
-            self._tell(
-                name,
-                "delivered",
-                {"number": report.fields["number"], "messages": report.fields["messages"]},
-            )
-
-    def _tell_soon(self, name: str, ids: list[str]) -> None:
-        if len(self._news) < _NEWS_WAITING:
-            self._news.append((name, ids))
-            self._news_came.set()
-        else:
-            self.watches.let_go()
+            record = line.record
+            fields = {key: report.fields[key] for key in ("number", "messages")}
+            fields["waiting"] = record.queued + record.sealed - record.delivered
+            self._tell(name, "delivered", {**fields, **views.drain(line, moment().now)})
 
     async def _tell_news(self) -> None:
-        """Show new messages to whoever is on watch, one after another: their order means something."""
+        """Show new messages to whoever is on watch, one run after another, each by one read."""
         while True:
-            await self._news_came.wait()
-            self._news_came = trio.Event()
-            while self._news:
-                await self._tell_messages(*self._news.popleft())
-
-    async def _tell_messages(self, name: str, ids: list[str]) -> None:
-        for identifier in ids:
+            name, ids = await self._news.take()
             try:
-                found = await self.read(lambda reader, one=identifier: reader.show(one))  # type: ignore[misc]
+                found = await self.read(partial(_shown, ids))
             except HotlineError as error:
                 self._logs.daemon.error("watch_read_failed", line=name, why=str(error))
-                return
+                continue
             for view in found:
                 if view.line == name and view.side is Side.PEER:
                     self._tell(name, "message", {"message": views.message(view)})
@@ -494,6 +478,10 @@ class Station:
     def _tell(self, name: str, event: str, fields: dict[str, Any]) -> None:
         at = utc_microseconds(moment().wall_ns)
         self.watches.tell(name, {"event": event, "at": at, "line": name, **fields})
+
+
+def _shown(ids: Sequence[str], reader: Reader) -> list[MessageView]:
+    return [view for identifier in ids for view in reader.show(identifier)]
 
 
 def _addresses(config: LineConfig) -> list[str]:

@@ -67,6 +67,7 @@ def line(subject: Line, moment: Moment, trust: Trust, notices: Sequence[Notice])
         "queued": record.queued,
         "queued_bytes": record.queued_bytes,
         "in_flight": record.sealed - record.delivered,
+        **drain(subject, moment.now),
         "unacknowledged": record.delivered - record.acknowledged,
         "unread": record.received - record.acknowledged_here,
         "attempts": links.attempts,
@@ -91,6 +92,16 @@ def trust(subject: Trust) -> dict[str, Any]:
         "verified_by": subject.verified and subject.verified.operator,
         "revoked_at": subject.revoked and _time(subject.revoked.at_ns),
         "revoked_by": subject.revoked and subject.revoked.operator,
+    }
+
+
+def drain(subject: Line, now: float) -> dict[str, float | None]:
+    """Give how fast a line delivers, and when what waits now will be delivered at that pace."""
+    record, pace = subject.record, subject.vitals.delivered_a_second(now)
+    waiting = record.queued + record.sealed - record.delivered
+    return {
+        "delivered_per_s": None if pace is None else round(pace, 1),
+        "drain_s": None if pace is None or not waiting else round(waiting / pace, 1),
     }
 
 

@@ -10,9 +10,15 @@ import trio
 from hotline.limits import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _EVENTS_WAITING: Final = 4096
+_NEWS_WAITING: Final = 4096
+"""Runs of messages not yet read from the store for those on watch; more is a disk that crawls."""
+
+_READ_AT_ONCE: Final = 64
+"""Messages read for those on watch at a time: a FLASH that comes meanwhile waits for no more."""
+
 _CHARACTERS_WAITING: Final = 16 * MIB
 """What a watching client may be behind before it is let go: it must not make the daemon grow."""
 
@@ -55,6 +61,38 @@ class Watch:
 def _characters(event: dict[str, Any]) -> int:
     message = event.get("message")
     return len(message["body"]) if message is not None else 0
+
+
+class News:
+    """Ids of messages that came and are still to be shown: every FLASH first, then in order."""
+
+    def __init__(self) -> None:
+        self._flashes: deque[tuple[str, Sequence[str]]] = deque()
+        self._others: deque[tuple[str, Sequence[str]]] = deque()
+        self._came = trio.Event()
+        self.overflown = False
+        """Whether the last ``put`` found no place."""
+
+    def put(self, line: str, ids: Sequence[str], flashes: Sequence[str]) -> None:
+        """Note what came on a line; flashes are some of ids."""
+        self.overflown = len(self._flashes) + len(self._others) >= _NEWS_WAITING
+        if self.overflown or not ids:
+            return
+        if flashes:
+            self._flashes.append((line, flashes))
+            ids = [one for one in ids if one not in set(flashes)]
+        self._others += [
+            (line, ids[start : start + _READ_AT_ONCE])
+            for start in range(0, len(ids), _READ_AT_ONCE)
+        ]
+        self._came.set()
+
+    async def take(self) -> tuple[str, Sequence[str]]:
+        """Wait for the next few ids to show, and give them with their line."""
+        while not self._flashes and not self._others:
+            self._came = trio.Event()
+            await self._came.wait()
+        return (self._flashes or self._others).popleft()
 
 
 class Watches:

@@ -23,6 +23,7 @@ from hotline.model import (
     LogEntry,
     Partial,
     Position,
+    Precedence,
     Side,
 )
 from hotline.wire import entries, heads
@@ -50,6 +51,8 @@ class Applied:
 
     record: LineRecord
     messages: Sequence[str]
+    flashes: Sequence[str]
+    """Those of messages that are shown before any other."""
     acknowledged: Sequence[str]
     tests: Sequence[str]
     change: Changed | None = None
@@ -67,7 +70,7 @@ def apply(
     record = tx.line(line)
     data = _new_entries(record, runs)
     if not data:
-        return Applied(record, (), (), ())
+        return Applied(record, (), (), (), ())
     first = record.peer.number + 1
     chain = heads.chain(record.peer.head, data)
     position = Position(record.peer.number + len(data), chain[-1])
@@ -104,7 +107,8 @@ def apply(
     )
     tx.put_line(record)
     shown = [message.id for message in reading.messages]
-    return Applied(record, shown, reading.acknowledged, reading.tests, change)
+    flashes = [one.id for one in reading.messages if one.precedence is Precedence.FLASH]
+    return Applied(record, shown, flashes, reading.acknowledged, reading.tests, change)
 
 
 def _change_keys(
@@ -160,7 +164,7 @@ class _Reading:
     def take(self, number: int, data: bytes) -> None:
         """Read one entry; raises HaltError or DecodeError if the log may not hold it."""
         entry = entries.decode(data)
-        if isinstance(entry, entries.Message):
+        if type(entry) is entries.Message:  # nearly every entry is one
             self._complete(number, entry, ())
         elif isinstance(entry, entries.Part):
             self._take_part(number, entry)

@@ -143,6 +143,7 @@ class Receiving:
             level="debug",
             last=applied.record.peer.number,
             ids=applied.messages,
+            flashes=applied.flashes,
             acknowledged=applied.acknowledged,
         )
         for identifier in applied.tests:

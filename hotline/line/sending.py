@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import HotlineError, StoreError
 from hotline.line import accepting, sealing
+from hotline.line.pace import Pace
 from hotline.line.window import Window
 from hotline.model import Receipt
 
@@ -48,6 +49,7 @@ class Sending:
         self._expiring = False
         self._resumed_at = -_RESUMPTION_NOTED_S
         self.peer_accepting = True
+        self.pace = Pace()
 
     @property
     def waiting_since(self) -> float | None:
@@ -101,7 +103,8 @@ class Sending:
             return
         record = context.record
         waits = record.own.number > self._cursor or record.queued_bytes > 0 or self._may_wait
-        room_bytes, chunk_bytes = self._window.room_bytes, self._window.chunk_bytes
+        room_bytes = min(self._window.room_bytes, self._window.run_bytes)
+        chunk_bytes = self._window.chunk_bytes
         if not waits or not room_bytes:
             return
         self._fetching = True
@@ -185,6 +188,7 @@ class Sending:
         messages = outcome.delivered - context.record.delivered
         context.record = outcome
         self._window.receipted(receipt.number, moment.now)
+        self.pace.delivered(messages, moment.now)
         context.report("receipt_taken", number=receipt.number, messages=messages)
         if not self._taking_receipt:
             self.verify_receipt(moment)

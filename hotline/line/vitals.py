@@ -64,6 +64,10 @@ class Vitals:
         if self.pulse is not None:
             self.pulse.interval_s = heartbeat_s
 
+    def delivered_a_second(self, now: float) -> float | None:
+        """Give how many messages a second the peer has receipted of late; None if none."""
+        return self._sending.pace.a_second(now)
+
     def missed(self, now: float) -> int | None:
         """Give how many of the peer's heartbeats are overdue; None before any contact."""
         if self.heard_at is None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, WINDOW_TARGET_S
+from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, WINDOW_LEAST_S, WINDOW_TARGET_S
 from hotline.wire.entries import CHUNK_BYTES, PART_OVERHEAD_BYTES, SLOW_CHUNK_BYTES
 
 _RECORD_OF_ENTRIES: Final = SLOW_CHUNK_BYTES + PART_OVERHEAD_BYTES
@@ -20,6 +20,8 @@ _RECORD_OF_ENTRIES: Final = SLOW_CHUNK_BYTES + PART_OVERHEAD_BYTES
 
 _PROBE_SHARE: Final = 8
 """After the first late receipt the window grows by this share of what was receipted."""
+
+_RUNS_A_WINDOW: Final = 3
 
 _BEST_DELAY_S: Final = 60.0
 """The best delay is forgotten after this, for paths change."""
@@ -62,6 +64,20 @@ class Window:
         return max(room, _RECORD_OF_ENTRIES)
 
     @property
+    def run_bytes(self) -> int:
+        """How much one run should carry at most: a window is a few runs, so that receipts flow."""
+        return max(self._size // _RUNS_A_WINDOW, _RECORD_OF_ENTRIES)
+
+    @property
+    def _allowed_s(self) -> float:
+        """How much later than the best a receipt may come: a share of the path's own delay.
+
+        On a fast path little, for all that is in flight is in a FLASH's way; but no less than a
+        disk takes for a few commits.
+        """
+        return min(max(self._best_s / 2, WINDOW_LEAST_S), WINDOW_TARGET_S)
+
+    @property
     def chunk_bytes(self) -> int:
         """How large a part of a long message should be cut now."""
         return CHUNK_BYTES if self._size >= 4 * ENTRY_BYTES else SLOW_CHUNK_BYTES
@@ -89,12 +105,22 @@ class Window:
         self.in_flight_bytes -= released
         delay = now - sent_at
         self._remember(delay, now)
-        if delay > self._best_s + WINDOW_TARGET_S:
+        late = delay > self._best_s + self._allowed_s
+        if late and in_flight_bytes <= _RECORD_OF_ENTRIES:
+            # Nothing of ours was in its way: this is what the path takes now, because the machine or
+            # the disk over there is busy, say. Whoever went on comparing with better days would
+            # stay at one record for as long as it is.
+            self._best_s = self._recent_s = delay
+            self._best_since, self._probing, late = now, False, False
+        if late:
             self._probing = True
             # Once for all that was sent before: it cannot yet tell what the cut has done.
             if sent_at >= self._cut_at:
                 # What is in flight took so long, so this is what the link carries without a queue.
                 carried = int(in_flight_bytes * self._best_s / delay)
+                if delay <= self._best_s + WINDOW_TARGET_S:
+                    # Late by a disk's hiccup, perhaps: one of those must not empty a fast line.
+                    carried = max(carried, self._size // 2)
                 self._size = max(_RECORD_OF_ENTRIES, min(self._size, carried))
                 self._cut_at = now
         else:

@@ -41,19 +41,3 @@ class Bulk:
                 some = rows[done : done + count]
                 database.execute(text, (*chain.from_iterable(some), *after))
                 done += count
-
-
-def runs_of(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
-    """Give (first, second, count) for each run of pairs in which both numbers rise by one."""
-    runs: list[tuple[int, int, int]] = []
-    first = second = count = 0
-    for one, other in pairs:
-        if count and one == first + count and other == second + count:
-            count += 1
-            continue
-        if count:
-            runs.append((first, second, count))
-        first, second, count = one, other, 1
-    if count:
-        runs.append((first, second, count))
-    return runs

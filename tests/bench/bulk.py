@@ -18,11 +18,13 @@ from hotline.identity import read_card, read_secret_keys
 from hotline.line import accepting, applying, sealing
 from hotline.line.pairing import Pairing
 from hotline.model import Outgoing, Position, Precedence, Receipt
+from hotline.store.interface import Transaction
 from hotline.store.sqlite import SqliteStore
+from hotline.wire.frames import Entries
 from support.stations import Station
 
 _CHUNK: Final = 8192
-_UNBOUND: Final = accepting.QueueLimits(10**9, 10**15)
+UNBOUND: Final = accepting.QueueLimits(10**9, 10**15)
 
 
 def pairing(station: Station, peer: Station) -> Pairing:
@@ -63,7 +65,7 @@ def queue(station: Station, peer: Station, count: int, first: int = 0) -> None:
         for start in range(first, first + count, _CHUNK):
             some = composed(start, min(_CHUNK, first + count - start))
             [outcome] = store.transact(
-                [lambda tx, some=some: accepting.accept(tx, line, some, _UNBOUND)]  # type: ignore[misc]
+                [lambda tx, some=some: accepting.accept(tx, line, some, UNBOUND)]  # type: ignore[misc]
             )
             assert not isinstance(outcome, Exception), outcome
             store.checkpoint()
@@ -75,20 +77,19 @@ def deliver(alpha: Station, bravo: Station, count: int, first: int = 0) -> None:
     with opened(alpha, bravo) as (ours, our_line), opened(bravo, alpha) as (theirs, their_line):
         for start in range(first, first + count, _CHUNK):
             some = composed(start, min(_CHUNK, first + count - start))
-            receipt = None
             [_] = ours.transact(
-                [lambda tx, some=some: accepting.accept(tx, our_line, some, _UNBOUND)]  # type: ignore[misc]
+                [lambda tx, some=some: accepting.accept(tx, our_line, some, UNBOUND)]  # type: ignore[misc]
             )
             runs = _sealed(ours, our_line, near)
             [applied] = theirs.transact(
                 [lambda tx, runs=runs: applying.apply(tx, their_line, far, runs, time.time_ns())]  # type: ignore[misc]
             )
             assert isinstance(applied, applying.Applied), applied
-            receipt = _receipt(far, applied.record.peer)
+            answer = receipt(far, applied.record.peer)
             [taken] = ours.transact(
                 [
-                    lambda tx, receipt=receipt: sealing.take_receipt(  # type: ignore[misc]
-                        tx, our_line, near, receipt, time.time_ns()
+                    lambda tx, answer=answer: sealing.take_receipt(  # type: ignore[misc]
+                        tx, our_line, near, answer, time.time_ns()
                     )
                 ]
             )
@@ -97,21 +98,13 @@ def deliver(alpha: Station, bravo: Station, count: int, first: int = 0) -> None:
             theirs.checkpoint()
 
 
-def _sealed(store: SqliteStore, line: int, near: Pairing) -> list[sealing.Entries]:
+def _sealed(store: SqliteStore, line: int, near: Pairing) -> list[Entries]:
     """Seal all that is queued, in one transaction, and give the runs."""
-    runs: list[sealing.Entries] = []
+    runs: list[Entries] = []
 
-    def work(tx: sealing.Transaction) -> None:
+    def work(tx: Transaction) -> None:
         while True:
-            run = sealing.next_run(
-                tx,
-                line,
-                near,
-                after=tx.line(line).own.number,
-                room_bytes=2**20,
-                chunk_bytes=8000,
-                wall_ns=time.time_ns(),
-            )
+            run = next_run(tx, line, near, 2**20)
             if run.frame is None:
                 return
             runs.append(run.frame)
@@ -121,6 +114,20 @@ def _sealed(store: SqliteStore, line: int, near: Pairing) -> list[sealing.Entrie
     return runs
 
 
-def _receipt(far: Pairing, position: Position) -> Receipt:
-    receipt = Receipt(position.number, position.head, time.time_ns(), b"")
-    return replace(receipt, signature=far.sign_receipt(position, receipt.time_ns))
+def next_run(tx: Transaction, line: int, near: Pairing, room_bytes: int) -> sealing.Run:
+    """Seal the next run of what is queued."""
+    return sealing.next_run(
+        tx,
+        line,
+        near,
+        after=tx.line(line).own.number,
+        room_bytes=room_bytes,
+        chunk_bytes=8000,
+        wall_ns=time.time_ns(),
+    )
+
+
+def receipt(far: Pairing, position: Position) -> Receipt:
+    """Sign for a log up to position."""
+    made = Receipt(position.number, position.head, time.time_ns(), b"")
+    return replace(made, signature=far.sign_receipt(position, made.time_ns))

@@ -186,14 +186,14 @@ TINY: Final = Scale(
     backlog=50,
     flashes=2,
     slow_bytes=16 * 1024,
-    queued=100,
+    queued=20,
     moved_bytes=64 * 1024,
-    stored=100,
+    stored=20,
     sample=50,
-    lines=3,
+    lines=2,
     idle_s=0.2,
     verbs=1,
-    grows=(10, 20),
+    grows=(20,),
 )
 
 

@@ -29,8 +29,8 @@ def draw(result: dict[str, Any], folder: Path) -> list[Path]:
         for curve in curves:
             axes.plot(*zip(*curve["points"], strict=True), marker="o", label=curve["label"])
         axes.set_xscale("log")
-        if not curves[0]["y"].startswith("x "):
-            axes.set_yscale("log" if name.startswith(("size", "lines")) else "linear")
+        if name.startswith("size") and all(y > 0 for one in curves for _, y in one["points"]):
+            axes.set_yscale("log")
         axes.set_ylim(bottom=0 if axes.get_yscale() == "linear" else None)
         axes.set_xlabel(curves[0]["x"])
         axes.set_ylabel(curves[0]["y"])

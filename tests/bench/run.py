@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-import bench.figures  # noqa: F401 - enters all measurements
 from bench import page, plots, table
 from bench.figure import FULL, MEASUREMENTS, QUICK, TINY, Outcome, Scale
+from bench.figures import ORDER
 
 from support.processes import ROOT
 
@@ -23,13 +23,13 @@ def main(arguments: list[str]) -> int:
     """Do what was asked."""
     options = _parser().parse_args(arguments)
     if options.list:
-        print("\n".join(MEASUREMENTS))
+        print("\n".join(ORDER))
         return 0
     if options.source:
         result = json.loads(options.source.read_text())
     else:
         scale = TINY if options.tiny else QUICK if options.quick else FULL
-        result = measured(options.figures or list(MEASUREMENTS), scale)
+        result = measured(options.figures or list(ORDER), scale)
     print(table.text(result))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")

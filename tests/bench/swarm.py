@@ -19,6 +19,7 @@ from bench.world import HEARTBEAT_S
 
 from hotline.daemon.config import Address, LineConfig, StationConfig
 from hotline.daemon.identity import Identity
+from hotline.daemon.machine import this_machine
 from hotline.daemon.station import Station
 from hotline.identity import Card, SecretKeys, write_card, write_secret_keys
 from hotline.store.sqlite import SqliteStore
@@ -58,7 +59,7 @@ def _station(folder: Path, name: str, hub: Path, port: int) -> Station:
     identity = Identity(config)
     silence: Any = Silence()
     store = SqliteStore.open(config.store_path, station_id=identity.card.id)
-    return Station(config, identity, store, silence)
+    return Station(config, identity, store, silence, this_machine())
 
 
 async def _serve(_: trio.Nursery) -> None:

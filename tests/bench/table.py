@@ -74,10 +74,8 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [f"| {' | '.join(row)} |" for row in rows]
     floors = sorted({one["floor_is"] for one in result["figures"] if one["floor_is"]})
     notes = [f"- {one['name']}: {note}" for one in result["figures"] for note in one["notes"]]
-    return "\n".join(
-        [*lines, "", *notes, *([""] if notes else []), "Floors: " + "; ".join(floors) + ".", ""]
-        + [where(result)]
-    )
+    told = ["", *notes, ""] if notes else [""]
+    return "\n".join([*lines, *told, f"Floors: {'; '.join(floors)}.", "", where(result)])
 
 
 def where(result: dict[str, Any]) -> str:

@@ -223,7 +223,14 @@ def events(_params: Params, connection: Connection) -> Params:
     for event in (
         {"event": "message", "message": message(body=HOSTILE)},
         {"event": "state", "state": "degraded", "reason": "peer stalled", "detail": ""},
-        {"event": "delivered", "id": "m2"},
+        {
+            "event": "delivered",
+            "number": 70,
+            "messages": 7,
+            "waiting": 9000,
+            "delivered_per_s": 300.0,
+            "drain_s": 30.0,
+        },
         {"event": "acknowledged", "id": "m2", "acknowledged_by": "op2", "decision": "wilco"},
     ):
         connection.notify("event", {"at": at, "line": "bravo", **event})
@@ -239,7 +246,7 @@ def test_watch(operator: Operator, daemon: FakeDaemon) -> None:
     assert not RAW.search(done.out)
     assert "231530ZNOV26  bravo  FLASH  01jdq3w8k7x9v2m4n6p8r0s2t4" in done.out
     assert "231530ZNOV26  bravo  line is degraded: peer stalled" in done.out
-    assert "231530ZNOV26  bravo  delivered m2" in done.out
+    assert "231530ZNOV26  bravo  delivered 7, up to entry 70" in done.out
     assert "231530ZNOV26  bravo  acknowledged m2 by op2: wilco" in done.out
     done = operator.run("watch", "--json")
     assert [found["event"] for found in done.objects] == [
@@ -248,6 +255,23 @@ def test_watch(operator: Operator, daemon: FakeDaemon) -> None:
         "delivered",
         "acknowledged",
     ]
+
+
+def test_a_drain_is_shown_in_place(operator: Operator, daemon: FakeDaemon) -> None:
+    """A line for each receipt of a backlog would push every message off the screen."""
+    daemon.on("watch", events)
+    seen = operator.on_terminal("watch")
+    assert "bravo: 9000 to deliver, 300 a second, 30 s to go" in seen.out + seen.err
+    assert "delivered 7" not in seen.out
+    daemon.answers(
+        "status",
+        {
+            "station": "alpha",
+            "station_id": "c4c7",
+            "lines": [line(queued=9000, delivered_per_s=300.0, drain_s=30.0)],
+        },
+    )
+    assert "draining, 300 a second, 30 s to go" in operator.run("status").out
 
 
 def test_a_flash_rings(operator: Operator, daemon: FakeDaemon) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 import trio.testing
 
-from hotline.daemon.watching import Watch, Watches
+from hotline.daemon.watching import News, Watch, Watches
 
 MIB = 2**20
 
@@ -99,3 +99,27 @@ async def test_progress_wakes_everyone_who_waits_once() -> None:
     assert not other.is_set()
     assert not watches.progress("bravo").is_set()
     watches.progressed("nobody-waits")
+
+
+async def test_a_flash_is_shown_before_what_came_earlier() -> None:
+    """Whoever is on watch during a drain must not see the FLASH after ten thousand others."""
+    news = News()
+    news.put("bravo", [f"m-{n}" for n in range(500)], [])
+    assert (await news.take())[1][0] == "m-0"
+    news.put("bravo", ["n-0", "now", "n-1"], ["now"])
+    assert await news.take() == ("bravo", ["now"])
+    rest: list[str] = []
+    while len(rest) < 500 - 64 + 2:
+        rest += (await news.take())[1]
+    assert rest == [f"m-{n}" for n in range(64, 500)] + ["n-0", "n-1"]
+
+
+async def test_news_do_not_grow_without_bound() -> None:
+    """A disk that cannot be read on must cost a watch, not the daemon's memory."""
+    news = News()
+    puts = 0
+    while not news.overflown:
+        news.put("bravo", [str(puts)], [])
+        puts += 1
+    assert puts < 10_000
+    assert (await news.take()) == ("bravo", ["0"])

@@ -167,6 +167,13 @@ class Arena:
             load.join()
         self._loads = []
 
+    def ask(self, station: FaultStation, name: str) -> None:
+        """Have a station, one of the pair or a clone, accept a FLASH, and note it for the reckoning."""
+        asked = [{"id": name, "body": "x", "precedence": "FLASH"}]
+        line = NAMES[1] if station.name == NAMES[0] else NAMES[0]
+        self.ledgers[station.name].ask(asked)
+        self.ledgers[station.name].answered(station.send(line, *asked))
+
     def accepted(self, station: FaultStation) -> int:
         """Give how many messages a station has accepted so far."""
         return len(self.ledgers[station.name].accepted)

@@ -74,21 +74,13 @@ def check_stopped(arena: Arena, old: FaultStation, other: FaultStation) -> None:
     arena.figures.notes.append(", ".join(halted))
     arena.expect("one of them has halted by what it saw", holds="halted/" in " ".join(halted))
     for station in sides:
-        line = "bravo" if station.name == "alpha" else "alpha"
         before, seen = numbers(station)[-1], len(numbers(station))
-        ask_for(arena, station, line, "after-the-halt")
+        arena.ask(station, "after-the-halt")
         until("it beats on", lambda s=station, n=seen: len(numbers(s)) > n + _BEATS)  # type: ignore[misc]
         moved = {one for one in numbers(station)[seen:] if one != before}
         arena.expect(f"{station.name} signs nothing more: {before} to {moved}", holds=not moved)
         (waiting,) = [one for one in station.box("outbox") if one["id"] == "after-the-halt"]
         arena.expect(f"it waits: {waiting['state']}", holds=waiting["state"] == "queued")
-
-
-def ask_for(arena: Arena, station: FaultStation, line: str, name: str) -> None:
-    """Have a station accept a FLASH, and note it for the reckoning."""
-    asked = [{"id": name, "body": "x", "precedence": "FLASH"}]
-    arena.ledgers[station.name].ask(asked)
-    arena.ledgers[station.name].answered(station.send(line, *asked))
 
 
 def check_nothing_moved(arena: Arena, inbox: list[str], station: FaultStation) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import stat
 from pathlib import Path
 
-from support.stations import Station, Stations, message
+import pytest
+
+from hotline import limits
+from support.stations import Refused, Station, Stations, message
 
 
 def export(station: Station, line: str, to: Path, *arguments: str) -> None:
@@ -94,6 +98,62 @@ def test_a_courier_goes_both_ways_and_the_wire_goes_on_from_there(stations: Stat
     assert bodies(bravo, "alpha") == [f"body of m{n}" for n in range(5)]
     assert set(states(alpha, "bravo")) == {"delivered", "acknowledged"}
     assert [one["attempts"] for one in alpha.box("outbox", "bravo")] == [1, 1, 1, 2, 2]
+
+
+def test_a_long_queue_goes_in_several_files(stations: Stations) -> None:
+    """A file that no request can carry, or that fills the memory, would be a limit on the queue."""
+    alpha, bravo = without_wire(stations)
+    swap_keys(alpha, bravo)
+    texts = [f"{n} " + "x" * 900_000 for n in range(5)]
+    for n, text in enumerate(texts):
+        alpha.send("bravo", message(f"m{n}", text))
+    export(alpha, "bravo", alpha.folder / "out")
+    files = sorted(alpha.folder.glob("out*"))
+    assert [path.name for path in files] == ["out", "out.0002", "out.0003"]
+    early = bravo.hotline("courier", "import", str(files[1]))
+    assert (early.code, "entry" in early.err, "missing" in early.err) == (5, True, True)
+    assert bodies(bravo, "alpha") == []
+    done = bravo.hotline("courier", "import", *map(str, files))
+    assert done.code == 0, done.err
+    assert bodies(bravo, "alpha") == texts
+
+
+def test_what_is_no_courier_file_is_refused_by_the_daemon(stations: Stations) -> None:
+    """Any program may speak to the control socket, and a stick may hold anything."""
+    alpha, bravo = without_wire(stations)
+    swap_keys(alpha, bravo)
+    alpha.send("bravo", message("a"))
+    out = alpha.folder / "out"
+    export(alpha, "bravo", out)
+    sound = out.read_bytes()
+    damaged = sound[:-1] + bytes([sound[-1] ^ 1])
+    with bravo.client() as client:
+        for file, code in (
+            (b"", "bad-courier"),
+            (b"junk", "bad-courier"),
+            (damaged, "bad-courier"),
+            (sound[:-1], "bad-courier"),
+            (bytes(limits.COURIER_FILE_BYTES + 1), "too-large"),
+        ):
+            with pytest.raises(Refused) as refused:
+                client.call("courier_import", file=base64.b64encode(file).decode())
+            assert refused.value.code == code
+        for text in ("%", "A", "\u00e9"):
+            with pytest.raises(Refused) as refused:
+                client.call("courier_import", file=text)
+            assert refused.value.code == "bad-request"
+        with pytest.raises(Refused) as refused:
+            client.call("courier_add", key="junk")
+        assert refused.value.code == "bad-courier"
+        with pytest.raises(Refused) as refused:
+            client.call("courier_export", line="alpha", limit_bytes=0)
+        assert refused.value.code == "bad-request"
+        own = client.call("courier_key")["key"]
+        with pytest.raises(Refused) as refused:
+            client.call("courier_add", key=own)
+        assert refused.value.code == "bad-courier"
+    assert bodies(bravo, "alpha") == []
+    assert bravo.hotline("courier", "import", str(out)).code == 0
 
 
 def test_keys_come_by_wire_and_serve_when_it_is_cut(stations: Stations) -> None:

@@ -157,6 +157,37 @@ def test_a_link_that_grows_slow_is_given_less() -> None:
     assert link.most_in_flight <= 8 * RECORD_BYTES
 
 
+def test_a_path_that_became_slow_to_answer_is_still_filled() -> None:
+    """A peer whose machine is busy answers late whatever is sent: one record at a time is no cure."""
+    link = Simulated(10e6, 0.002)
+    link.run(5)
+    link.delay_s = 0.6
+    link.run(60)
+    before, began = link.carried, link.now
+    link.run(20)
+    possible = IN_FLIGHT_BYTES / link.delay_s
+    assert (link.carried - before) / (link.now - began) > 0.25 * possible
+
+
+def test_one_slow_commit_does_not_empty_a_fast_line() -> None:
+    """A disk hiccups every second or so; a line that begins anew each time never gets up to speed."""
+    link = Simulated(10e6, 0.002)
+    link.run(5)
+    before = link.window.room_bytes + link.window.in_flight_bytes
+    link.busy_until = link.now + 0.1
+    link.run(0.2)
+    assert link.window.room_bytes + link.window.in_flight_bytes >= before // 4
+
+
+def test_runs_are_a_share_of_the_window() -> None:
+    """One run as large as the window would have each side wait for the other's disk in turn."""
+    link = Simulated(10e6, 0.002)
+    assert link.window.run_bytes <= RECORD_BYTES
+    link.run(5)
+    whole = link.window.room_bytes + link.window.in_flight_bytes
+    assert 2 * link.window.run_bytes <= whole
+
+
 def test_a_fresh_session_begins_with_one_record() -> None:
     """Nothing is known of the link: the first FLASH must not stand behind a burst."""
     window = Window(0.0)

@@ -1,4 +1,4 @@
-"""A machine for one life of a daemon in a simulated world: its sockets, its signals, its disk's hand."""
+"""A machine for one life of a daemon in a simulated world: sockets, signals, the store's hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators of real daemons: they ask over the control socket, be on watch there, and may fall asleep."""
+"""Operators of real daemons: they ask over the control socket, watch there, and may fall asleep."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ async def _waits_for_ever(self: Station) -> None:
     """A station that stops waits until every farewell has been taken, however long that is."""
     for runner in self._runners.values():
         runner.perform(runner.line.stop(moment()))
-    while any(runner._connections for runner in self._runners.values()):
+    while any(runner._connections for runner in self._runners.values()):  # noqa: ASYNC110 - it is a bug
         await trio.sleep(3.0)
 
 

@@ -66,7 +66,7 @@ class WatchedRunner(Runner):
         def told(line: Line, fact: Report) -> None:
             report(line, fact)
             if not life.over:
-                self.station.world.reports.reported(self, fact)  # type: ignore[arg-type]
+                self.station.world.reports.reported(self, fact)
 
         super().__init__(line, connections, writer, told, dial)
         self.station.runners[self.peer] = self  # type: ignore[assignment]
@@ -85,7 +85,7 @@ class WatchedRunner(Runner):
         station = self.station
         if here.get().over:
             return
-        station.world.checker.effects(self, effects)  # type: ignore[arg-type]
+        station.world.checker.effects(self, effects)
         super().perform(effects)
         at, count = self._count
         now = station.world.now
@@ -93,7 +93,7 @@ class WatchedRunner(Runner):
         if count > _SPIN:
             raise Violation(f"{station.name} spins")
         self.sending = self.line._sending.waiting_since is not None
-        station.world.checker.after_input(self)  # type: ignore[arg-type]
+        station.world.checker.after_input(self)
 
     def adopt(self, stream: Any, address: str, unit: bytes) -> Any:
         if not (stream.end.spliced or stream.end.tampered):

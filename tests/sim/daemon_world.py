@@ -1,9 +1,9 @@
 """The second tier: whole daemons, on trio, in the simulated world of the first.
 
 Real is everything that `hotline run` does after it has read its files: hotline.daemon.run.work with
-Station, Runner, Writer, Connection, Listener, Control and Requests, on trio's own scheduler, whose order
-a seed decides, under a clock that moves only when nobody can go on without it. World, network, disks,
-chaos, checker and ledger are the first tier's; operators ask over the control socket.
+Station, Runner, Writer, Connection, Listener, Control and Requests, on trio's own scheduler, whose
+order a seed decides, under a clock that moves only when nobody can go on without it. World, network,
+disks, chaos, checker and ledger are the first tier's; operators ask over the control socket.
 
 Simulated are the kernel's sockets, signals, and the store's thread: a turn of the writer happens at
 once, some time after it was asked for, and its outcomes come back later. Not modelled beyond the first
@@ -43,8 +43,10 @@ DAEMON_FAULTS = (*(one for one in FAULTS if one not in {"stall", "replay"}), "de
 def daemon_options(seed: int, **fixed: Any) -> Options:
     """Give the options of a seed's world of daemons."""
     drawn = Options.of(seed, brief=True)
-    faults = tuple(one for one in drawn.faults if one in DAEMON_FAULTS) + ("descriptors",)
-    return Options.of(seed, brief=True, **{"trouble": "", "faults": faults, "real": False, "rotates": False} | fixed)
+    faults = (*(one for one in drawn.faults if one in DAEMON_FAULTS), "descriptors")
+    unlike_here = {"trouble": "", "couriers": False, "rotates": False, "real": False}
+    given = unlike_here | {"faults": faults} | fixed
+    return Options.of(seed, brief=True, **given)
 
 
 class DaemonChaos(Chaos):
@@ -67,14 +69,17 @@ class CancelAtEachStep(trio.abc.Instrument):
 
     def __init__(self, name: str, lives: int) -> None:
         self._name = name
-        self.lives = lives
+        self._lives = lives
+        self._cancelled = 0
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         life = task.context.get(daemon_station.here)
         if life is None or life.over or life.station.name != self._name:
             return
         life.steps += 1
-        if life.steps == life.station.life <= self.lives:
+        due = life.steps == self._cancelled + 1 <= self._lives
+        if due and not life.work.cancel_called:
+            self._cancelled += 1
             life.work.cancel()
 
 
@@ -96,10 +101,8 @@ class DaemonWorld(World):
     @property
     def now(self) -> float:
         """Give the time: trio's, while it runs."""
-        try:
+        with suppress(RuntimeError):
             self._ended_at = trio.current_time()
-        except RuntimeError:
-            pass
         return self._ended_at
 
     @now.setter

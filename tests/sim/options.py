@@ -17,6 +17,9 @@ FAULTS: Final = (
     "full", "io-lost", "io-durable", "clock",
 )  # fmt: skip
 
+_ROTATES_SHARE: Final = 0.4
+_COURIERS_SHARE: Final = 0.3
+
 TROUBLES: Final = ("restore", "wipe", "clone")
 
 
@@ -54,6 +57,8 @@ class Options:
     """Operators change keys."""
     recovers: bool
     """Operators have a line recovered whose own log was lost."""
+    couriers: bool
+    """Files go by hand too."""
 
     @classmethod
     def of(cls, seed: int, *, brief: bool = False, **fixed: Any) -> Options:
@@ -94,7 +99,8 @@ class Options:
             renew_records=random.choice([60, 500, RENEW_RECORDS]),
             session_s=random.choice([pace * 8, 600.0, SESSION_S]),
             recovers=random.random() < 0.5,
-            rotates=random.random() < 0.4,
+            couriers=Random(f"couriers {seed}").random() < _COURIERS_SHARE,
+            rotates=Random(f"rotates {seed}").random() < _ROTATES_SHARE,
         )
         return replace(options, **fixed)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from hotline.identity import SecretKeys
+from hotline.identity.courierkey import CourierSecret
 from hotline.line.pairing import Pairing
 from hotline.line.session import Session
 
@@ -16,6 +19,12 @@ if TYPE_CHECKING:
     from hotline.wire.frames import Frame
 
 
+@cache
+def _courier_secret(seeds: tuple[bytes, bytes, bytes]) -> CourierSecret:
+    """Derive once what many lives of a station have."""
+    return CourierSecret(SecretKeys.from_seeds(*seeds))
+
+
 class WatchedPairing(Pairing):
     """Tells the checker of each signature, and knows whose it is."""
 
@@ -23,6 +32,10 @@ class WatchedPairing(Pairing):
         super().__init__(keys, own, peer)
         self.station = station
         self.peer_name = peer_name
+
+    @property
+    def courier_secret(self) -> CourierSecret:
+        return _courier_secret(self.keys.seeds())
 
     def sign_head(self, position: Position, changes: Sequence[KeyChange] = ()) -> bytes:
         signature = super().sign_head(position, changes)

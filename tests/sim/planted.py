@@ -13,10 +13,11 @@ from unittest.mock import patch
 
 from sim.runner import Runner
 
-from hotline.line import agreement, applying, liveness, sealing
+from hotline.line import agreement, applying, liveness, sealing, taking_back
 from hotline.line.line import Line
 from hotline.line.links import Link
 from hotline.line.receiving import Receiving
+from hotline.line.recovery import Recovery
 from hotline.line.sending import Sending
 from hotline.line.window import Window
 from hotline.model import Position
@@ -196,6 +197,42 @@ def _damage_forgiven(plant: Callable[[object, str, Any], None]) -> None:
     plant(Line, "received", received)
 
 
+def _given_back_off_by_one(plant: Callable[[object, str, Any], None]) -> None:
+    """The first entry that was asked for is left out."""
+    original = taking_back.give_back
+
+    def give_back(tx: Any, line: int, after: int) -> Any:
+        return original(tx, line, after + 1)
+
+    plant(taking_back, "give_back", give_back)
+
+
+def _answers_not_restored(plant: Callable[[object, str, Any], None]) -> None:
+    """What our operators had answered is not shown again."""
+    plant(taking_back, "restore_answers", lambda _tx, _line, _messages: 0)
+
+
+def _queued_though_sent(plant: Callable[[object, str, Any], None]) -> None:
+    """What is found in the log taken back stays in a restored queue."""
+    plant(SqliteTransaction, "take_back", lambda _self, _line, _found, _at_ns: [])
+
+
+def _went_on_before_it_was_whole(plant: Callable[[object, str, Any], None]) -> None:
+    """A station that recovers writes on at once, under numbers that it has used."""
+    original = Recovery._begin_sending
+
+    def begin_sending(self: Recovery, after: int, moment: Any) -> None:
+        self._own_end = 0
+        original(self, min(after, self._context.record.own.number), moment)
+
+    plant(Recovery, "_begin_sending", begin_sending)
+
+
+def _half_sent_goes_on(plant: Callable[[object, str, Any], None]) -> None:
+    """A long message goes on where a backup says that it was."""
+    plant(SqliteTransaction, "begin_anew", lambda _self, _line: 0)
+
+
 BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
     plant.__name__.strip("_"): plant
     for plant in (
@@ -215,6 +252,11 @@ BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
         _window_without_bound,
         _said_before_durable,
         _damage_forgiven,
+        _given_back_off_by_one,
+        _answers_not_restored,
+        _queued_though_sent,
+        _went_on_before_it_was_whole,
+        _half_sent_goes_on,
     )
 }
 

@@ -16,7 +16,7 @@ from sim.main import failure
 from sim.scenes import UNEVEN
 
 _SEEDS: Final = 24
-_LIVES: Final = 120
+_LIVES: Final = 80
 
 _CALM: Final[dict[str, Any]] = UNEVEN | {"slow_disk": "", "faults": (), "commit_s": (0.0002, 0.004)}
 
@@ -71,7 +71,7 @@ def test_a_stop_under_load_says_goodbye() -> None:
 
 def test_cancelled_at_every_step_nothing_leaks() -> None:
     """Wherever a task waits, it may be cancelled: no socket, thread or message may be left behind."""
-    world = live(1, CancelAtEachStep("north", _LIVES), **(_CALM | {"chaos_s": 40.0}))
+    world = live(1, CancelAtEachStep("north", _LIVES), **(_CALM | {"chaos_s": 80.0}))
     assert world.marks["a daemon was cancelled"] == _LIVES
 
 
@@ -80,9 +80,13 @@ def test_a_planted_bug_is_found(bug: str) -> None:
     """A tier that stays green over this bug would stay green over the next real one."""
     scene, seeds = SCENES[bug]
     with planted(bug), pytest.raises(Exception, match=r"\w") as caught:
-        for seed in range(seeds):
-            live(seed, **scene)
+        _live_all(seeds, scene)
     assert any("the last transitions:" in note for note in caught.value.__notes__)
+
+
+def _live_all(seeds: int, scene: dict[str, Any]) -> None:
+    for seed in range(seeds):
+        live(seed, **scene)
 
 
 @pytest.mark.parametrize("seed", [2, 4])

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from sim.main import live
 from sim.planted import BUGS, planted
-from sim.scenes import CLONED, LOADED, QUICK, RENEWING, UNEVEN
+from sim.scenes import CLONED, LOADED, QUICK, RECOVERING, RENEWING, UNEVEN
 
 SCENES: Final[dict[str, tuple[dict[str, Any], int]]] = {
     "early_frames_dropped": (UNEVEN, 6),
@@ -16,6 +16,10 @@ SCENES: Final[dict[str, tuple[dict[str, Any], int]]] = {
     "halt_not_kept": (CLONED, 10),
     "damage_forgiven": (QUICK, 40),
     "duplicate_check_off": (UNEVEN, 5),
+    "given_back_off_by_one": (RECOVERING, 10),
+    "answers_not_restored": (RECOVERING, 10),
+    "queued_though_sent": (RECOVERING, 10),
+    "went_on_before_it_was_whole": (RECOVERING, 10),
 }
 """Where to look for a bug, and in how many seeds; elsewhere it is any world, and ten seeds."""
 

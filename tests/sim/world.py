@@ -55,6 +55,7 @@ from sim import crypto, network
 from sim.attacker import Attacker
 from sim.chaos import Chaos
 from sim.checker import Checker
+from sim.couriers import Couriers
 from sim.disk import Disk, DiskVfs
 from sim.network import End, Way
 from sim.operators import Operators
@@ -113,6 +114,7 @@ class World:
         self.reports = Reports(self)
         self.attacker = Attacker(self)
         self.operators = self.operators_class(self)
+        self.couriers = Couriers(self)
         self.recovering = Recovering(self)
         self.rotation = Rotation(self)
         self.chaos = self.chaos_class(self)
@@ -171,6 +173,7 @@ class World:
         for station in self.stations:
             station.start()
         self.operators.start()
+        self.couriers.start()
         self.chaos.start()
         self.recovering.start()
         self.rotation.start()

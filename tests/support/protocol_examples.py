@@ -13,12 +13,13 @@ from hashlib import sha512
 from typing import Final
 
 from hotline.identity import Card, SecretKeys, pair_code
+from hotline.identity.courierkey import CourierKey, CourierSecret
 from hotline.identity.halves import Half, combine
 from hotline.line.pairing import Pairing
 from hotline.model import Decision, Position, Precedence
 from hotline.noise.cipher import AES_GCM
 from hotline.noise.cipherstate import CipherState
-from hotline.wire import entries, frames, handshake, heads
+from hotline.wire import courier, entries, frames, handshake, heads
 from hotline.wire.records import RecordWriter
 
 Example = tuple[str, bytes | str]
@@ -144,6 +145,37 @@ def messages() -> Iterator[Example]:
         yield f"frame, {name}", bytes([frame_type]) + len(body).to_bytes(3, "big") + body
 
 
+def couriers() -> Iterator[Example]:
+    secret = CourierSecret(BRAVO_KEYS)
+    key = CourierKey.make(BRAVO_KEYS, BRAVO, secret)
+    yield "bravo: SHA-512 of the courier key's ML-KEM-1024 key", sha512(secret.mlkem1024).digest()
+    yield "bravo: the courier key's P-384 key", secret.p384
+    yield "bravo: SHA-512 of the courier key's signed part", sha512(key.signed_part).digest()
+    for name, line_secret in (("no line secret", b""), ("line secret aa...aa", LINE_SECRET)):
+        psk = handshake.derive_psk(line_secret, ALPHA.id, BRAVO.id)
+        _, info = courier.header_and_info(psk, ALPHA.id, BRAVO.id, secret.mlkem1024 + secret.p384)
+        yield f"courier file from alpha to bravo: mark and secret, {name}", info[22:]
+    data = entries.encode(TEST)
+    signature = PAIRING.sign_head(Position(1, heads.next_head(PAIRING.own_zero, data)))
+    content = courier.encode(
+        courier.Content(
+            writer=ALPHA.id,
+            reader=BRAVO.id,
+            time_ns=NOW_NS,
+            before=Position(0, PAIRING.own_zero),
+            peer=Position(0, PAIRING.peer_zero),
+            receipted=0,
+            courier_key=None,
+            receipt=None,
+            runs=(frames.Entries(1, (data,), signature),),
+            checkpoint=None,
+        )
+    )
+    yield "courier content: the test entry as alpha's entry 1, and nothing else", content
+    label = b"hotline/1 courier file"
+    yield "alpha's ed25519 signature over it", ALPHA_KEYS.sign_ed25519(label + content)
+
+
 def records() -> Iterator[Example]:
     state = CipherState(AES_GCM)
     state.initialize_key(bytes(range(32)))
@@ -155,7 +187,7 @@ def records() -> Iterator[Example]:
             yield f"record {number}: first and last 16 bytes", unit[:16] + unit[-16:]
 
 
-SECTIONS: Final = (identities, secrets, halves, logs, checkpoints, messages, records)
+SECTIONS: Final = (identities, secrets, halves, logs, checkpoints, messages, couriers, records)
 
 
 def rendered() -> str:

@@ -86,6 +86,10 @@ def _line(line: Line) -> Iterator[str]:
         f"  queued {word(line, 'queued')}, in flight {word(line, 'in_flight')},"
         f" unacknowledged {word(line, 'unacknowledged')}, unread here {word(line, 'unread')}"
     )
+    if line.get("drain_s") is not None:
+        yield (
+            f"  draining, {line['delivered_per_s']:.0f} a second, {_seconds(line, 'drain_s')} to go"
+        )
     if line.get("verified_at") is not None:
         when = time_of(line, "verified_at")
         yield f"  pair code compared {when} by {word(line, 'verified_by')}"

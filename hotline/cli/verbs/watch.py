@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from hotline.cli import rendering, station
 from hotline.cli.rendering import time_of, word
-from hotline.cli.terminal import paint, print_json
+from hotline.cli.terminal import Progress, paint, print_json
+from hotline.text import duration
 
 if TYPE_CHECKING:
     import argparse
@@ -25,6 +26,7 @@ _KEYS = {
 def run(args: argparse.Namespace) -> int:
     """Do what ``hotline watch`` was asked; ends when interrupted or when the daemon goes away."""
     client = station.connect(args)
+    progress = Progress()
     try:
         client.call("watch", {} if args.line is None else {"line": args.line})
         if not args.json:
@@ -33,11 +35,27 @@ def run(args: argparse.Namespace) -> int:
             event = client.event()
             if args.json:
                 print_json(event)
+            elif progress.active and event.get("event") == "delivered" and event.get("waiting"):
+                # Of a backlog only its progress is shown: hundreds of receipts say no more.
+                progress.show(_draining(event))
+                continue
             else:
+                progress.clear()
                 print("\n".join(_shown(event)))
             sys.stdout.flush()
     finally:
+        progress.clear()
         client.close()
+
+
+def _draining(event: Event) -> str:
+    told = f"{word(event, 'line')}: {word(event, 'waiting')} to deliver"
+    if event.get("drain_s") is not None:
+        told += (
+            f", {float(event['delivered_per_s']):.0f} a second,"
+            f" {duration(float(event['drain_s']))} to go"
+        )
+    return told
 
 
 def _shown(event: Event) -> Iterator[str]:
@@ -50,6 +68,8 @@ def _shown(event: Event) -> Iterator[str]:
         yield f"{opening}  line is {paint(state, state)}{_because(event)}"
     elif kind == "keys":
         yield f"{opening}  {_KEYS.get(word(event, 'what'), 'keys')}: {word(event, 'id')[:16]}..."
+    elif kind == "delivered":
+        yield f"{opening}  delivered {word(event, 'messages')}, up to entry {word(event, 'number')}"
     else:
         by = f" by {word(event, 'acknowledged_by')}" if event.get("acknowledged_by") else ""
         decision = f": {word(event, 'decision')}" if event.get("decision") else ""

@@ -1,4 +1,6 @@
-"""All measurements, in the order of the table: importing this enters each under its name."""
+"""All measurements: importing this enters each under its name."""
+
+from typing import Final
 
 from bench.figures import (
     drain,
@@ -10,12 +12,32 @@ from bench.figures import (
     memory,
     sizes,
     slow_link,
+    stages,
     stored,
     throughput,
     verbs,
 )
 
+ORDER: Final = (
+    "latency",
+    "throughput",
+    "drain",
+    "flash",
+    "slow-link",
+    "memory-queued",
+    "memory-moving",
+    "stored",
+    "handshake",
+    "idle",
+    "lines",
+    "verbs",
+    "stages",
+    "sizes",
+)
+"""Of the table."""
+
 __all__ = [
+    "ORDER",
     "drain",
     "flash",
     "handshake",
@@ -25,6 +47,7 @@ __all__ = [
     "memory",
     "sizes",
     "slow_link",
+    "stages",
     "stored",
     "throughput",
     "verbs",

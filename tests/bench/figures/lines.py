@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Final
 
 from bench.figure import KIB, SHARE, Curve, Figure, Outcome, Reach, Scale, measurement
 from bench.swarm import make
@@ -16,6 +17,8 @@ from bench.world import HEARTBEAT_S, LONG_S, cpu_s, memory_kib, stations
 
 from support.processes import until
 from support.stations import Station, Stations
+
+_MEMORY: Final = "/dev/shm"  # noqa: S108 - a folder of our own is made in it
 
 
 def hub_of(some: Stations, folder: Path, names: list[str]) -> Station:
@@ -37,7 +40,7 @@ def measured(count: int, idle_s: float) -> tuple[float, int]:
     """Give the share of a core and the KiB of a hub with so many lines, all of them up."""
     names = [f"p{number:04}" for number in range(count)]
     # The peers' disks are none of the hub's business.
-    room = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    room = _MEMORY if Path(_MEMORY).is_dir() else None
     with stations() as some, tempfile.TemporaryDirectory(prefix="hl", dir=room) as home:
         folder = Path(home)
         for name in names:

@@ -33,7 +33,7 @@ def costs(pair: tuple[Station, Station], scale: Scale) -> dict[str, float]:
     start(*pair)  # and stopped again: what one start leaves in the page cache serves the next
     for station in pair:
         assert station.stop() == 0
-    found["start-up"] = timed(lambda: _restarted(bravo), 3)
+    found["start-up"] = timed(lambda: _restarted(bravo), min(3, scale.runs))
     start(*pair)
     path = batch_file(alpha, scale.sample)
     rates = []

@@ -1,0 +1,108 @@
+"""A real daemon whose key is under a passphrase: how it gets it, and that it shows nowhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from hotline.identity import Protection, read_secret_keys
+from hotline.identity.keyfile import replace_secret_keys
+from hotline.identity.keyseal import Cost
+from support.processes import hotline
+from support.stations import Station, Stations
+
+PASSPHRASE = "wombat quokka numbat bilby"
+CHEAP = Cost(8192, 1, 1)
+
+
+def protect(station: Station) -> None:
+    """Put a station's key under the passphrase."""
+    path = station.folder / f"{station.name}.key"
+    protection = Protection(PASSPHRASE.encode(), os.urandom, CHEAP)
+    replace_secret_keys(path, read_secret_keys(path), protection)
+
+
+def credentials(station: Station, passphrase: str) -> tuple[str, ...]:
+    """Make a credentials directory as systemd does; gives the command that puts it before a verb."""
+    folder = station.folder / "credentials"
+    folder.mkdir(exist_ok=True)
+    file = folder / "hotline-passphrase"
+    file.unlink(missing_ok=True)
+    file.write_text(passphrase + "\n")
+    file.chmod(0o440)
+    return ("env", f"CREDENTIALS_DIRECTORY={folder}")
+
+
+def everything_shown(station: Station) -> bytes:
+    """Give what the daemon wrote, its arguments, and all that its operators can ask."""
+    shown = station.stderr.read_bytes()
+    shown += b"".join(path.read_bytes() for path in station.state.glob("*.jsonl"))
+    shown += Path(f"/proc/{station.running.process.pid}/cmdline").read_bytes()
+    for verb in ("status", "status --json", "key show", "key show --json", "peer list --json"):
+        done = station.hotline(*verb.split())
+        shown += (done.out + done.err).encode()
+    return shown
+
+
+def test_no_secret_shows_anywhere(stations: Stations) -> None:
+    """Whoever may read logs, or runs ps, must not become the station; nor learn a line's secret."""
+    alpha, bravo = stations.pair()
+    protect(alpha)
+    alpha.inside = credentials(alpha, PASSPHRASE)
+    alpha.start()
+    bravo.start()
+    alpha.up("bravo")
+    shown = everything_shown(alpha)
+    environment = Path(f"/proc/{alpha.running.process.pid}/environ").read_bytes()
+    seeds = read_secret_keys(alpha.folder / "alpha.key", lambda _: PASSPHRASE.encode()).seeds()
+    for secret in (PASSPHRASE.encode(), *(seed.hex().encode() for seed in seeds), *seeds):
+        assert secret not in shown + environment
+    assert b"daemon_started" in shown
+    assert alpha.stop() == 0
+
+
+def test_an_unattended_daemon_without_its_passphrase_says_what_is_missing(
+    stations: Stations,
+) -> None:
+    """A daemon that waits for a prompt nobody sees would look like one that hangs."""
+    alpha = stations.make("alpha")
+    protect(alpha)
+    done = hotline("--config", alpha.path, "run")
+    assert done.code == 2
+    assert "alpha.key is protected by a passphrase" in done.err
+    assert "--passphrase-fd N" in done.err
+    before = credentials(alpha, "not the passphrase")
+    failed = subprocess.run(
+        [*before, *hotline_command(alpha), "run"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert failed.returncode == 2
+    assert "does not open" in failed.stderr
+    assert "not the passphrase" not in failed.stderr
+    assert not alpha.state.exists(), "nothing is made by a start that fails"
+
+
+def hotline_command(station: Station) -> list[str]:
+    return [sys.executable, "-m", "hotline", "--config", str(station.path)]
+
+
+def test_a_daemon_takes_it_from_a_descriptor(stations: Stations) -> None:
+    """A supervisor of another kind hands it over a pipe; the descriptor is not kept open."""
+    alpha = stations.make("alpha")
+    protect(alpha)
+    (alpha.folder / "given").write_text(PASSPHRASE)
+    script = f'exec "$@" --passphrase-fd 7 7<{alpha.folder}/given'
+    alpha.inside = ("sh", "-c", script, "sh")
+    alpha.start()
+    descriptors = Path(f"/proc/{alpha.running.process.pid}/fd")
+    assert not any("given" in str(one.readlink()) for one in descriptors.iterdir())
+    limits = Path(f"/proc/{alpha.running.process.pid}/limits").read_text()
+    [core] = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+    assert core.split()[4:6] == ["0", "0"], "a core file would hold the keys"
+    assert alpha.stop() == 0

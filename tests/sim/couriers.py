@@ -1,0 +1,125 @@
+"""Couriers in the simulated world: files made, kept, and brought late, again, out of order, or never.
+
+Only where no store is restored or cloned: with the wire cut, nothing stops a station that has lost a
+part of its log from signing another (docs/decisions/0022-courier-files.md says so).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from sim.ledger import Violation
+
+from hotline.errors import HaltError, RefusedError
+from hotline.limits import COURIER_BYTES
+from hotline.line.checkpoints import frame_of
+from hotline.line.effects import Commit, Effect
+
+if TYPE_CHECKING:
+    from sim.pairing import WatchedPairing
+    from sim.runner import Runner
+    from sim.world import World
+
+    from hotline.line.carrying import Packed
+    from hotline.line.moment import Moment
+
+_RECENT = 6
+_RARER = 1.5
+"""How much rarer couriers are than what other operators do."""
+
+
+class Couriers:
+    """All couriers of a world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.random = world.stream("couriers")
+        self._files: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+        """By who wrote and who reads."""
+
+    def start(self) -> None:
+        """Begin, in the worlds that have couriers."""
+        options = self.world.options
+        if options.couriers and not options.trouble:
+            self._next()
+
+    def _next(self) -> None:
+        gap_s = self.random.expovariate(1.0 / (_RARER * self.world.options.operation_gap_s))
+        self.world.after(gap_s, self._act)
+
+    def _act(self) -> None:
+        if not self.world.operators.busy:
+            return
+        self._next()
+        runners = [
+            runner
+            for station in self.world.stations
+            if station.alive and not station.frozen and not station.stopping
+            for runner in station.runners.values()
+        ]
+        if runners:
+            act = self.random.choice([self._export, self._import])
+            act(self.random.choice(runners))
+
+    def _export(self, runner: Runner) -> None:
+        courier, wall_ns = runner.line.courier, runner.station.moment().wall_ns
+        most_bytes = self.random.choice([2_000, COURIER_BYTES])
+
+        def done(outcome: Any, at: Moment) -> list[Effect]:
+            if isinstance(outcome, Exception):
+                return []
+            effects = courier.packed(outcome, "", at)
+            self._leave(runner, outcome)
+            way = runner.station.identity, runner.peer
+            self._files[way] = [*self._files[way][1 - _RECENT :], courier.seal(outcome, wall_ns)]
+            return effects + runner.line.recorded(outcome.record, at)
+
+        runner.perform([Commit(lambda tx: courier.pack(tx, None, most_bytes, wall_ns), done)])
+
+    def _answer_soon(self, runner: Runner) -> None:
+        """Whoever was reached by a courier sends one back."""
+        station = runner.station
+
+        def answer() -> None:
+            if station.alive and station.runners.get(runner.peer) is runner:
+                station.when(lambda: self._export(runner))
+
+        self.world.after(self.random.uniform(0.0, self.world.options.operation_gap_s), answer)
+
+    def _leave(self, runner: Runner, packed: Packed) -> None:
+        """What goes into a file leaves the station as surely as what goes by wire."""
+        pairing: WatchedPairing = runner.line.pairing  # type: ignore[assignment]
+        for run in packed.runs:
+            self.world.checker.leaves(pairing, run)
+        if packed.checkpoint is not None:
+            self.world.checker.leaves(pairing, frame_of(packed.checkpoint))
+
+    def _import(self, runner: Runner) -> None:
+        files = self._files[runner.peer, runner.station.identity]
+        if not files:
+            return
+        courier, wall_ns = runner.line.courier, runner.station.moment().wall_ns
+        try:
+            courier.roomy()
+            content = courier.open(self.random.choice([*files, *[files[-1]] * _RECENT]))
+        except RefusedError as error:
+            if error.code != "disk-full":
+                raise Violation(f"{runner.station.name} refuses a sound file: {error}") from None
+            return
+
+        def done(outcome: Any, at: Moment) -> list[Effect]:
+            if isinstance(outcome, HaltError):
+                raise Violation(f"{runner.station.name} halts at a sound file: {outcome}")
+            if isinstance(outcome, Exception):
+                return []
+            what = "was quicker than the wire" if outcome.entries else "brought nothing new"
+            self.world.mark(f"a courier {what}")
+            if outcome.delivered:
+                self.world.mark("a courier brought a receipt")
+            if outcome.entries:
+                self._answer_soon(runner)
+            effects = courier.taken(outcome, content, "", at)
+            return effects + runner.line.recorded(outcome.record, at)
+
+        runner.perform([Commit(lambda tx: courier.take_in(tx, content, wall_ns), done)])
