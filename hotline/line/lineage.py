@@ -43,6 +43,9 @@ class Lineage:
     def __len__(self) -> int:
         return len(self._generations)
 
+    def __iter__(self) -> Iterator[Generation]:
+        return iter(self._generations)
+
     def __getitem__(self, index: int) -> Generation:
         return self._generations[index]
 

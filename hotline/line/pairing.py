@@ -202,8 +202,14 @@ class Pairing:
         return self.between(self.owns.ready()[0], 0 if peer is None else peer)
 
     def opening(self, file: bytes) -> Self | None:
-        """Give the pairing that a courier file is for; None if it is for another line."""
-        return next((one for one in self.called() if one.courier_is_for(file)), None)
+        """Give the pairing that a courier file is for; None if it is for another line.
+
+        A file may be on its way for longer than a change of our keys takes: it is opened as long as
+        the old ones are here. The peer's old ones count no more, for a thief could have them.
+        """
+        owns = [n for n, one in enumerate(self.owns) if one.keys is not None]
+        ways = [self.between(own, peer) for own in owns for peer in self.peers.usable()]
+        return next((one for one in ways if one.courier_is_for(file)), None)
 
     def read_courier_key(self, encoded: bytes) -> CourierKey:
         """Read the peer's courier key, of any card of its that counts.

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hotline.limits import MIB
-from hotline.store import key_changes, lines, marks
+from hotline.store import lines, marks
 from hotline.store.history import SqliteHistory
+from hotline.store.key_changes import ReadsKeyChanges
 from hotline.store.logs import Logs
 from hotline.store.messages import Messages
 
 if TYPE_CHECKING:
     import apsw
 
-    from hotline.model import KeyChange, LineRecord, Mark, Side
+    from hotline.model import LineRecord, Mark, Side
     from hotline.store.views import MessageView
 
 PAGE_BYTES: Final = 4 * MIB
@@ -31,7 +32,7 @@ WHERE side IN (0, 1) AND id = ? AND kind IN (1, 4) ORDER BY row
 """
 
 
-class SqliteReader:
+class SqliteReader(ReadsKeyChanges):
     """The interface's Reader; lives as long as one read transaction."""
 
     def __init__(self, database: apsw.Connection) -> None:
@@ -41,10 +42,6 @@ class SqliteReader:
     def lines(self) -> list[LineRecord]:
         """Give all lines' numbers, in the order in which they were added."""
         return lines.every(self._database)
-
-    def key_changes(self, line: int, side: Side) -> list[KeyChange]:
-        """Give the key changes that stand in a log, in order."""
-        return key_changes.every(self._database, line, side)
 
     def page(
         self,

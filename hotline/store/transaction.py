@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.errors import LocalMisuseError
 from hotline.limits import MIB
 from hotline.model import Kind, Partial, Precedence, Queued, Queueing, Side
-from hotline.store import checkpoints, key_changes, lines, marks
+from hotline.store import checkpoints, lines, marks
 from hotline.store.bulk import Bulk
+from hotline.store.key_changes import WritesKeyChanges
 from hotline.store.keys import (
     NUMBER_MASK,
     QUEUE_KEY_SQL,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
         Acknowledged,
         Checkpoint,
         Incoming,
-        KeyChange,
         LineRecord,
         LogEntry,
         Mark,
@@ -154,7 +154,7 @@ ON CONFLICT DO NOTHING
 """
 
 
-class SqliteTransaction:
+class SqliteTransaction(WritesKeyChanges):
     """The interface's Transaction."""
 
     def __init__(self, database: apsw.Connection) -> None:
@@ -339,20 +339,6 @@ class SqliteTransaction:
                 "INSERT OR IGNORE INTO part VALUES (?, ?)", [(row, part) for part in one.parts]
             )
         return was_queued
-
-    # --- key changes ---
-
-    def key_changes(self, line: int, side: Side) -> list[KeyChange]:
-        """Give the key changes that stand in a log, in order."""
-        return key_changes.every(self._database, line, side)
-
-    def put_key_change(self, line: int, side: Side, change: KeyChange) -> None:
-        """Say that a key change stands in a log."""
-        key_changes.put(self._database, line, side, change)
-
-    def end_card_before(self, line: int, side: Side, station_id: bytes) -> None:
-        """Say that what was in force before the card of station_id is refused from now on."""
-        key_changes.end_card_before(self._database, line, side, station_id)
 
     # --- the peer's messages ---
 

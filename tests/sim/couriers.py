@@ -104,7 +104,9 @@ class Couriers:
             courier.roomy()
             content = courier.open(self.random.choice([*files, *[files[-1]] * _RECENT]))
         except RefusedError as error:
-            if error.code != "disk-full":
+            if error.code == "bad-courier" and self.world.rotation.has_changed(runner.peer):
+                self.world.mark("a courier file was older than its writer's keys")
+            elif error.code != "disk-full":
                 raise Violation(f"{runner.station.name} refuses a sound file: {error}") from None
             return
 

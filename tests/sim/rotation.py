@@ -71,6 +71,10 @@ class Rotation:
         for runner in station.runners.values():
             self.take_up(runner)
 
+    def has_changed(self, identity: str) -> bool:
+        """Tell whether a station has had other keys."""
+        return bool(self._made.get(identity))
+
     def known(self, pairing: WatchedPairing, station: Station, peer: str) -> None:
         """Give a pairing what the files of both stations say, and what the store remembers."""
         for succession, keys in self._made.get(station.identity, []):
