@@ -13,7 +13,8 @@ from unittest.mock import patch
 
 from sim.runner import Runner
 
-from hotline.line import agreement, applying, liveness, sealing, taking_back
+from hotline.line import agreement, applying, key_changes, liveness, sealing, taking_back
+from hotline.line.key_changes import KeyChanges
 from hotline.line.line import Line
 from hotline.line.links import Link
 from hotline.line.receiving import Receiving
@@ -233,6 +234,29 @@ def _half_sent_goes_on(plant: Callable[[object, str, Any], None]) -> None:
     plant(SqliteTransaction, "begin_anew", lambda _self, _line: 0)
 
 
+def _keys_without_overlap(plant: Callable[[object, str, Any], None]) -> None:
+    """The old keys are given up as soon as the new ones are announced, heard or not."""
+
+    def is_confirmed(self: KeyChanges, index: int) -> bool:
+        return self._context.pairing.owns[index].number is not None
+
+    plant(KeyChanges, "_is_confirmed", is_confirmed)
+
+
+def _run_over_a_key_change(plant: Callable[[object, str, Any], None]) -> None:
+    """The old keys sign what comes after the change, with it."""
+    plant(
+        sealing._Batch,
+        "fits",
+        lambda self, size_bytes: not self.entries or size_bytes + 3 <= self.room_bytes,
+    )
+
+
+def _key_changes_forgotten(plant: Callable[[object, str, Any], None]) -> None:
+    """A station that starts again does not look which changes its logs hold."""
+    plant(key_changes, "remember", lambda *_: None)
+
+
 BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
     plant.__name__.strip("_"): plant
     for plant in (
@@ -257,6 +281,9 @@ BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
         _queued_though_sent,
         _went_on_before_it_was_whole,
         _half_sent_goes_on,
+        _keys_without_overlap,
+        _run_over_a_key_change,
+        _key_changes_forgotten,
     )
 }
 

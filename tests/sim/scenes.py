@@ -50,6 +50,9 @@ LOADED: Final[dict[str, Any]] = UNEVEN | {
 RECOVERING: Final[dict[str, Any]] = QUICK | {"trouble": "restore", "recovers": True}
 """A store is an old one, and an operator has its log taken back."""
 
+ROTATING: Final[dict[str, Any]] = QUICK | {"rotates": True}
+"""Keys change, whatever else happens."""
+
 CLONED: Final[dict[str, Any]] = _PAIR | {
     "dialling": (("north", "south"),),
     "heartbeat_s": {"north": 5.0, "south": 5.0},
