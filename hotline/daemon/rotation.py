@@ -13,6 +13,7 @@ import trio
 from hotline.daemon.clock import moment
 from hotline.errors import ConfigError, RefusedError, StoreError, StoreFullError
 from hotline.identity.successors import FIRST
+from hotline.limits import KEY_CHANGES
 from hotline.line import key_changes
 from hotline.model import Side
 
@@ -29,6 +30,12 @@ _AGAIN_S: Final = 5.0
 
 def check(identity: Identity, runners: Sequence[Runner]) -> int:
     """Give the number of the next keys; raises RefusedError if they may not be made now."""
+    if len(identity.successions) >= KEY_CHANGES:
+        raise RefusedError(
+            "rotations-used-up",
+            f"this station has changed its keys {KEY_CHANGES} times, which is all that a line takes",
+            hint="make a new station, and have its card pinned",
+        )
     for runner in runners:
         line = runner.line
         if line.halt is not None or line.record.recovering:

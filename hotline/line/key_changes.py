@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hotline.errors import HaltError, HotlineError, IdentityError
 from hotline.identity.succession import Succession, check_fresh
+from hotline.limits import KEY_CHANGES
 from hotline.line.accepting import digest
 from hotline.line.lineage import Generation
 from hotline.model import KeyChange, Kind, Outgoing, Precedence, Side
@@ -101,6 +102,8 @@ def peers_succession(
 
     Raises IdentityError for one that the peer may not announce.
     """
+    if len(changes) >= KEY_CHANGES:
+        raise IdentityError(f"its keys have changed {KEY_CHANGES} times")
     last = pairing.peers.index(changes[-1].id) if changes else 0
     if last is None:
         raise IdentityError("it follows a card that is not here")

@@ -176,3 +176,15 @@ def test_what_is_over_verifies_nothing() -> None:
     keys = identity("south")[0]
     with pytest.raises(ProtocolError, match="does not verify"):
         lineage.verify_ed25519(keys.sign_ed25519(b"said"), b"said")
+
+
+def test_keys_cannot_change_without_end(world: LineWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every card of a peer is kept and looked at for good: it must not be able to pile them up."""
+    monkeypatch.setattr("hotline.line.key_changes.KEY_CHANGES", 1)
+    world.second.rotate()
+    world.until(lambda: world.second.line.key_changes.state == "confirmed")
+    world.second.rotate()
+    until_halted(world, world.arbiter)
+    halt = world.arbiter.record.halt
+    assert halt is not None
+    assert "keys have changed 1 times" in halt.text
