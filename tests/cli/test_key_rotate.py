@@ -75,13 +75,13 @@ def test_status_says_who_is_waited_for_and_what_to_destroy(
     operator: Operator, daemon: FakeDaemon
 ) -> None:
     """An old key that nobody is told to destroy stays."""
-    daemon.on("status", lambda *_: status(number=2, waiting=["bravo"], old_keys=["/k/alpha.key"]))
+    daemon.on("status", lambda *_: status(number=2, waiting=["bravo"], old_keys=["alpha.key"]))
     shown = operator.run("status").out
     assert "new keys, number 2: not yet confirmed on line bravo" in shown
     assert "destroy" not in shown
-    daemon.on("status", lambda *_: status(number=2, waiting=[], old_keys=["/k/\x1b[2Jalpha.key"]))
+    daemon.on("status", lambda *_: status(number=2, waiting=[], old_keys=["\x1b[2Jalpha.key"]))
     shown = operator.run("status").out
-    assert "old keys are over: destroy /k/" in shown
+    assert "old keys are over: destroy " in shown
     assert "\x1b" not in shown
 
 
