@@ -5,11 +5,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-<<<<<<< HEAD
-.PHONY: help setup demo test lint format types layers check sim faults vectors coverage fuzz fuzz-short audit model clean
-=======
-.PHONY: help setup demo test lint format types layers check sim faults bench vectors coverage model clean
->>>>>>> main
+.PHONY: help setup demo test lint format types layers check sim faults bench vectors coverage fuzz \
+    fuzz-short audit model clean
 
 BIN := .venv/bin
 LOCK := .ci/requirements-dev.txt

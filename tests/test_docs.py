@@ -342,7 +342,7 @@ FRAMES = (
     *(frames.Hello, frames.Entries, frames.ReceiptFrame, frames.Heartbeat),
     *(frames.CheckpointFrame, frames.Returned),
 )
-ENTRIES = (entries.Message, entries.Part, entries.Acknowledgement)
+ENTRIES = (entries.Message, entries.Part, entries.Acknowledgement, entries.KeyChange)
 
 
 @pytest.mark.parametrize("cls", [*FRAMES, *ENTRIES], ids=lambda cls: str(cls.SHAPE.name))

@@ -37,7 +37,9 @@ async def add(station: Station, params: Params) -> dict[str, Any]:
     except IdentityError as error:
         raise RefusedError("bad-courier", str(error), hint=error.hint) from None
     runner = _of(
-        station, lambda pairing: pairing.peer.id == courierkey.station_of(encoded), "courier key"
+        station,
+        lambda pairing: pairing.peers.index(courierkey.station_of(encoded)) is not None,
+        "courier key",
     )
     courier = runner.line.courier
     try:
@@ -86,7 +88,7 @@ async def take_in(station: Station, operator: str, params: Params) -> dict[str, 
     """Take in a file that a courier brought: all of it, or nothing."""
     file = _file(params.take("file", str, needed=True))
     params.end()
-    runner = _of(station, lambda pairing: pairing.courier_is_for(file), "courier file")
+    runner = _of(station, lambda pairing: pairing.opening(file) is not None, "courier file")
     courier, wall_ns = runner.line.courier, moment().wall_ns
     courier.ready()
     courier.roomy()

@@ -17,7 +17,7 @@ from hotline.line import agreement, applying, checkpoints, sealing
 from hotline.line.agreement import Floor
 from hotline.model import Position, Receipt, Side
 from hotline.wire import heads
-from hotline.wire.entries import CHUNK_BYTES
+from hotline.wire.entries import CHUNK_BYTES, ends_key_change
 from hotline.wire.frames import Hello
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hotline.identity.courierkey import CourierKey
     from hotline.line.applying import Applied
     from hotline.line.pairing import Pairing
-    from hotline.model import Checkpoint, Halt, LineRecord
+    from hotline.model import Checkpoint, Halt, KeyChange, LineRecord
     from hotline.store.interface import Transaction
     from hotline.wire.courier import Content
     from hotline.wire.frames import Entries
@@ -49,6 +49,8 @@ class Packed:
     expired: Sequence[str]
     more: bool
     checkpoint: Checkpoint | None
+    change: KeyChange | None = None
+    """A change of our keys that was numbered for it; it is the last of the runs."""
 
     @property
     def last(self) -> int:
@@ -123,6 +125,7 @@ def pack(
     runs: list[Entries] = []
     expired: list[str] = []
     cursor, left_bytes, more = first, most_bytes, True
+    change: KeyChange | None = None
     for _ in range(_LOOKS_MOST):
         if left_bytes <= 0 or len(runs) == RUNS_MOST:
             break
@@ -141,6 +144,9 @@ def pack(
             runs.append(run.frame)
             cursor = run.frame.last
             left_bytes -= run.frame.size_bytes
+            change = run.change
+            if ends_key_change(run.frame.entries[-1]):
+                break  # what follows is signed by keys that the reader has not got before
         elif not run.expired:
             more = False
             break
@@ -150,7 +156,7 @@ def pack(
     checkpoint = None
     if receipted or record.peer.number:
         checkpoint = checkpoints.sign(tx, line, pairing, wall_ns)
-    return Packed(record, before, runs, peer_key, expired, more, checkpoint)
+    return Packed(record, before, runs, peer_key, expired, more, checkpoint, change)
 
 
 def _unheard(record: LineRecord) -> RefusedError:

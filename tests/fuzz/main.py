@@ -1,7 +1,8 @@
 """Fuzzes one target, or each in turn, with atheris: ``make fuzz ARGS="entry --seconds 600"``.
 
-What is new is kept in a scratch corpus beside the checkout's cache, never in the repository; a crash is
-written to ``tests/fuzz/crashes/NAME/``, where the next run of the tests finds it again until it is mended.
+What is new is kept in a scratch corpus beside the checkout's cache, never in the repository; a crash
+is written to ``tests/fuzz/crashes/NAME/``, where the next run of the tests finds it again until it is
+mended.
 """
 
 from __future__ import annotations

@@ -107,6 +107,12 @@ class Couriers:
         if packed.checkpoint is not None:
             self.world.checker.leaves(pairing, frame_of(packed.checkpoint))
 
+    def _refused(self, runner: Runner, error: RefusedError) -> None:
+        if error.code == "bad-courier" and self.world.rotation.has_changed(runner.peer):
+            self.world.mark("a courier file was older than its writer's keys")
+        elif error.code not in ("disk-full", "halted"):
+            raise Violation(f"{runner.station.name} refuses a sound file: {error}") from None
+
     def _import(self, runner: Runner) -> None:
         files = self._files[runner.peer, runner.station.identity]
         if not files:
@@ -117,8 +123,7 @@ class Couriers:
             courier.roomy()
             content = courier.open(self.random.choice([*files, *[files[-1]] * _RECENT]))
         except RefusedError as error:
-            if error.code not in ("disk-full", "halted"):
-                raise Violation(f"{runner.station.name} refuses a sound file: {error}") from None
+            self._refused(runner, error)
             return
 
         def done(outcome: Any, at: Moment) -> list[Effect]:

@@ -44,7 +44,8 @@ def daemon_options(seed: int, **fixed: Any) -> Options:
     """Give the options of a seed's world of daemons."""
     drawn = Options.of(seed, brief=True)
     faults = (*(one for one in drawn.faults if one in DAEMON_FAULTS), "descriptors")
-    given = {"trouble": "", "couriers": False, "faults": faults, "real": False} | fixed
+    unlike_here = {"trouble": "", "couriers": False, "rotates": False, "real": False}
+    given = unlike_here | {"faults": faults} | fixed
     return Options.of(seed, brief=True, **given)
 
 
@@ -147,7 +148,6 @@ class DaemonWorld(World):
         with super()._rules(), ExitStack() as stack:
             for name, value in {
                 "hotline.daemon.clock.time": daemon_station.CLOCK,
-                "hotline.daemon.station.Pairing": daemon_station.pairing_of,
                 "hotline.daemon.station.read_card": daemon_station.card_at,
                 "hotline.daemon.station.Runner": WatchedRunner,
             }.items():

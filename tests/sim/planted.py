@@ -13,7 +13,16 @@ from unittest.mock import patch
 
 from sim.runner import Runner
 
-from hotline.line import agreement, applying, carrying, liveness, sealing, taking_back
+from hotline.line import (
+    agreement,
+    applying,
+    carrying,
+    key_changes,
+    liveness,
+    sealing,
+    taking_back,
+)
+from hotline.line.key_changes import KeyChanges
 from hotline.line.line import Line
 from hotline.line.links import Link
 from hotline.line.receiving import Receiving
@@ -265,6 +274,29 @@ def _courier_numbers_unheard(plant: Callable[[object, str, Any], None]) -> None:
     plant(carrying, "pack", pack)
 
 
+def _keys_without_overlap(plant: Callable[[object, str, Any], None]) -> None:
+    """The old keys are given up as soon as the new ones are announced, heard or not."""
+
+    def is_confirmed(self: KeyChanges, index: int) -> bool:
+        return self._context.pairing.owns[index].number is not None
+
+    plant(KeyChanges, "_is_confirmed", is_confirmed)
+
+
+def _run_over_a_key_change(plant: Callable[[object, str, Any], None]) -> None:
+    """The old keys sign what comes after the change, with it."""
+    plant(
+        sealing._Batch,
+        "fits",
+        lambda self, size_bytes: not self.entries or size_bytes + 3 <= self.room_bytes,
+    )
+
+
+def _key_changes_forgotten(plant: Callable[[object, str, Any], None]) -> None:
+    """A station that starts again does not look which changes its logs hold."""
+    plant(key_changes, "remember", lambda *_: None)
+
+
 BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
     plant.__name__.strip("_"): plant
     for plant in (
@@ -292,6 +324,9 @@ BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
         _kept_signature_is_not_the_one_made,
         _checkpoint_over_another_head,
         _courier_numbers_unheard,
+        _keys_without_overlap,
+        _run_over_a_key_change,
+        _key_changes_forgotten,
     )
 }
 

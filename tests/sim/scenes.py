@@ -70,6 +70,9 @@ CARRYING: Final[dict[str, Any]] = UNEVEN | {
 }
 """A store is an old one, the wire is often cut, and couriers go all the time."""
 
+ROTATING: Final[dict[str, Any]] = QUICK | {"rotates": True}
+"""Keys change, whatever else happens."""
+
 CLONED: Final[dict[str, Any]] = _PAIR | {
     "dialling": (("north", "south"),),
     "heartbeat_s": {"north": 5.0, "south": 5.0},

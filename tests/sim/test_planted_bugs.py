@@ -15,6 +15,7 @@ from sim.scenes import (
     QUICK,
     RECOVERING,
     RENEWING,
+    ROTATING,
     UNEVEN,
 )
 
@@ -31,6 +32,9 @@ SCENES: Final[dict[str, tuple[dict[str, Any], int]]] = {
     "went_on_before_it_was_whole": (RECOVERING, 10),
     "half_sent_goes_on": (ANSWERED | {"rate": 60_000.0, "trouble": "restore"}, 30),
     "courier_numbers_unheard": (CARRYING, 40),
+    "keys_without_overlap": (ROTATING, 20),
+    "run_over_a_key_change": (ROTATING, 20),
+    "key_changes_forgotten": (ROTATING, 20),
 }
 """Where to look for a bug, and in how many seeds; elsewhere it is any world, and ten seeds."""
 

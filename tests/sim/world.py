@@ -68,6 +68,7 @@ from sim.operators import Operators
 from sim.pairing import WatchedSession
 from sim.recovering import Recovering
 from sim.reports import Reports
+from sim.rotation import Rotation
 from sim.settling import settle
 from sim.station import Station
 
@@ -85,6 +86,10 @@ _TRACED = 80
 _PROBES = 40
 _INSPECTIONS = 4
 _worlds = count()
+
+
+def _any_card(_new: Any, _used: Any) -> None:
+    """Take any card: cheap ones have one key."""
 
 
 class World:
@@ -117,6 +122,7 @@ class World:
         self.operators = self.operators_class(self)
         self.couriers = Couriers(self)
         self.recovering = Recovering(self)
+        self.rotation = Rotation(self)
         self.chaos = self.chaos_class(self)
         self.stations: list[Station] = []
         for name in options.stations:
@@ -176,6 +182,7 @@ class World:
         self.couriers.start()
         self.chaos.start()
         self.recovering.start()
+        self.rotation.start()
         chaos_s = self.options.chaos_s
         for number in range(_PROBES):
             yield chaos_s * (number + 1) / _PROBES
@@ -201,6 +208,11 @@ class World:
                 stack.enter_context(patch(name, value))
             if not options.real:
                 stack.enter_context(patch("hotline.noise.handshakestate.dh", crypto.CHEAP_DH))
+                succession = patch("hotline.line.key_changes.Succession", crypto.CheapSuccession)
+                stack.enter_context(succession)
+                succession = patch("hotline.evidence.signers.Succession", crypto.CheapSuccession)
+                stack.enter_context(succession)
+                stack.enter_context(patch("hotline.line.key_changes.check_fresh", _any_card))
             stack.callback(self._close)
             yield
 
