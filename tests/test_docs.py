@@ -392,17 +392,19 @@ def test_frame_types_are_those_of_the_code() -> None:
 def close_codes() -> set[str]:
     """Find the codes with which a line closes sessions."""
     found = set()
-    for node in ast.walk(ast.parse((ROOT / "hotline" / "line" / "line.py").read_text())):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr in ("_close", "_close_all")
-        ):
-            code = node.args[1 if node.func.attr == "_close" else 0]
-            if isinstance(code, ast.Name):
-                assert node.func.attr == "_close", "the code must be seen here, or one call further"
+    for name in ("line.py", "endings.py"):
+        for node in ast.walk(ast.parse((ROOT / "hotline" / "line" / name).read_text())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
-            assert isinstance(code, ast.Constant)
+            if node.func.attr == "_close_all":
+                code = node.args[0]
+            elif node.func.attr == "close":
+                code = node.args[1]
+                if isinstance(code, ast.Name):
+                    continue  # in _close_all, whose callers are seen
+            else:
+                continue
+            assert isinstance(code, ast.Constant), "the code must be seen here, or one call further"
             found.add(str(code.value))
     return found
 
