@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-
 from fuzz import targets
 from fuzz.main import names
 
