@@ -620,6 +620,18 @@ def test_tests_that_the_threat_model_names_exist() -> None:
             assert re.search(rf"def {name}\(", (ROOT / file).read_text()), f"{file}::{name}"
 
 
+def test_every_attack_that_is_tested_stands_in_the_threat_model() -> None:
+    """Whoever asks what was tried must find it in one table, and nothing in it that was not."""
+    text = section((ROOT / "docs" / "threat-model.md").read_text(), "Attacks")
+    cited = set(re.findall(r"`tests/attacks/(\w+\.py::\w+)`", text))
+    written = {
+        f"{path.name}::{name}"
+        for path in (ROOT / "tests" / "attacks").glob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE)
+    }
+    assert cited == written
+
+
 def test_the_changelog_names_this_version_or_unreleased() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert settings["project"]["readme"] == "README.md"

@@ -75,10 +75,8 @@ def main() -> int:
             if line.startswith("stat::")
         )
         runs = stats.get("number_of_executed_units", "?").strip()
-        print(
-            f"{name:<12} {runs:>10} inputs  {'ok' if done.returncode == 0 else 'CRASHED'}",
-            flush=True,
-        )
+        how = "ok" if done.returncode == 0 else "CRASHED"
+        print(f"{name:<12} {runs:>10} inputs  {how}", flush=True)
         if done.returncode:
             failed.append(name)
             print(done.stderr[-4000:], file=sys.stderr)
