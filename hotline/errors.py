@@ -58,8 +58,8 @@ class ProtocolError(RemoteError):
 class HaltError(HotlineError):
     """The two stations' records disagree; the line stops until an operator acts.
 
-    ``code`` is a stable word: ``fork``, ``own-log-lost``, ``peer-log-lost``, ``peer-broke-rules``,
-    ``revoked``.
+    ``code`` is a stable word: ``fork``, ``own-log-lost``, ``own-key-missing``, ``peer-log-lost``,
+    ``peer-broke-rules``, ``revoked``.
     """
 
     def __init__(self, code: str, message: str, *, hint: str = "") -> None:

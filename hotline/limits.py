@@ -41,6 +41,12 @@ MESSAGE_BYTES: Final = MIB
 MESSAGE_ENCODED_BYTES: Final = MESSAGE_BYTES + 2 * KIB
 """One message's whole encoding: body, subject, names."""
 
+SUCCESSION_BYTES: Final = 18 * KIB
+"""A new card with the signatures of four keys: three of ML-DSA-87 are most of it."""
+
+KEY_CHANGES: Final = 256
+"""How often one station may change its keys on a line: each is kept and carried along for ever."""
+
 CHAIN_ENTRIES: Final = 2**17
 """Entries that one piece of evidence may lead over, from what it shows to what was signed."""
 

@@ -42,6 +42,7 @@ class Kind(enum.IntEnum):
     PART = 2
     ACKNOWLEDGEMENT = 3
     TEST = 4
+    KEY_CHANGE = 5
 
 
 class Side(enum.IntEnum):
@@ -213,6 +214,19 @@ class Partial:
     total_bytes: int
     numbers: tuple[int, ...]
     have_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """A succession that stands in a log: after entry ``number`` the card of ``id`` is in force.
+
+    ``succession`` is its encoding; ``ended`` says that the card before it is refused by now.
+    """
+
+    number: int
+    id: bytes
+    succession: bytes
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ _UNSAFE_CATEGORIES: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Controls, format (bidi, zero-width), surrogates, private use, unassigned, line separators."""
 
 _INVISIBLE: Final = (
+    (0x00AD, 0x00AD),  # soft hyphen: a dash in Unicode 3.2, a format character since
+    (0x200B, 0x200B),  # zero width space: a space in Unicode 3.2
     (0x034F, 0x034F),  # combining grapheme joiner
     (0x115F, 0x1160),  # Hangul fillers
     (0x17B4, 0x17B5),  # Khmer inherent vowels

@@ -342,7 +342,7 @@ FRAMES = (
     *(frames.Hello, frames.Entries, frames.ReceiptFrame, frames.Heartbeat),
     *(frames.CheckpointFrame, frames.Returned),
 )
-ENTRIES = (entries.Message, entries.Part, entries.Acknowledgement)
+ENTRIES = (entries.Message, entries.Part, entries.Acknowledgement, entries.KeyChange)
 
 
 @pytest.mark.parametrize("cls", [*FRAMES, *ENTRIES], ids=lambda cls: str(cls.SHAPE.name))
@@ -396,10 +396,14 @@ def close_codes() -> set[str]:
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "_close"
+            and node.func.attr in ("_close", "_close_all")
         ):
-            assert isinstance(node.args[1], ast.Constant)
-            found.add(str(node.args[1].value))
+            code = node.args[1 if node.func.attr == "_close" else 0]
+            if isinstance(code, ast.Name):
+                assert node.func.attr == "_close", "the code must be seen here, or one call further"
+                continue
+            assert isinstance(code, ast.Constant)
+            found.add(str(code.value))
     return found
 
 

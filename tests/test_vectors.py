@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from kyber_py.ml_kem import ML_KEM_1024
 
-from support import by_the_page
+from support import by_the_page, evidence_by_the_page
+from support.courier_by_the_page import CourierReader, uncompressed
 from support.vectors import make
 
 if TYPE_CHECKING:
@@ -237,6 +239,36 @@ def read_frames(vectors: Json) -> None:
         assert as_json(values) == one["fields"]
 
 
+def read_courier(vectors: Json) -> None:
+    one = next(one for one in committed("identity")["stations"] if one["name"] == "bravo")
+    seeds = [raw(one[f"{name}_seed"]) for name in ("x25519", "ed25519", "mldsa87")]
+    writer, reader = stations()["alpha"][1], stations()["bravo"][1]
+    assert (writer.id, reader.id) == (raw(vectors["writer"]), raw(vectors["reader"]))
+    mine = CourierReader(seeds, reader, writer)
+    signed_part, ed_signature, ml_signature = by_the_page.strict(raw(vectors["reader_key"]), 3)
+    label = b"hotline/1 courier key"
+    reader.check_ed25519(ed_signature, label + signed_part)
+    reader.check_mldsa(ml_signature, signed_part, label)
+    key = [label.decode(), reader.id, mine.public[:1568], mine.public[1568:]]
+    assert by_the_page.strict(signed_part, 4) == key
+    assert mine.derived == raw(vectors["mark_and_secret"])
+    with_secret = CourierReader(seeds, reader, writer, bytes([0xAA]) * 32)
+    assert with_secret.derived == raw(vectors["mark_and_secret_with_line_secret"])
+    file = raw(vectors["file"])
+    assert mine.read(file) == msgpack.unpackb(raw(vectors["content"]))
+    secret, ciphertext = ML_KEM_1024._encaps_internal(mine.public[:1568], raw(vectors["kem_m"]))
+    assert len(secret) == 32
+    assert ciphertext == file[54 : 54 + 1568]
+    scalar = int.from_bytes(raw(vectors["p384_scalar"]), "big")
+    point = uncompressed(ec.derive_private_key(scalar, ec.SECP384R1()))
+    assert point == file[54 + 1568 :][:97]
+    for one in vectors["refused"]:
+        changed = bytearray(file)
+        changed[one["at"]] ^= one["xor"]
+        with pytest.raises((AssertionError, InvalidTag, ValueError)):
+            mine.read(bytes(changed))
+
+
 def as_json(value: Any) -> Any:
     """Spell nested values as the files do."""
     if isinstance(value, list):
@@ -244,8 +276,31 @@ def as_json(value: Any) -> Any:
     return spelled({"": value})[""]
 
 
+def read_evidence(vectors: Json) -> None:
+    known = {name: card for name, (_, card) in stations().items()}
+    for one in vectors["checkpoints"]:
+        other = next(card for name, card in known.items() if name != one["signer"])
+        places = [
+            one["own_number"],
+            raw(one["own_head"]),
+            one["peer_number"],
+            raw(one["peer_head"]),
+        ]
+        evidence_by_the_page.check_checkpoint(
+            known[one["signer"]], other, [*places, int(one["time_ns"]), raw(one["signature"])]
+        )
+    told = evidence_by_the_page.read_evidence(raw(vectors["evidence"]))
+    assert evidence_by_the_page.read_file(vectors["evidence_file"]) == told
+    said, [answer] = told
+    assert (answer["message_id"], answer["decision"]) == (said["id"], 1)
+    entries = evidence_by_the_page.read_run(raw(vectors["run"]))
+    assert by_the_page.entry(entries[0])[1] == said
+
+
 READERS: Final[dict[str, Callable[[Json], None]]] = {
+    "courier": read_courier,
     "entries": read_entries,
+    "evidence": read_evidence,
     "frames": read_frames,
     "handshake": read_handshake,
     "identity": read_identity,

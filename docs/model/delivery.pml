@@ -92,6 +92,9 @@ typedef Link {              /* links.Link */
     mtype stage;
     byte floor_receipt;     /* agreement.Floor */
     byte floor_peer;
+#ifdef RECOVERY
+    bool said_helpless;     /* in our hello, and so is this */
+#endif
     bool said_accepting     /* in our hello */
 }
 
@@ -221,6 +224,9 @@ inline lose(s) {            /* line.Line._lose; what we have sent may still arri
     :: link.stage != NONE || links[PEER].at[s].stage != NONE ->
         cut[s] = true;
         link.stage = CLOSED; link.floor_receipt = 0; link.floor_peer = 0; link.said_accepting = false;
+#ifdef RECOVERY
+        link.said_helpless = false;
+#endif
         drain(me, s);
         if
         :: links[PEER].at[s].stage == NONE -> drain(PEER, s)
@@ -274,6 +280,9 @@ inline broke(s) {           /* line.Line._broke: the peer broke a rule */
 
 inline say_hello(s) {       /* line.Line._hello */
     link.said_accepting = !self.refusing;
+#ifdef RECOVERY
+    link.said_helpless = RECOVERING;
+#endif
     push(s, HELLO, self.told_own, OWN_HEAD(me, self.told_own),
         self.told_peer, PEER_HEAD(me, self.told_peer), disk.receipt,
         (self.refusing -> 0 : ACCEPTS) + (RECOVERING -> HELPLESS : 0))
@@ -512,7 +521,11 @@ end:
 #endif
             begin_receiving();
 #ifdef RECOVERY                                 /* Recovery.session_agreed */
+#ifdef BUG_HELLO_FORGOTTEN
             self.taking = disk.recovering;
+#else
+            self.taking = link.said_helpless;   /* the peer waits to be asked */
+#endif
             self.giving = (flags & HELPLESS) != 0;
             self.peer_accepting = accepting;
             self.own_end = peer_n; self.peer_end = own_n;

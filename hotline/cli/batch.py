@@ -224,10 +224,10 @@ def _fields(line: bytes) -> dict[str, str]:
 
 
 def _read(reader: Any, given: str | None) -> str | None:
-    from argparse import ArgumentTypeError
-
     if given is None:
         return None
+    from argparse import ArgumentTypeError
+
     try:
         return str(reader(given))
     except ArgumentTypeError as error:

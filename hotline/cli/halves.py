@@ -31,7 +31,7 @@ class Stations:
         """Find those of the line that an operator names; raises RefusedError if there is none."""
         config = station.load(args)
         line = station.line_of(config, args.line)
-        return cls(config, read_card(config.card), read_card(line.card))
+        return cls(config, read_card(config.own_card(line)), read_card(line.card))
 
     def check_own(self, half: Half, path: Path) -> Half:
         """Give half; raises IdentityError unless this station made it for this peer."""

@@ -31,10 +31,9 @@ class Line(NamedTuple):
 class Record:
     """What ``opened`` gives."""
 
-    def __init__(self, config: StationConfig, archive: SqliteArchive, own: Signers) -> None:
+    def __init__(self, config: StationConfig, archive: SqliteArchive) -> None:
         self.config = config
         self.archive = archive
-        self._own = own
 
     def line(self, name: str) -> Line:
         """Give a line of the configuration; raises RefusedError if there is none, or no log of it."""
@@ -53,6 +52,7 @@ class Record:
     def _line(self, line: LineConfig) -> Line:
         from hotline.evidence.signers import Signers
         from hotline.identity import read_card
+        from hotline.model import Side
 
         peer = read_card(line.card)
         records = self.archive.read(lambda reader: reader.lines())
@@ -63,7 +63,11 @@ class Record:
                 f"the store has no log of line {line.name}",
                 hint="the daemon begins it: hotline run",
             )
-        return Line(line.name, record, self._own, Signers(peer))
+        own = read_card(self.config.own_card(line))
+        owns, peers = self.archive.read(
+            lambda reader: [reader.key_changes(record.line, side) for side in Side]
+        )
+        return Line(line.name, record, Signers.of_log(own, owns), Signers.of_log(peer, peers))
 
 
 def _id(line: LineConfig) -> bytes:
@@ -75,7 +79,6 @@ def _id(line: LineConfig) -> bytes:
 @contextmanager
 def opened(args: argparse.Namespace) -> Iterator[Record]:
     """Open the station's store to be read only, beside its daemon or without one."""
-    from hotline.evidence.signers import Signers
     from hotline.identity import read_card
     from hotline.store.archive import SqliteArchive
 
@@ -87,6 +90,6 @@ def opened(args: argparse.Namespace) -> Iterator[Record]:
     own = read_card(config.card)
     archive = SqliteArchive.open(config.store_path, station_id=own.id)
     try:
-        yield Record(config, archive, Signers(own))
+        yield Record(config, archive)
     finally:
         archive.close()

@@ -56,6 +56,7 @@ _LINE_KEYS: Final = (
     "addresses",
     "heartbeat_s",
     "secret",
+    "own_card",
     "queue_messages",
     "queue_bytes",
 )
@@ -130,6 +131,8 @@ class LineConfig:
     addresses: tuple[Address, ...] = ()
     heartbeat_s: float = limits.HEARTBEAT_S
     secret: Path | None = None
+    own_card: Path | None = None
+    """The card of this station that the peer has pinned, where it is not the station's first."""
     queue_messages: int = limits.QUEUE_MESSAGES
     queue_bytes: int = limits.QUEUE_BYTES
 
@@ -148,6 +151,10 @@ class StationConfig:
     log: LogConfig = LogConfig()
     verify_days: int = limits.VERIFY_DAYS
     key_days: int = limits.KEY_DAYS
+
+    def own_card(self, line: LineConfig) -> Path:
+        """The card of this station under which a line was founded."""
+        return line.own_card or self.card
 
     @property
     def store_path(self) -> Path:
@@ -290,6 +297,7 @@ def _line(table: _Table) -> LineConfig:
             "heartbeat_s", limits.HEARTBEAT_MIN_S, limits.HEARTBEAT_MAX_S, limits.HEARTBEAT_S
         ),
         secret=table.path("secret") if table.get("secret") is not None else None,
+        own_card=table.path("own_card") if table.get("own_card") is not None else None,
         queue_messages=table.integer(
             "queue_messages", 1, QUEUE_MESSAGES_MAX, limits.QUEUE_MESSAGES
         ),

@@ -37,7 +37,9 @@ async def add(station: Station, params: Params) -> dict[str, Any]:
     except IdentityError as error:
         raise RefusedError("bad-courier", str(error), hint=error.hint) from None
     runner = _of(
-        station, lambda pairing: pairing.peer.id == courierkey.station_of(encoded), "courier key"
+        station,
+        lambda pairing: pairing.peers.index(courierkey.station_of(encoded)) is not None,
+        "courier key",
     )
     courier = runner.line.courier
     try:
@@ -52,6 +54,7 @@ async def export(station: Station, operator: str, params: Params) -> dict[str, A
     runner = station.runner(params.take("line", str, needed=True))
     after = params.take("after", int)
     most_bytes = params.take("limit_bytes", int, limits.COURIER_BYTES)
+    unheard = params.take("unheard", bool, default=False)
     params.end()
     if most_bytes < 1:
         raise RefusedError("bad-request", "a courier file holds at least one byte")
@@ -62,8 +65,11 @@ async def export(station: Station, operator: str, params: Params) -> dict[str, A
         effects = courier.packed(packed, operator, then)
         return effects + runner.line.recorded(packed.record, then)
 
+    may_number = unheard or runner.line.vitals.heard_at is not None
     packed = await runner.request(
-        lambda tx: courier.pack(tx, after, most_bytes, wall_ns), packed_then, fetch=False
+        lambda tx: courier.pack(tx, after, most_bytes, wall_ns, may_number=may_number),
+        packed_then,
+        fetch=False,
     )
     file = await station.aside(lambda: courier.seal(packed, wall_ns))
     station.watches.progressed(packed.record.name)
@@ -82,7 +88,7 @@ async def take_in(station: Station, operator: str, params: Params) -> dict[str, 
     """Take in a file that a courier brought: all of it, or nothing."""
     file = _file(params.take("file", str, needed=True))
     params.end()
-    runner = _of(station, lambda pairing: pairing.courier_is_for(file), "courier file")
+    runner = _of(station, lambda pairing: pairing.opening(file) is not None, "courier file")
     courier, wall_ns = runner.line.courier, moment().wall_ns
     courier.ready()
     courier.roomy()

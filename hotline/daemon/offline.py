@@ -16,6 +16,7 @@ from hotline.daemon.operators import operator_name
 from hotline.daemon.trust import Trust
 from hotline.errors import ConfigError, RefusedError
 from hotline.identity import read_card
+from hotline.identity.successors import key_files
 from hotline.model import Mark
 from hotline.store.sqlite import SqliteStore
 
@@ -30,7 +31,8 @@ def trust(config: StationConfig, peer_id: bytes) -> Trust:
     """Give what the store holds about a card; raises StoreError, StoreInUseError if a daemon runs."""
     if not config.store_path.exists():
         return Trust()
-    with _opened(config) as (store, own_id):
+    with _opened(config) as store:
+        own_id = _own_id(config, peer_id)
         return store.read(lambda reader: Trust.read(reader, own_id, peer_id))
 
 
@@ -52,30 +54,39 @@ def _decide(
     config: StationConfig, peer_id: bytes, put: Callable[[Transaction, bytes, Mark], None]
 ) -> Trust:
     mark = Mark(operator_name(os.geteuid()), time.time_ns())
-    with _opened(config) as (store, own_id):
+    with _opened(config) as store:
+        own_id = _own_id(config, peer_id)
         [outcome] = store.transact([lambda tx: put(tx, own_id, mark)])
         if isinstance(outcome, Exception):
             raise outcome
         return store.read(lambda reader: Trust.read(reader, own_id, peer_id))
 
 
+def _own_id(config: StationConfig, peer_id: bytes) -> bytes:
+    """Give the id of ours under which the line to a card was founded; our first if there is none."""
+    for line in config.lines:
+        if read_card(line.card).id == peer_id:
+            return read_card(config.own_card(line)).id
+    return read_card(config.card).id
+
+
 def _check_owner(config: StationConfig) -> None:
     """Raise ConfigError unless this user runs the daemon: who else made the store would keep it out."""
-    owner = config.key.stat().st_uid
+    key = key_files(config.key, config.card)[-1]
+    owner = key.stat().st_uid
     if owner != os.geteuid():
         raise ConfigError(
-            f"the key {config.key} belongs to user id {owner}, not to {os.geteuid()} who runs this",
+            f"the key {key} belongs to user id {owner}, not to {os.geteuid()} who runs this",
             hint="run this as the user who runs the daemon, or while the daemon runs",
         )
 
 
 @contextmanager
-def _opened(config: StationConfig) -> Iterator[tuple[SqliteStore, bytes]]:
+def _opened(config: StationConfig) -> Iterator[SqliteStore]:
     _check_owner(config)
     state_folder(config)
-    own_id = read_card(config.card).id
-    store = SqliteStore.open(config.store_path, station_id=own_id)
+    store = SqliteStore.open(config.store_path, station_id=read_card(config.card).id)
     try:
-        yield store, own_id
+        yield store
     finally:
         store.close()

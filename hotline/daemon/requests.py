@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hotline.daemon.station import Station
     from hotline.daemon.trust import Trust
     from hotline.daemon.watching import Watch
+    from hotline.identity.keyfile import PassphraseSource
     from hotline.line.moment import Moment
     from hotline.model import LineRecord
     from hotline.store.interface import Reader
@@ -52,6 +53,17 @@ def _storable(value: Any) -> bool:
     if isinstance(value, str):
         return not _SURROGATE.search(value)
     return not isinstance(value, int) or -(2**63) <= value < 2**63
+
+
+def _passphrase(given: str | None) -> PassphraseSource | None:
+    """Give a source of the passphrase that a client gave in hexadecimal; raises CallError."""
+    if given is None:
+        return None
+    try:
+        passphrase = bytes.fromhex(given)
+    except ValueError:
+        raise CallError(INVALID_PARAMS, "passphrase is not hexadecimal") from None
+    return lambda _: passphrase
 
 
 def _states(
@@ -395,6 +407,17 @@ class Requests:
         params.end()
         return views.trust(await self._station.trust(peer_id))
 
+    # --- our keys ---
+
+    async def _rotate(self, params: Params) -> dict[str, Any]:
+        only_check = params.take("check", bool, default=False)
+        given = params.take("passphrase", str)
+        params.end()
+        number = self._station.check_rotation()
+        if not only_check:
+            await self._station.rotate(_passphrase(given), self._operator)
+        return {"number": number}
+
     # --- waiting and watching ---
 
     async def _wait(self, params: Params) -> dict[str, Any]:
@@ -455,6 +478,7 @@ class Requests:
         "status": _status,
         "retry": _retry,
         "recover": _recover,
+        "rotate": _rotate,
         "courier_key": _courier_key,
         "courier_add": _courier_add,
         "courier_export": _courier_export,

@@ -13,8 +13,9 @@ import trio
 from hotline.daemon import config as configuration
 from hotline.daemon import control, logs
 from hotline.daemon.folder import state_folder
+from hotline.daemon.identity import Identity
 from hotline.daemon.machine import this_machine
-from hotline.daemon.station import Identity, Station
+from hotline.daemon.station import Station
 from hotline.errors import ConfigError, HotlineError
 from hotline.store.sqlite import SqliteStore
 

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import trio
 
 from hotline import __version__, limits
-from hotline.daemon import views
+from hotline.daemon import rotation, views
 from hotline.daemon.clock import moment
+from hotline.daemon.identity import Identity
 from hotline.daemon.listener import Hall, Listener
 from hotline.daemon.runner import Runner
 from hotline.daemon.trust import Trust, halt_of, line_notices, station_notices
 from hotline.daemon.watching import News, Watches
 from hotline.daemon.writer import Writer
 from hotline.errors import ConfigError, HotlineError, IdentityError, RefusedError, StoreError
-from hotline.identity import read_card, read_line_secret, read_secret_keys
-from hotline.identity.courierkey import CourierKey, CourierSecret
+from hotline.identity import read_card, read_line_secret
+from hotline.line import key_changes
 from hotline.line.accepting import QueueLimits
 from hotline.line.door import Door
 from hotline.line.line import Line
-from hotline.line.pairing import Pairing
+from hotline.line.lineage import Generation
 from hotline.line.world import World
 from hotline.model import Mark, Side
 from hotline.text import utc_microseconds
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
     from hotline.daemon.connection import Connection
     from hotline.daemon.logs import Logs
     from hotline.daemon.machine import Machine
-    from hotline.identity import Card, SecretKeys
+    from hotline.identity.courierkey import CourierKey
     from hotline.identity.keyfile import PassphraseSource
     from hotline.line.effects import Effect, Report
     from hotline.line.moment import Moment
+    from hotline.line.pairing import Pairing
     from hotline.model import LineRecord
     from hotline.store.interface import Reader, Store
     from hotline.store.views import MessageView
@@ -49,27 +51,11 @@ _STOP_S: Final = 1.5
 
 _STRANGER_NOTED_S: Final = 1.0
 
+_KEY_EVENTS: Final = {"key_change_confirmed", "peer_keys_changed"}
+"""Reports that whoever is on watch is told, for they may concern a stolen key."""
+
 _PROGRESS: Final = {"receipt_taken", "entries_applied", "message_expired"}
 """Reports after which the state of some message may have changed."""
-
-
-class Identity:
-    """This station's keys and card, checked to belong together."""
-
-    def __init__(self, config: StationConfig, passphrase: PassphraseSource | None = None) -> None:
-        """Read them, with passphrase if the key has one; raises IdentityError or ConfigError."""
-        self.keys: SecretKeys = read_secret_keys(config.key, passphrase)
-        self.card: Card = read_card(config.card)
-        if self.keys.public() != self.card.public():
-            raise ConfigError(
-                f"card {config.card} does not belong to key {config.key}",
-                hint="restore the pair that was made together",
-            )
-        if self.card.name != config.name:
-            raise ConfigError(
-                f"card {config.card} names station {self.card.name}, not {config.name}",
-                hint=f'set name = "{self.card.name}" under [station] in {config.path}',
-            )
 
 
 class Station:
@@ -147,9 +133,7 @@ class Station:
         for line in lines:
             secret = read_line_secret(line.secret) if line.secret is not None else b""
             try:
-                pairing = Pairing(
-                    self._identity.keys, self._identity.card, read_card(line.card), secret
-                )
+                pairing = self._identity.pair(line, read_card(line.card), secret)
             except IdentityError as error:
                 raise ConfigError(f"line {line.name}: {error}", hint=error.hint) from None
             # One log would be written by two lines, each sure to be the only one.
@@ -163,7 +147,7 @@ class Station:
         return pairings
 
     async def _add(self, config: LineConfig, pairing: Pairing) -> None:
-        record, trust = await self._writer.run(partial(self._record, config.name, pairing.peer.id))
+        record, trust = await self._writer.run(partial(self._record, config.name, pairing))
         self._trust[config.name] = trust
         if trust.revoked is not None:
             pairing.revoked = halt_of(trust.revoked)
@@ -180,12 +164,16 @@ class Station:
 
         if self._nursery is not None:
             self._nursery.start_soon(keep)
+            self._nursery.start_soon(rotation.take_up, self._identity, runner)
 
-    def _record(self, name: str, peer_id: bytes) -> tuple[LineRecord, Trust]:
-        number, own_id = self._store.add_line(name, peer_id), self._identity.card.id
+    def _record(self, name: str, pairing: Pairing) -> tuple[LineRecord, Trust]:
+        own_id, peer_id = pairing.own.id, pairing.peer.id
+        number = rotation.add_line(self._store, name, pairing)
 
         def look(reader: Reader) -> tuple[LineRecord, Trust]:
             record = next(one for one in reader.lines() if one.line == number)
+            changes = [reader.key_changes(number, side) for side in (Side.OWN, Side.PEER)]
+            key_changes.remember(pairing, record, *changes)
             return record, Trust.read(reader, own_id, peer_id)
 
         return self._store.read(look)
@@ -227,6 +215,8 @@ class Station:
             for line in config.lines:
                 if line.name in kept:
                     runner = self._runners[line.name]
+                    for card in pairings[line.name].peers.cards:  # handed over since
+                        runner.line.pairing.peers.add(Generation(card))
                     runner.perform(
                         runner.line.reconfigure(_addresses(line), line.heartbeat_s, moment())
                     )
@@ -374,8 +364,10 @@ class Station:
 
     def courier_key(self) -> CourierKey:
         """Give this station's courier key, signed."""
-        keys = self._identity.keys
-        return CourierKey.make(keys, self._identity.card, CourierSecret(keys))
+        lines = self._usable()
+        if lines:  # as the peers know us
+            return lines[0].line.pairing.speaking().courier_key
+        return self._identity.courier_key()
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Do what only computes without holding up the event loop."""
@@ -387,18 +379,40 @@ class Station:
         now = moment()
         return {
             "station": self.config.name,
-            "station_id": self._identity.card.id.hex(),
+            "station_id": self._identity.newest.id.hex(),
             "version": __version__,
             "on_watch": len(self.watches),
-            "key_created_at": utc_microseconds(self._identity.card.created_ns),
-            "notices": station_notices(self._identity.card.created_ns, self.config, now.wall_ns),
+            "key_created_at": utc_microseconds(self._identity.newest.created_ns),
+            "notices": station_notices(self._identity.newest.created_ns, self.config, now.wall_ns),
+            "key_change": rotation.status(self._identity, self._usable()),
             "lines": [self._line_status(name, now) for name in self.line_names()],
         }
 
     def _line_status(self, name: str, now: Moment) -> dict[str, Any]:
         line, trust = self._runners[name].line, self._trust[name]
-        made_ns = line.pairing.peer.created_ns
+        made_ns = line.pairing.peers[line.pairing.peers.newest_in_log].card.created_ns
         return views.line(line, now, trust, line_notices(trust, made_ns, self.config, now.wall_ns))
+
+    # --- new keys ---
+
+    def _usable(self) -> list[Runner]:
+        return [self._runners[name] for name in self.usable_names()]
+
+    def check_rotation(self) -> int:
+        """Give the number of the next keys; raises RefusedError if it is no time for them."""
+        return rotation.check(self._identity, self._usable())
+
+    async def rotate(self, passphrase: PassphraseSource | None, operator: str) -> None:
+        """Take up the new keys that stand beside the old ones; raises HotlineError."""
+        async with self._reloading:
+            identity = await trio.to_thread.run_sync(
+                Identity, self.config, passphrase, self._identity
+            )
+            self._log("keys_taken_up", id=identity.newest.id.hex(), operator=operator)
+            self._identity = identity
+            if self._nursery is not None:
+                for runner in self._usable():
+                    self._nursery.start_soon(rotation.take_up, identity, runner)
 
     def recovery_asked(self, line: str, operator: str) -> None:
         """Log who had a line recovered: it must be traceable to a person."""
@@ -424,6 +438,10 @@ class Station:
             self._logs.heartbeat.info("line_state", **report.fields)
             fields = {key: report.fields[key] for key in ("state", "reason", "detail")}
             self._tell(name, "state", fields)
+        elif report.event in _KEY_EVENTS:
+            self._tell(name, "keys", {"what": report.event, "id": report.fields["id"]})
+            if report.event == "key_change_confirmed":
+                rotation.confirmed(self._identity, self._usable(), self._logs.daemon.warning)
         elif report.event in _PROGRESS:
             self.watches.progressed(name)
             self._tell_progress(line, report)

@@ -80,6 +80,7 @@ def line(subject: Line, moment: Moment, trust: Trust, notices: Sequence[Notice])
         "verified_by": trust.verified and trust.verified.operator,
         "revoked_at": trust.revoked and _time(trust.revoked.at_ns),
         "revoked_by": trust.revoked and trust.revoked.operator,
+        "key_change": subject.key_changes.state,
         "notices": list(notices),
     }
 

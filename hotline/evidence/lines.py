@@ -34,7 +34,7 @@ class LogOf:
 
     def check_receipt(self, place: Position, time_ns: int, signature: bytes) -> None:
         """Raise EvidenceError unless the reader signed that its disk held the log up to place."""
-        card = self.reader.founding
+        card = self.reader.any
         message = heads.receipt_message(self.zero, place.number, place.head, time_ns)
         try:
             card.verify_ed25519(signature, message)

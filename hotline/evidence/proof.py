@@ -14,7 +14,7 @@ from hotline.evidence.excerpt import Checked, Excerpt
 from hotline.evidence.lines import LogOf, check_checkpoint
 from hotline.evidence.signers import Signers
 from hotline.identity import Card
-from hotline.limits import KIB
+from hotline.limits import KEY_CHANGES, KIB, SUCCESSION_BYTES
 from hotline.model import Checkpoint, Position
 from hotline.strict import Shape, blob, run, text
 from hotline.wire import entries
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 TAG: Final = "hotline/1 evidence"
 CARD_BYTES: Final = 8 * KIB
-SUCCESSION_BYTES: Final = 32 * KIB
-SUCCESSIONS: Final = 64
-MAX_BYTES: Final = 2 * excerpts.MAX_BYTES + 2 * SUCCESSIONS * SUCCESSION_BYTES
+MAX_BYTES: Final = 2 * excerpts.MAX_BYTES + 2 * KEY_CHANGES * SUCCESSION_BYTES
 
 _CHECKPOINT_BYTES: Final = 5 * KIB
 
@@ -36,8 +34,8 @@ _SHAPE: Final = Shape(
     text("tag", len(TAG)),
     blob("writer's card", CARD_BYTES, low=1),
     blob("reader's card", CARD_BYTES, low=1),
-    run("writer's successions", blob("succession", SUCCESSION_BYTES, low=1), SUCCESSIONS),
-    run("reader's successions", blob("succession", SUCCESSION_BYTES, low=1), SUCCESSIONS),
+    run("writer's successions", blob("succession", SUCCESSION_BYTES, low=1), KEY_CHANGES),
+    run("reader's successions", blob("succession", SUCCESSION_BYTES, low=1), KEY_CHANGES),
     blob("message", excerpts.MAX_BYTES, low=1),
     blob("answer", excerpts.MAX_BYTES, low=1, optional=True),
     blob("writer's checkpoint", _CHECKPOINT_BYTES, low=1, optional=True),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hotline.errors import DecodeError, EvidenceError, IdentityError
 from hotline.evidence.lines import LogOf, check_checkpoint
-from hotline.evidence.proof import CARD_BYTES, SUCCESSION_BYTES, SUCCESSIONS
+from hotline.evidence.proof import CARD_BYTES
 from hotline.evidence.signers import Signers
 from hotline.identity import Card
 from hotline.limits import (
@@ -20,8 +20,10 @@ from hotline.limits import (
     ENTRY_BYTES,
     FRAME_BYTES,
     HASH_BYTES,
+    KEY_CHANGES,
     KIB,
     MLDSA_SIGNATURE_BYTES,
+    SUCCESSION_BYTES,
 )
 from hotline.model import Checkpoint, Position
 from hotline.strict import Shape, blob, run, text, uint
@@ -37,7 +39,7 @@ MAGIC: Final = b"HOTLINE LOG RUN\n"
 
 HEADER, ENTRIES, SIGNATURE, RECEIPT, WRITERS, READERS, END = range(1, 8)
 
-_HEADER_BYTES: Final = 2 * (CARD_BYTES + SUCCESSIONS * SUCCESSION_BYTES) + KIB
+_HEADER_BYTES: Final = 2 * (CARD_BYTES + KEY_CHANGES * SUCCESSION_BYTES) + KIB
 
 SHAPES: Final = {
     HEADER: Shape(
@@ -45,8 +47,8 @@ SHAPES: Final = {
         text("tag", len(TAG)),
         blob("writer's card", CARD_BYTES, low=1),
         blob("reader's card", CARD_BYTES, low=1),
-        run("writer's successions", blob("succession", SUCCESSION_BYTES, low=1), SUCCESSIONS),
-        run("reader's successions", blob("succession", SUCCESSION_BYTES, low=1), SUCCESSIONS),
+        run("writer's successions", blob("succession", SUCCESSION_BYTES, low=1), KEY_CHANGES),
+        run("reader's successions", blob("succession", SUCCESSION_BYTES, low=1), KEY_CHANGES),
         uint("first", NUMBER_MAX, low=1),
         blob("head before", HASH_BYTES),
         max_bytes=_HEADER_BYTES,
@@ -132,8 +134,11 @@ def _pieces(file: BinaryIO) -> Iterator[tuple[int, tuple[Any, ...]]]:
         size = int.from_bytes(start[1:], "big")
         if size > shape.max_bytes:
             raise EvidenceError(f"a piece of the run is {size} bytes long")
+        body = file.read(size)
+        if len(body) != size:
+            raise EvidenceError("the run is cut off in the midst of a piece")
         try:
-            values = shape.unpack(file.read(size))
+            values = shape.unpack(body)
         except DecodeError as error:
             raise EvidenceError(f"the run is damaged: {error}") from None
         if kind == END and file.read(1):

@@ -1,30 +1,90 @@
-"""Which card speaks for a station, entry by entry."""
+"""Which cards speak for a station, entry by entry.
+
+A station may have changed its keys: each succession is signed by the keys before. Where the log itself
+is at hand, so are the numbers at which the keys changed, and then an old key signs nothing after its
+time. A file that shows one message cannot show those numbers: there any key of the station will do.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hotline.errors import EvidenceError
+from hotline.errors import EvidenceError, IdentityError, ProtocolError
+from hotline.identity.succession import Succession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hotline.identity import Card
+    from hotline.model import KeyChange
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Cards of one station, any of which may have signed; checks as one card does."""
+
+    cards: tuple[Card, ...]
+
+    @property
+    def name(self) -> str:
+        """The station's name, which no succession changes."""
+        return self.cards[0].name
+
+    def verify_ed25519(self, signature: bytes, data: bytes) -> None:
+        """Raise ProtocolError unless one of the cards signed data."""
+        self._any(lambda card: card.verify_ed25519(signature, data))
+
+    def verify_mldsa(self, signature: bytes, data: bytes, context: bytes) -> None:
+        """Raise ProtocolError unless one of the cards signed data under context."""
+        self._any(lambda card: card.verify_mldsa(signature, data, context))
+
+    def _any(self, verify: Callable[[Card], None]) -> None:
+        *others, last = self.cards
+        for card in others:
+            try:
+                return verify(card)
+            except ProtocolError:
+                continue
+        return verify(last)
 
 
 class Signers:
     """The cards of one side of a line: the founding one, whose id stands in head_0, and successors."""
 
-    def __init__(self, founding: Card, successions: Sequence[bytes] = ()) -> None:
-        """Begin with the card that was pinned; raises EvidenceError for successions not understood."""
-        if successions:
-            raise EvidenceError(
-                f"station {founding.name} has changed its keys, which this version cannot follow",
-                hint="check it with a newer hotline",
-            )
+    def __init__(
+        self, founding: Card, successions: Sequence[bytes] = (), numbers: Sequence[int] = ()
+    ) -> None:
+        """Begin with the card that was pinned; raises EvidenceError for a succession that is not good.
+
+        ``numbers`` are those of the entries that end each change in the station's log, if known.
+        """
+        cards = [founding]
+        for succession in successions:
+            try:
+                cards.append(Succession.decode(succession, cards).card)
+            except IdentityError as error:
+                raise EvidenceError(f"the keys of {founding.name} change: {error}") from None
         self.founding = founding
         self.successions = tuple(successions)
+        self._cards = tuple(cards)
+        self._numbers = tuple(numbers)
 
-    def of(self, number: int) -> Card:  # noqa: ARG002 - with key changes it depends on the number
-        """Give the card that signs this station's own log at entry number."""
-        return self.founding
+    @classmethod
+    def of_log(cls, founding: Card, changes: Sequence[KeyChange]) -> Signers:
+        """Give the signers of a station in whose log these changes stand; raises EvidenceError."""
+        return cls(
+            founding,
+            [change.succession for change in changes],
+            [change.number for change in changes],
+        )
+
+    def of(self, number: int) -> AnyOf:
+        """Give what may sign this station's own log at entry number: what is in force, or later."""
+        over = sum(change < number for change in self._numbers)
+        return AnyOf(self._cards[over:])
+
+    @property
+    def any(self) -> AnyOf:
+        """Give all: a receipt's place is in the other station's log, so no number bounds it."""
+        return AnyOf(self._cards)

@@ -30,7 +30,9 @@ class Armour:
     @property
     def max_text_bytes(self) -> int:
         """The longest text worth reading: nothing longer can be decoded."""
-        return len(self._block(bytes(self.max_bytes))) + _SLACK_BYTES
+        characters = -(-self.max_bytes // 3) * 4
+        line_ends = characters // _COLUMNS
+        return len(self._begin) + characters + line_ends + len(self._end) + _SLACK_BYTES
 
     def encode(self, data: bytes) -> str:
         """Give the one text that stands for data, with a newline at its end."""

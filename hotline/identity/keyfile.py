@@ -102,6 +102,18 @@ def inspect_key_file(path: Path) -> KeyFile:
     return KeyFile(Cost(*values[2:5]) if sealed else None, mode)
 
 
+def once(passphrase: PassphraseSource) -> PassphraseSource:
+    """Give a source that asks only once: all key files of a station have the same passphrase."""
+    known: list[bytes] = []
+
+    def ask(path: Path) -> bytes:
+        if not known:
+            known.append(passphrase(path))
+        return known[0]
+
+    return ask
+
+
 def _encode(keys: SecretKeys, protection: Protection | None) -> bytes:
     if protection is None:
         return _armoured(_OPEN.pack(_TAG, _UNPROTECTED, *keys.seeds()))

@@ -37,7 +37,10 @@ TIME_MAX_NS: Final = 7_258_118_400 * 10**9
 """The year 2200: far enough for any order, and within what a store can hold."""
 
 ACKNOWLEDGEMENT_PREFIX: Final = "ack."
-"""Ids of our acknowledgement entries; operators' ids may not start so."""
+"""Ids of our acknowledgement entries."""
+
+RESERVED_PREFIXES: Final = (ACKNOWLEDGEMENT_PREFIX, entries.KEY_CHANGE_PREFIX)
+"""Operators' ids may not start so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,11 @@ class Draft:
 
 def compose(draft: Draft, accepted_ns: int) -> Outgoing:
     """Encode what an operator asks to send; raises RefusedError if it is malformed or too large."""
-    if not check_id(draft.id) or draft.id.startswith(ACKNOWLEDGEMENT_PREFIX):
+    if not check_id(draft.id) or draft.id.startswith(RESERVED_PREFIXES):
         raise RefusedError(
             "bad-request",
             "a message id is 1 to 64 letters, digits, dots, dashes and underscores, "
-            f"starts with a letter or digit, and not with {ACKNOWLEDGEMENT_PREFIX!r}",
+            f"starts with a letter or digit, and not with {' or '.join(map(repr, RESERVED_PREFIXES))}",
         )
     if draft.expires_ns is not None and draft.expires_ns <= accepted_ns:
         raise RefusedError("bad-request", "the message would expire before it is queued")

@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hotline.errors import DecodeError, HaltError, ProtocolError
+from hotline.errors import DecodeError, HaltError, IdentityError, ProtocolError
 from hotline.limits import MESSAGE_ENCODED_BYTES, PART_BYTES, PARTIAL_MESSAGES
 from hotline.line import taking_back
 from hotline.line.accepting import supersedes
+from hotline.line.key_changes import peers_succession
 from hotline.model import (
     Acknowledged,
     Incoming,
+    KeyChange,
     Kind,
     LineRecord,
     LogEntry,
@@ -29,14 +31,23 @@ from hotline.wire import entries, heads
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hotline.identity import Card
     from hotline.line.pairing import Pairing
     from hotline.store.interface import Transaction
     from hotline.wire.frames import Entries
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """The peer's new card, in force after entry number of its log."""
+
+    number: int
+    card: Card
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
-    """What new entries brought: messages to show, acknowledgements of ours, tests."""
+    """What new entries brought: messages to show, acknowledgements of ours, tests, other keys."""
 
     record: LineRecord
     messages: Sequence[str]
@@ -44,6 +55,7 @@ class Applied:
     """Those of messages that are shown before any other."""
     acknowledged: Sequence[str]
     tests: Sequence[str]
+    change: Changed | None = None
 
 
 def apply(
@@ -52,7 +64,8 @@ def apply(
     """Append runs of the peer's log to our copy of it.
 
     Runs follow one another; what we hold already is skipped. Raises ProtocolError for a gap or a
-    signature that does not verify, HaltError for content that breaks the rules of a log.
+    signature that does not verify, HaltError for content that breaks the rules of a log. Only the
+    last entry may end a key change, for what follows one is signed by keys not known before it.
     """
     record = tx.line(line)
     data = _new_entries(record, runs)
@@ -63,7 +76,8 @@ def apply(
     position = Position(record.peer.number + len(data), chain[-1])
     # The signature of the run that reaches farthest covers every other, because the head does.
     signature = max(runs, key=lambda run: run.last).signature
-    pairing.verify_head(position, signature)
+    changes = tx.key_changes(line, Side.PEER)
+    pairing.verify_head(position, signature, changes)
     reading = _Reading(tx, line, record, wall_ns)
     log: list[LogEntry] = []
     for number, (entry, head) in enumerate(zip(data, chain, strict=True), first):
@@ -72,9 +86,14 @@ def apply(
         except DecodeError as error:
             raise _broke_rules(number, str(error)) from None
         log.append(LogEntry(number, head, entry, reading.received))
+        if reading.key_change is not None and number < position.number:
+            raise _broke_rules(number, "the keys change, but its run goes on")
     tx.append(line, Side.PEER, log)
     tx.put_signature(line, Side.PEER, first, position.number, signature, wall_ns)
     reading.finish(log)
+    change = None
+    if reading.key_change is not None:
+        change = _change_keys(tx, line, pairing, changes, reading.key_change, position.number)
     answered = 0
     if record.recovering:
         shown_again = [(message.id, message.number) for message in reading.messages]
@@ -89,7 +108,24 @@ def apply(
     tx.put_line(record)
     shown = [message.id for message in reading.messages]
     flashes = [one.id for one in reading.messages if one.precedence is Precedence.FLASH]
-    return Applied(record, shown, flashes, reading.acknowledged, reading.tests)
+    return Applied(record, shown, flashes, reading.acknowledged, reading.tests, change)
+
+
+def _change_keys(
+    tx: Transaction,
+    line: int,
+    pairing: Pairing,
+    changes: list[KeyChange],
+    entry: entries.KeyChange,
+    number: int,
+) -> Changed:
+    try:
+        succession = peers_succession(pairing, changes, entry)
+    except IdentityError as error:
+        raise _broke_rules(number, str(error)) from None
+    change = KeyChange(number, succession.card.id, entry.succession)
+    tx.put_key_change(line, Side.PEER, change)
+    return Changed(number, succession.card)
 
 
 def _new_entries(record: LineRecord, runs: Sequence[Entries]) -> list[bytes]:
@@ -120,6 +156,7 @@ class _Reading:
         self.acknowledged: list[str] = []
         self.first_acknowledgements = 0
         self.tests: list[str] = []
+        self.key_change: entries.KeyChange | None = None
         self._chunks: dict[int, bytes] = {}
         self._partials: dict[str, Partial] | None = None
         self._changed: set[str] = set()
@@ -133,7 +170,7 @@ class _Reading:
             self._take_part(number, entry)
         elif isinstance(entry, entries.Acknowledgement):
             self._take_acknowledgement(number, entry)
-        else:
+        elif isinstance(entry, entries.Test):
             self.tests.append(entry.id)
 
     def _complete(self, number: int, message: entries.Message, parts: tuple[int, ...]) -> None:
@@ -173,11 +210,23 @@ class _Reading:
             have_bytes=partial.have_bytes + len(part.chunk),
         )
         if partial.have_bytes == partial.total_bytes:
-            message = entries.decode_message(b"".join(self._gather(partial)))
-            if (message.id, message.precedence) != (part.id, part.precedence):
-                raise _broke_rules(number, f"the parts of message {part.id} carry another message")
+            whole = entries.decode_long(b"".join(self._gather(partial)))
             del partials[part.id]
-            self._complete(number, message, partial.numbers)
+            if isinstance(whole, entries.KeyChange) and whole.id == part.id:
+                self._take_key_change(number, whole)
+            elif (
+                isinstance(whole, entries.Message)
+                and (whole.id, whole.precedence) == (part.id, part.precedence)
+                and not part.id.startswith(entries.KEY_CHANGE_PREFIX)
+            ):
+                self._complete(number, whole, partial.numbers)
+            else:
+                raise _broke_rules(number, f"the parts of {part.id} carry something else")
+
+    def _take_key_change(self, number: int, change: entries.KeyChange) -> None:
+        if not change.id.startswith(entries.KEY_CHANGE_PREFIX):
+            raise _broke_rules(number, f"{change.id} is no id for a key change")
+        self.key_change = change
 
     def _gather(self, partial: Partial) -> list[bytes]:
         """Give a message's chunks: from this batch, and from the log for what came before it."""
@@ -216,4 +265,6 @@ class _Reading:
             raise _broke_rules(log[-1].number, "a message id is used twice in this run")
         for identifier in self._changed & self._open().keys() if self._changed else ():
             self._tx.put_partial(self._line, self._open()[identifier])
+        if self.key_change is not None:
+            self._tx.drop_partial(self._line, self.key_change.id)
         self._tx.receive(self._line, self.messages)

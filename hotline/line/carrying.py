@@ -17,7 +17,7 @@ from hotline.line import agreement, applying, checkpoints, sealing
 from hotline.line.agreement import Floor
 from hotline.model import Position, Receipt, Side
 from hotline.wire import heads
-from hotline.wire.entries import CHUNK_BYTES
+from hotline.wire.entries import CHUNK_BYTES, ends_key_change
 from hotline.wire.frames import Hello
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hotline.identity.courierkey import CourierKey
     from hotline.line.applying import Applied
     from hotline.line.pairing import Pairing
-    from hotline.model import Checkpoint, Halt, LineRecord
+    from hotline.model import Checkpoint, Halt, KeyChange, LineRecord
     from hotline.store.interface import Transaction
     from hotline.wire.courier import Content
     from hotline.wire.frames import Entries
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 RUNS_MOST: Final = 15
 """Runs in one file: with all that is beside them they fill its largest bucket."""
 
-_LOOKS_MOST: Final = 1000
-"""Looks at a queue in which everything has expired, in one transaction."""
+_LOOKS_MOST: Final = 64
+"""Looks at the queue in one transaction: each finds a run, or rows that have expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Packed:
     expired: Sequence[str]
     more: bool
     checkpoint: Checkpoint | None
+    change: KeyChange | None = None
+    """A change of our keys that was numbered for it; it is the last of the runs."""
 
     @property
     def last(self) -> int:
@@ -99,14 +101,17 @@ def pack(
     after: int | None,
     most_bytes: int,
     wall_ns: int,
+    may_number: bool,
 ) -> Packed:
     """Number what is queued, and give the entries that the peer has not receipted.
 
     ``after`` goes on behind an earlier file. At most RUNS_MOST runs and most_bytes of entries (but one
-    entry at least). Raises RefusedError.
+    entry at least). Raises RefusedError; also if something waits to be numbered and must not be.
     """
     record = tx.line(line)
     _fit(record)
+    if record.queued_bytes and not may_number:
+        raise _unheard(record)
     peer_key = _peer_key(tx, record, pairing)
     receipted = record.receipt.number if record.receipt is not None else 0
     first = receipted if after is None else after
@@ -120,6 +125,7 @@ def pack(
     runs: list[Entries] = []
     expired: list[str] = []
     cursor, left_bytes, more = first, most_bytes, True
+    change: KeyChange | None = None
     for _ in range(_LOOKS_MOST):
         if left_bytes <= 0 or len(runs) == RUNS_MOST:
             break
@@ -138,6 +144,9 @@ def pack(
             runs.append(run.frame)
             cursor = run.frame.last
             left_bytes -= run.frame.size_bytes
+            change = run.change
+            if ends_key_change(run.frame.entries[-1]):
+                break  # what follows is signed by keys that the reader has not got before
         elif not run.expired:
             more = False
             break
@@ -147,7 +156,17 @@ def pack(
     checkpoint = None
     if receipted or record.peer.number:
         checkpoint = checkpoints.sign(tx, line, pairing, wall_ns)
-    return Packed(record, before, runs, peer_key, expired, more, checkpoint)
+    return Packed(record, before, runs, peer_key, expired, more, checkpoint, change)
+
+
+def _unheard(record: LineRecord) -> RefusedError:
+    """A hello would have shown whether our own log is whole; a courier has nobody to ask."""
+    return RefusedError(
+        "unheard",
+        f"no session with the peer of line {record.name} was agreed since the daemon's start, and new "
+        "entries are waiting",
+        hint="if the store is the newest there is, and no restored backup, add --unheard",
+    )
 
 
 def _peer_key(tx: Transaction, record: LineRecord, pairing: Pairing) -> CourierKey:

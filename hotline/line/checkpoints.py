@@ -175,7 +175,8 @@ def sign(tx: Transaction, line: int, pairing: Pairing, wall_ns: int) -> Checkpoi
     newest = tx.newest_checkpoint(line, Side.OWN)
     if newest is not None and not _is_newer((own.number, record.peer.number), newest):
         return newest
-    checkpoint = pairing.sign_checkpoint(own, record.peer, wall_ns)
+    changes = tx.key_changes(line, Side.OWN)
+    checkpoint = pairing.sign_checkpoint(own, record.peer, wall_ns, changes)
     tx.put_checkpoint(line, Side.OWN, checkpoint, wall_ns)
     return checkpoint
 
@@ -195,7 +196,7 @@ def take_in(
         return None
     if checkpoint.own.number > record.peer.number:
         return None  # of its own log it may sign what we do not have yet; we could not compare it
-    pairing.verify_checkpoint(checkpoint)
+    pairing.verify_checkpoint(checkpoint, tx.key_changes(line, Side.PEER))
     if checkpoint.peer.number > record.own.number:
         raise own_log_lost(checkpoint.peer.number, record.own.number)
     _compare(tx, line, Side.PEER, checkpoint.own, pairing.peer_zero)

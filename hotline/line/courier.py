@@ -50,7 +50,9 @@ class Courier:
             self._offered = False
         elif not self._offered and self._sending.waiting_since is None:
             self._offered = True
-            self._context.push(CourierKeyFrame(self._context.pairing.courier_key.encoded))
+            self._context.push(
+                CourierKeyFrame(self._context.pairing.speaking().courier_key.encoded)
+            )
 
     def take_key(self, frame: CourierKeyFrame) -> None:
         """The peer's key came by wire."""
@@ -87,14 +89,30 @@ class Courier:
                 "disk-full", "the disk has no room to take a courier file in", hint="free some"
             )
 
-    def pack(self, tx: Transaction, after: int | None, most_bytes: int, wall_ns: int) -> Packed:
+    def pack(
+        self,
+        tx: Transaction,
+        after: int | None,
+        most_bytes: int,
+        wall_ns: int,
+        *,
+        may_number: bool = True,
+    ) -> Packed:
         """Number what is queued and give what goes into the next file (work for the store)."""
-        line, pairing = self._context.line, self._context.pairing
-        return carrying.pack(tx, line, pairing, after=after, most_bytes=most_bytes, wall_ns=wall_ns)
+        return carrying.pack(
+            tx,
+            self._context.line,
+            self._context.pairing,
+            after=after,
+            most_bytes=most_bytes,
+            wall_ns=wall_ns,
+            may_number=may_number,
+        )
 
     def packed(self, packed: Packed, operator: str, moment: Moment) -> list[Effect]:
         """What goes into a file is durable."""
         self._context.record = packed.record
+        self._sending.sealed(packed.change)
         for identifier in packed.expired:
             self._context.report("message_expired", id=identifier)
         self._context.report(
@@ -111,7 +129,7 @@ class Courier:
 
         May be called from any thread, once what was packed is durable: until then nothing is signed.
         """
-        pairing, record = self._context.pairing, packed.record
+        pairing, record = self._context.pairing.sealing_to(packed.peer_key), packed.record
         receipt = None
         if record.peer.number:
             receipt = self._receiving.sign_receipt(record.peer, wall_ns)
@@ -137,7 +155,9 @@ class Courier:
 
         May be called from any thread.
         """
-        pairing = self._context.pairing
+        pairing = self._context.pairing.opening(file)
+        if pairing is None:
+            raise _unusable("it is for another line, or for keys that this station no longer has")
         try:
             content = courier.decode(pairing.open_courier(file))
         except (DecodeError, ProtocolError) as error:

@@ -37,7 +37,7 @@ class Door:
         a replay beyond it gets one answer that it cannot read, and no further.
         """
         for line in self._lines.values():
-            if handshake.first_is_for(unit, line.pairing.called_mac_key):
+            if line.pairing.called_by(unit) is not None:
                 return line if self._is_new(line.record.name, unit) else None
         return None
 

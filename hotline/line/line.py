@@ -17,6 +17,7 @@ from hotline.line.context import Context
 from hotline.line.courier import Courier
 from hotline.line.effects import Dial, Effect, Hangup, Writable
 from hotline.line.halting import Halting
+from hotline.line.key_changes import KeyChanges
 from hotline.line.links import Link, Links
 from hotline.line.liveness import TROUBLE_OF_CLOSE, TURNED_AWAY, LineState
 from hotline.line.receiving import Receiving
@@ -60,6 +61,7 @@ class Line:
         self._receiving = Receiving(self._context)
         self._halting = Halting(self._context)
         self._recovery = Recovery(self._context, self._sending, self._receiving)
+        self.key_changes = KeyChanges(self._context, self.links)
         self._checkpoints = Checkpoints(self._context, lambda: self.links.current is not None)
         parts = (self._sending, self._receiving, self._recovery)
         self.courier = Courier(self._context, *parts)
@@ -183,8 +185,7 @@ class Line:
     def revoke(self, revoked: Halt, moment: Moment) -> list[Effect]:
         """An operator refuses the peer's card for good: every session ends, and none comes again."""
         self.pairing.revoked = revoked
-        for link in list(self.links.by_conn.values()):
-            self._close(link, "revoked", "this station refuses your card for good", moment)
+        self._close_all("revoked", "this station refuses your card for good", moment)
         return self._flush(moment)
 
     # --- inputs: connections ---
@@ -270,6 +271,9 @@ class Line:
     def _opened(self, link: Link, moment: Moment) -> None:
         """Both attestations verified: should be called once per session, before any other frame."""
         halt = self._context.halt
+        if not self.key_changes.session_opened(link):
+            self._lose(link, TURNED_AWAY, "", moment)
+            return
         if halt is not None and halt.code != agreement.PEER_LOG_LOST:  # that one may be recovering
             self._close(link, "halted", halt.text, moment)
             return
@@ -285,6 +289,7 @@ class Line:
             accepting=self._receiving.accepting(moment.now),
             choice=link.choice,
         )
+        link.asking = hello.recovering
         self._push(link, hello)
 
     def _frame(self, link: Link, frame: frames.Frame, moment: Moment) -> None:
@@ -349,6 +354,7 @@ class Line:
             self._close(link, "superseded", "another session was chosen", moment, TURNED_AWAY)
             return
         self.links.adopt(link, moment.now)
+        self.key_changes.session_agreed(link)
         self.vitals.session_agreed(moment, hello.interval_ms)
         self._receiving.new_session()
         self._checkpoints.session_agreed()
@@ -360,7 +366,7 @@ class Line:
             peer_number=hello.own_number,
             we_have=self.record.peer.number,
         )
-        self._recovery.session_agreed(hello, moment)
+        self._recovery.session_agreed(hello, moment, asking=link.asking)
         self._beat(moment)
         early, link.early = link.early, []
         try:
@@ -385,6 +391,8 @@ class Line:
         self.links.drop(link)
         farewell = link.session.last_words() if link.session is not None else b""
         self._context.effects.append(Hangup(link.conn, farewell))
+        if link.dialled and link.session is not None and link.opened_at is None:
+            self.pairing.call_failed()
         # A caller that never proved itself changes neither what we say nor when we dial.
         proven = link.dialled or link.opened_at is not None
         if stood or (self.links.current is None and proven and trouble != TURNED_AWAY):
@@ -516,6 +524,7 @@ class Line:
 
     def _flush(self, moment: Moment) -> list[Effect]:
         self._recovery.check_finished()
+        self.key_changes.check(moment)
         self.vitals.reassess(moment)
         effects, self._context.effects = self._context.effects, []
         return effects

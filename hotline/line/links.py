@@ -61,9 +61,13 @@ class Link:
     hello_taken: bool = False
     agreed: bool = False
     choice: int = 0
+    asking: bool = False
+    """Whether our hello said that this station recovers, and will ask for its log."""
     early: list[Frame] = field(default_factory=list)
     """What came between the peer's hello and our agreement to it."""
     early_bytes: int = 0
+    outdated_at: float | None = None
+    """When the identities that it is between were succeeded by others: it is to be renewed."""
 
     def keep_early(self, frame: Frame) -> None:
         """The peer has agreed to this session before our own store could answer."""
@@ -170,6 +174,8 @@ class Links:
     def _renewal_due_at(self, link: Link) -> float:
         opened_at = link.opened_at if link.opened_at is not None else 0.0
         grace_s = 0.0 if link.dialled else RENEW_GRACE_S
+        if link.outdated_at is not None:
+            return link.outdated_at + grace_s
         if link.session is not None and link.session.wants_renewal:
             return opened_at + grace_s
         return opened_at + SESSION_S + grace_s

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.errors import HotlineError, ProtocolError, StoreError, StoreFullError
 from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, RUNS_HELD, STORE_STALLED_S
 from hotline.line import applying
+from hotline.line.lineage import Generation
+from hotline.wire.entries import ends_key_change
 from hotline.wire.frames import Entries, ReceiptFrame
 
 if TYPE_CHECKING:
@@ -104,7 +106,10 @@ class Receiving:
         """Hand all runs that wait to the disk at once; one batch is under way at a time."""
         if self._applying or not self._waiting:
             return
-        self._applying, self._waiting = self._waiting, []
+        # What follows a key change is signed by the new keys, which must be known by then.
+        changes = (n for n, run in enumerate(self._waiting, 1) if ends_key_change(run.entries[-1]))
+        end = next(changes, len(self._waiting))
+        self._applying, self._waiting = self._waiting[:end], self._waiting[end:]
         self._applying_since = moment.now
         context, batch = self._context, self._applying
         if not context.has_room():
@@ -130,7 +135,9 @@ class Receiving:
         self._apply_more(moment)
 
     def report(self, applied: Applied) -> None:
-        """Tell what new entries brought."""
+        """Tell what new entries brought, and go on with the peer's new keys if it has any."""
+        if applied.change is not None:
+            self._keys_changed(applied.change)
         self._context.report(
             "entries_applied",
             level="debug",
@@ -141,6 +148,13 @@ class Receiving:
         )
         for identifier in applied.tests:
             self._context.report("line_test_received", id=identifier)
+
+    def _keys_changed(self, change: applying.Changed) -> None:
+        """The peer has new keys, durable here: its log goes on under them."""
+        self._context.pairing.peers.add(Generation(change.card, number=change.number))
+        self._context.report(
+            "peer_keys_changed", level="warning", number=change.number, id=change.card.id.hex()
+        )
 
     def _not_applied(self, error: HotlineError, moment: Moment) -> None:
         """Drop all that waits: it was not receipted, so it comes again."""

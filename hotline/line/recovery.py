@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hotline.errors import HotlineError, ProtocolError, StoreError
 from hotline.limits import IN_FLIGHT_BYTES, RETURNED_FRAMES
 from hotline.line import taking_back
+from hotline.model import Side
 from hotline.wire.frames import Recover, Returned
 
 if TYPE_CHECKING:
@@ -48,11 +49,15 @@ class Recovery:
             return "recovering"
         return "peer-recovering" if self._giving else ""
 
-    def session_agreed(self, hello: Hello, moment: Moment) -> None:
-        """Begin a session: sending waits until both own logs are whole."""
+    def session_agreed(self, hello: Hello, moment: Moment, *, asking: bool) -> None:
+        """Begin a session: sending waits until both own logs are whole.
+
+        ``asking`` is what our hello said: the peer waits to be asked even if all came back since, by
+        the session before.
+        """
         record = self._context.record
         self._session += 1
-        self._taking, self._giving = record.recovering, hello.recovering
+        self._taking, self._giving = asking, hello.recovering
         self._sending.peer_accepting = hello.accepting
         self._own_end, self._peer_end = hello.peer_number, hello.own_number
         self._held, self._held_bytes = [], 0
@@ -124,7 +129,10 @@ class Recovery:
         line, pairing, session = self._context.line, self._context.pairing, self._session
         wall_ns = moment.wall_ns
         self._context.commit(
-            lambda tx: taking_back.take_back(tx, line, pairing, runs, wall_ns),
+            lambda tx: (
+                taking_back.take_back(tx, line, pairing, runs, wall_ns),
+                tx.key_changes(line, Side.OWN),
+            ),
             lambda outcome, then: self._taken_back(session, outcome, then),
         )
 
@@ -133,12 +141,15 @@ class Recovery:
             if not isinstance(outcome, StoreError) and session == self._session:
                 self._context.fault(outcome, moment)
             return
-        self._context.record = outcome
-        self._context.report("entries_taken_back", level="warning", upto=outcome.own.number)
+        record, changes = outcome
+        self._context.record = record
+        for change in changes:
+            self._context.pairing.owns.changed(change)
+        self._context.report("entries_taken_back", level="warning", upto=record.own.number)
         if session != self._session:
             return
-        self._context.push(Recover(outcome.own.number))
-        self._begin_sending(outcome.own.number, moment)
+        self._context.push(Recover(record.own.number))
+        self._begin_sending(record.own.number, moment)
 
     def check_finished(self) -> None:
         """End the recovery once both logs are back; should be called when anything was taken in."""

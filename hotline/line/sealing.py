@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Final
 from hotline.errors import HaltError
 from hotline.limits import ENTRIES_PER_FRAME, ENTRY_BYTES, FRAME_BYTES
 from hotline.line.accepting import unqueued
-from hotline.model import Kind, LineRecord, LogEntry, Position, Queued, Queueing, Receipt, Side
+from hotline.line.key_changes import own_change
+from hotline.model import (
+    KeyChange,
+    Kind,
+    LineRecord,
+    LogEntry,
+    Position,
+    Queued,
+    Queueing,
+    Receipt,
+    Side,
+)
 from hotline.wire import entries, heads
 from hotline.wire.frames import Entries
 
@@ -32,11 +43,15 @@ _ROWS_A_LOOK: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Entries ready to be sent (None: nothing waits), and the line's numbers after it."""
+    """Entries ready to be sent (None: nothing waits), and the line's numbers after it.
+
+    ``change`` is a key change of ours that the run ends with, sealed just now.
+    """
 
     record: LineRecord
     frame: Entries | None
     expired: list[str] = field(default_factory=list)
+    change: KeyChange | None = None
 
 
 def next_run(
@@ -51,16 +66,18 @@ def next_run(
 ) -> Run:
     """Give the entries after number ``after``: sealed ones first, then from the queue.
 
-    At most room_bytes of entries, but one at least; long messages are cut to chunk_bytes.
+    At most room_bytes of entries, but one at least; long messages are cut to chunk_bytes. A run ends
+    where a key change does: another key signs what follows.
     """
-    record = tx.line(line)
+    record, changes = tx.line(line), tx.key_changes(line, Side.OWN)
     room_bytes = min(room_bytes, FRAME_BYTES - _FRAME_OVERHEAD)
     if after < record.own.number:
         # Headers count here too, for a thousand small entries must still fit in one frame.
         most = min(ENTRIES_PER_FRAME, max(room_bytes // 32, 1))
         room_bytes -= min(room_bytes // 2, most * _ENTRY_HEADER)
-        sealed = tx.entries(line, Side.OWN, after + 1, most, room_bytes)
-        return Run(record, _signed(pairing, sealed))
+        ends = [change.number - after for change in changes if change.number > after]
+        sealed = tx.entries(line, Side.OWN, after + 1, min([most, *ends]), room_bytes)
+        return Run(record, _signed(pairing, sealed, changes))
     batch = _Batch(record, room_bytes)
     _fill(tx, line, batch, chunk_bytes, wall_ns)
     if batch.expired:
@@ -69,17 +86,21 @@ def next_run(
     if batch.entries:
         tx.append(line, Side.OWN, batch.entries)
         tx.seal(line, batch.sealed)
-        frame = _signed(pairing, batch.entries)
+        frame = _signed(pairing, batch.entries, changes)
         tx.put_signature(line, Side.OWN, frame.first, frame.last, frame.signature, wall_ns)
+    change = None
+    if batch.key_change is not None:
+        change = own_change(pairing, batch.key_change, batch.entries[-1].number)
+        tx.put_key_change(line, Side.OWN, change)
     after_it = batch.record
     if after_it is not record:
         tx.put_line(after_it)
-    return Run(after_it, frame, [row.id for row in batch.expired])
+    return Run(after_it, frame, [row.id for row in batch.expired], change)
 
 
-def _signed(pairing: Pairing, run: list[LogEntry]) -> Entries:
+def _signed(pairing: Pairing, run: list[LogEntry], changes: list[KeyChange]) -> Entries:
     last = run[-1]
-    signature = pairing.sign_head(Position(last.number, last.head))
+    signature = pairing.sign_head(Position(last.number, last.head), changes)
     return Entries(run[0].number, tuple(entry.data for entry in run), signature)
 
 
@@ -95,6 +116,7 @@ class _Batch:
         self.entries: list[LogEntry] = []
         self.sealed: list[tuple[int, int]] = []
         self.expired: list[Queued] = []
+        self.key_change: entries.KeyChange | None = None
         self._number = record.own.number
         self._head = record.own.head
         self._messages = record.sealed
@@ -116,9 +138,11 @@ class _Batch:
         return unqueued(record, self.expired) if self.expired else record
 
     def fits(self, size_bytes: int) -> bool:
-        """Tell whether one more entry may go; the first always may."""
+        """Tell whether one more entry may go; the first always may, and none after a key change."""
         return not self.entries or (
-            size_bytes + _ENTRY_HEADER <= self.room_bytes and len(self.entries) < ENTRIES_PER_FRAME
+            self.key_change is None
+            and size_bytes + _ENTRY_HEADER <= self.room_bytes
+            and len(self.entries) < ENTRIES_PER_FRAME
         )
 
     def add(self, data: bytes, row: Queued, carried_bytes: int, *, completes: bool) -> int:
@@ -131,6 +155,9 @@ class _Batch:
             if row.kind is Kind.MESSAGE:
                 self._messages += 1
                 self._unqueued += 1
+            elif row.kind is Kind.KEY_CHANGE:
+                content = entries.decode_long(row.content)
+                self.key_change = content if isinstance(content, entries.KeyChange) else None
         self.entries.append(LogEntry(number, head, data, self._messages))
         self.room_bytes -= len(data) + _ENTRY_HEADER
         return number

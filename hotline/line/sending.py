@@ -14,6 +14,7 @@ from hotline.model import Receipt
 if TYPE_CHECKING:
     from hotline.line.context import Context
     from hotline.line.moment import Moment
+    from hotline.model import KeyChange
     from hotline.wire.frames import ReceiptFrame
 
 _EXPIRY_CHECK_S: Final = 1.0
@@ -131,6 +132,7 @@ class Sending:
             return
         run: sealing.Run = outcome
         self._context.record = run.record
+        self.sealed(run.change)
         self._report_expired(run.expired)
         frame = run.frame
         if fetch.era != self._era:  # for a session that is gone, or begun anew since
@@ -146,6 +148,12 @@ class Sending:
         self._context.push(frame)
         self._context.report("entries_sent", level="debug", first=frame.first, last=frame.last)
         self.send_more(moment)
+
+    def sealed(self, change: KeyChange | None) -> None:
+        """A key change of ours, if there is one, stands in our log, durably."""
+        if change is not None:
+            self._context.pairing.owns.changed(change)
+            self._context.report("key_change_sealed", number=change.number, id=change.id.hex())
 
     def take_receipt(self, frame: ReceiptFrame, moment: Moment) -> None:
         """The peer says that its disk has our log up to a number; only the newest counts."""

@@ -45,23 +45,27 @@ class Session:
         """Stand before the first unit; an initiator's is ready to be pulled."""
         self.initiator = initiator
         self.stage = Stage.HANDSHAKE
-        self._pairing = pairing
-        self._noise = HandshakeState(
-            PROTOCOL,
-            initiator=initiator,
-            prologue=pairing.prologue(initiator=initiator),
-            ephemerals=ephemerals,
-            s=pairing.keys.x25519,
-            rs=pairing.peer.x25519,
-            psks=(pairing.psk,),
-        )
+        self._pairing = pairing.calling() if initiator else pairing
+        self._ephemerals = ephemerals
+        self._noise: HandshakeState
         self._unit = bytearray()
         self._raw = b""
         self._writer: RecordWriter | None = None
         self._reader: RecordReader | None = None
         if initiator:
+            self._begin_handshake()
             message = self._noise.write_message(bytes(handshake.FIRST_PAYLOAD_BYTES))
-            self._raw = handshake.seal_first(message, pairing.calling_mac_key)
+            self._raw = handshake.seal_first(message, self._pairing.calling_mac_key)
+
+    @property
+    def own_id(self) -> bytes:
+        """The station id of ours that this session is with; known once the handshake has begun."""
+        return self._pairing.own.id
+
+    @property
+    def peer_id(self) -> bytes:
+        """The peer's."""
+        return self._pairing.peer.id
 
     @property
     def is_open(self) -> bool:
@@ -137,11 +141,25 @@ class Session:
         if self.initiator:
             handshake.check_padding(self._noise.read_message(unit))
         else:
+            self._pairing = self._pairing.called_by(unit) or self._pairing
+            self._begin_handshake()
             message = unit[: handshake.FIRST_MESSAGE_BYTES]
             handshake.check_padding(self._noise.read_message(message))
             self._raw = self._noise.write_message(bytes(handshake.SECOND_PAYLOAD_BYTES))
         self._begin_records()
         return data[missing:]
+
+    def _begin_handshake(self) -> None:
+        pairing = self._pairing
+        self._noise = HandshakeState(
+            PROTOCOL,
+            initiator=self.initiator,
+            prologue=pairing.prologue(initiator=self.initiator),
+            ephemerals=self._ephemerals,
+            s=pairing.keys.x25519,
+            rs=pairing.peer.x25519,
+            psks=(pairing.psk,),
+        )
 
     def _begin_records(self) -> None:
         to_responder, to_initiator = self._noise.split()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from hotline.errors import DecodeError, ProtocolError, RefusedError
 from hotline.limits import ENTRIES_PER_FRAME, FRAME_BYTES, IN_FLIGHT_BYTES
 from hotline.line.accepting import acknowledgement_id, digest, supersedes, unqueued
+from hotline.line.key_changes import URGENCY, own_change
 from hotline.model import (
     Acknowledged,
     Decision,
@@ -100,22 +101,24 @@ def take_back(
     position = Position(record.own.number + len(data), chain[-1])
     if {run.upto for run in runs} != {position.number}:
         raise ProtocolError("what the peer returned is not the run that it named")
-    pairing.verify_own_head(position, signature)
+    pairing.verify_own_head(position, signature, tx.key_changes(line, Side.OWN))
     messages = record.sealed
     log: list[LogEntry] = []
     found: list[tuple[int, entries.Entry]] = []
     for number, (entry, head) in enumerate(zip(data, chain, strict=True), record.own.number + 1):
         decoded = _decoded(entry)
-        complete = not isinstance(decoded, entries.Part) or _is_last(decoded)
-        messages += complete and isinstance(decoded, entries.Message | entries.Part)
+        complete = not isinstance(decoded, entries.Part) or decoded.is_last
+        messages += complete and _is_of_message(decoded)
         log.append(LogEntry(number, head, entry, messages))
         if complete:
             found.append((number, decoded))
     tx.append(line, Side.OWN, log)
     tx.put_signature(line, Side.OWN, log[0].number, position.number, signature, wall_ns)
-    was_queued = tx.take_back(
-        line, [_found(tx, line, number, entry) for number, entry in found], wall_ns
-    )
+    taken = [_found(tx, line, number, entry) for number, entry in found]
+    was_queued = tx.take_back(line, [one for one, _ in taken], wall_ns)
+    for one, whole in taken:
+        if isinstance(whole, entries.KeyChange):
+            tx.put_key_change(line, Side.OWN, own_change(pairing, whole, one.number))
     answered = sum(
         _answered(tx, line, entry.message_id, entry.number, _answer(entry))
         for _, entry in found
@@ -144,25 +147,28 @@ def _decoded(data: bytes) -> entries.Entry:
         ) from None
 
 
-def _is_last(part: entries.Part) -> bool:
-    return part.offset + len(part.chunk) == part.total_bytes
+def _is_of_message(entry: entries.Entry) -> bool:
+    if isinstance(entry, entries.Part):
+        return not entry.id.startswith(entries.KEY_CHANGE_PREFIX)
+    return isinstance(entry, entries.Message)
 
 
-def _found(tx: Transaction, line: int, number: int, entry: entries.Entry) -> TakenBack:
-    if isinstance(entry, entries.Message):
-        return _message(entry, number)
+def _found(
+    tx: Transaction, line: int, number: int, entry: entries.Entry
+) -> tuple[TakenBack, entries.Entry]:
+    """Give what an entry is for our queue, and all of it: it may be the last of several parts."""
+    numbers: tuple[int, ...] = ()
     if isinstance(entry, entries.Part):
         parts = _parts_until(tx, line, number, entry)
-        joined = b"".join(chunk for _, chunk in parts)
-        return _message(entries.decode_message(joined), number, tuple(at for at, _ in parts))
+        numbers = tuple(at for at, _ in parts)
+        entry = entries.decode_long(b"".join(chunk for _, chunk in parts))
+    if isinstance(entry, entries.Message):
+        known = digest(Kind.MESSAGE, entry.precedence, entry.subject, entry.body)
+        return TakenBack(entry.id, entry.KIND, entry.precedence, number, known, numbers), entry
     # How urgent an acknowledgement or a test was does not stand in the log, and no longer matters.
-    urgency = Precedence.ROUTINE
-    return TakenBack(entry.id, entry.KIND, urgency, number, digest(entry.KIND, urgency))
-
-
-def _message(message: entries.Message, number: int, parts: tuple[int, ...] = ()) -> TakenBack:
-    known = digest(Kind.MESSAGE, message.precedence, message.subject, message.body)
-    return TakenBack(message.id, Kind.MESSAGE, message.precedence, number, known, parts)
+    urgency = URGENCY if isinstance(entry, entries.KeyChange) else Precedence.ROUTINE
+    known = digest(entry.KIND, urgency)
+    return TakenBack(entry.id, entry.KIND, urgency, number, known, numbers), entry
 
 
 def _parts_until(

@@ -51,7 +51,7 @@ class SqliteArchive:
         with translated(self._path):
             self._database.execute("BEGIN")
             try:
-                return work(SqliteReader(self._database, self._station_id))
+                return work(SqliteReader(self._database))
             finally:
                 self._database.execute("COMMIT")
 

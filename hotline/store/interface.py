@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Acknowledged,
         Checkpoint,
         Incoming,
+        KeyChange,
         LineRecord,
         LogEntry,
         Mark,
@@ -132,6 +133,16 @@ class Transaction(Protocol):
         What was unknown here is sealed from the start (accepted at at_ns, for want of better).
         """
 
+    # --- key changes ---
+    def key_changes(self, line: int, side: Side) -> list[KeyChange]:
+        """Give the key changes that stand in a log, in order."""
+
+    def put_key_change(self, line: int, side: Side, change: KeyChange) -> None:
+        """Say that a key change stands in a log; it comes after the others, and stands for good."""
+
+    def end_card_before(self, line: int, side: Side, station_id: bytes) -> None:
+        """Say that what was in force before the card of station_id is refused from now on."""
+
     # --- the peer's messages ---
     def receive(self, line: int, messages: Sequence[Incoming]) -> None:
         """Show complete messages of the peer's log; drop their partials."""
@@ -144,6 +155,9 @@ class Transaction(Protocol):
 
     def put_partial(self, line: int, partial: Partial) -> None:
         """Add or replace the partial of this id."""
+
+    def drop_partial(self, line: int, identifier: str) -> None:
+        """Forget the partial of this id, if there is one: it was no message."""
 
     # --- either direction ---
     def find(self, line: int, side: Side, identifier: str) -> MessageView | None:
@@ -165,6 +179,9 @@ class Reader(Protocol):
 
     def lines(self) -> list[LineRecord]:
         """Give all lines' numbers, in the order in which they were added."""
+
+    def key_changes(self, line: int, side: Side) -> list[KeyChange]:
+        """Give the key changes that stand in a log, in order."""
 
     def page(
         self,
@@ -237,8 +254,12 @@ class History(Protocol):
 class Store(Protocol):
     """One station's durable memory, held by one daemon at a time."""
 
-    def add_line(self, name: str, peer_id: bytes) -> int:
-        """Give the number of the line to peer_id, making it if it is new; its name may change."""
+    def add_line(self, name: str, peer_id: bytes, own_id: bytes | None = None) -> int:
+        """Give the number of the line to peer_id, making it if it is new; its name may change.
+
+        Both ids are those under which the line was founded; own_id is the store's unless it is given.
+        Raises StoreError if the line stands and was founded under another own_id.
+        """
 
     def transact(self, works: Sequence[Callable[[Transaction], T]]) -> list[T | Exception]:
         """Run works in one transaction and make it durable; a result or a HotlineError for each.

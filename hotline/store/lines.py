@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from hotline.errors import LocalMisuseError
+from hotline.errors import LocalMisuseError, StoreError
 from hotline.model import Halt, LineRecord, Position, Receipt
 from hotline.store.keys import LINE_MAX, signed, unsigned
 from hotline.wire.heads import head_zero
@@ -74,16 +74,23 @@ def put(database: apsw.Connection, record: LineRecord) -> None:
         raise LocalMisuseError(f"there is no line {record.line}")
 
 
-def add(database: apsw.Connection, name: str, peer_id: bytes, station_id: bytes) -> int:
+def add(database: apsw.Connection, name: str, peer_id: bytes, own_id: bytes) -> int:
     """Give the number of the line to peer_id, made if it is new, under its present name."""
-    line = database.execute("SELECT line FROM line WHERE peer_id = ?", (peer_id,)).get
-    if line is not None:
+    row = database.execute("SELECT line, own_id FROM line WHERE peer_id = ?", (peer_id,)).fetchone()
+    if row is not None:
+        line, founded_as = row
+        if founded_as != own_id:
+            raise StoreError(
+                f"line {name} was founded under the card {founded_as.hex()[:16]} of this station, "
+                f"not {own_id.hex()[:16]}",
+                hint="name the card that this peer was first given as own_card of the line",
+            )
         database.execute("UPDATE line SET name = ? WHERE line = ?", (name, line))
         return int(line)
     database.execute(
-        "INSERT INTO line (name, peer_id, own_number, own_head, peer_number, peer_head)"
-        " VALUES (?, ?, 0, ?, 0, ?)",
-        (name, peer_id, head_zero(station_id, peer_id), head_zero(peer_id, station_id)),
+        "INSERT INTO line (name, peer_id, own_id, own_number, own_head, peer_number, peer_head)"
+        " VALUES (?, ?, ?, 0, ?, 0, ?)",
+        (name, peer_id, own_id, head_zero(own_id, peer_id), head_zero(peer_id, own_id)),
     )
     line = database.last_insert_rowid()
     if line > LINE_MAX:

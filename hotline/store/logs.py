@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 class Logs:
     """Both logs of every line, as one connection sees them."""
 
-    def __init__(self, database: apsw.Connection, station_id: bytes) -> None:
+    def __init__(self, database: apsw.Connection) -> None:
         self._database = database
-        self._station_id = station_id
 
     def last(self, line: int, side: Side) -> int:
         """Give the number of a log's last entry, or 0."""
@@ -78,12 +77,11 @@ class Logs:
     def _head_before(self, line: int, side: Side, number: int) -> bytes | None:
         if number > 1:
             return self.head(line, side, number - 1)
-        peer_id: bytes | None = self._database.execute(
-            "SELECT peer_id FROM line WHERE line = ?", (line,)
-        ).get
-        if peer_id is None:
+        ids: tuple[bytes, bytes] | None = self._database.execute(
+            "SELECT own_id, peer_id FROM line WHERE line = ?", (line,)
+        ).fetchone()
+        if ids is None:
             return None
-        ids = (self._station_id, peer_id)
         return head_zero(*ids) if side is Side.OWN else head_zero(*reversed(ids))
 
     def _damaged(self, line: int, side: Side, number: int, fault: str) -> StoreError:

@@ -10,11 +10,12 @@ from hotline.store.keys import NUMBER_MASK, log_key, queue_key, unsigned
 from hotline.store.views import MessageView
 from hotline.wire.entries import (
     Acknowledgement,
+    KeyChange,
     Message,
     Part,
     Test,
     decode,
-    decode_message,
+    decode_long,
 )
 
 if TYPE_CHECKING:
@@ -171,12 +172,14 @@ class _Row:
             return self._told(entry.time_ns, entry.operator, subject="line test")
         if isinstance(entry, Acknowledgement):
             return self._told(entry.time_ns, entry.operator, body=entry.note)
+        if isinstance(entry, KeyChange):
+            return self._told(self._at_ns, "", subject="key change")
         return entry
 
     def _told(self, time_ns: int, operator: str, *, subject: str = "", body: str = "") -> Message:
         return Message(self._id, self._precedence, time_ns, None, operator, subject, body)
 
-    def _entry(self) -> Message | Acknowledgement | Test:
+    def _entry(self) -> Message | Acknowledgement | Test | KeyChange:
         if self._number is None:
             return self._decoded(self._content())
         parts = self._parts()
@@ -190,9 +193,9 @@ class _Row:
             chunks.append(part.chunk)
         return self._decoded(b"".join(chunks))
 
-    def _decoded(self, content: bytes) -> Message | Acknowledgement | Test:
-        if self._kind is Kind.MESSAGE:
-            return decode_message(content)
+    def _decoded(self, content: bytes) -> Message | Acknowledgement | Test | KeyChange:
+        if self._kind in (Kind.MESSAGE, Kind.KEY_CHANGE):
+            return decode_long(content)
         entry = decode(content)
         if isinstance(entry, Part):
             raise DecodeError("a part stands alone")

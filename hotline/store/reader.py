@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from hotline.limits import MIB
 from hotline.store import lines, marks
 from hotline.store.history import SqliteHistory
+from hotline.store.key_changes import ReadsKeyChanges
 from hotline.store.logs import Logs
 from hotline.store.messages import Messages
 
@@ -31,12 +32,12 @@ WHERE side IN (0, 1) AND id = ? AND kind IN (1, 4) ORDER BY row
 """
 
 
-class SqliteReader:
+class SqliteReader(ReadsKeyChanges):
     """The interface's Reader; lives as long as one read transaction."""
 
-    def __init__(self, database: apsw.Connection, station_id: bytes) -> None:
+    def __init__(self, database: apsw.Connection) -> None:
         self._database = database
-        self._messages = Messages(database, Logs(database, station_id))
+        self._messages = Messages(database, Logs(database))
 
     def lines(self) -> list[LineRecord]:
         """Give all lines' numbers, in the order in which they were added."""

@@ -62,7 +62,7 @@ class SqliteStore:
             raise
         self._page_bytes: int = self._database.pragma("page_size") + _FRAME_HEADER_BYTES
         self._database.set_wal_hook(self._note_wal)
-        self._transaction = SqliteTransaction(self._database, station_id)
+        self._transaction = SqliteTransaction(self._database)
 
     @classmethod
     def open(cls, path: str | Path, *, station_id: bytes, vfs: str | None = None) -> SqliteStore:
@@ -91,10 +91,10 @@ class SqliteStore:
 
     # --- writing ---
 
-    def add_line(self, name: str, peer_id: bytes) -> int:
+    def add_line(self, name: str, peer_id: bytes, own_id: bytes | None = None) -> int:
         """Give the number of the line to peer_id, making it if it is new; its name may change."""
         with self._guarded(), self._committed():
-            return lines.add(self._database, name, peer_id, self._station_id)
+            return lines.add(self._database, name, peer_id, own_id or self._station_id)
 
     def transact(self, works: Sequence[Callable[[Transaction], T]]) -> list[T | Exception]:
         """Run works in one transaction and make it durable; a result or a HotlineError for each."""
@@ -155,7 +155,7 @@ class SqliteStore:
     def read(self, work: Callable[[Reader], T]) -> T:
         """Run work over what is committed; may be called from any thread."""
         with self._guarded(), self._reading() as database:
-            return work(SqliteReader(database, self._station_id))
+            return work(SqliteReader(database))
 
     def _another_reader(self) -> apsw.Connection:
         """Open one more; that this process has no descriptor left for it is no fault of the disk."""

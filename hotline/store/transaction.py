@@ -16,6 +16,7 @@ from hotline.limits import MIB
 from hotline.model import Kind, Partial, Precedence, Queued, Queueing, Side
 from hotline.store import checkpoints, lines, marks
 from hotline.store.bulk import Bulk
+from hotline.store.key_changes import WritesKeyChanges
 from hotline.store.keys import (
     NUMBER_MASK,
     QUEUE_KEY_SQL,
@@ -153,12 +154,12 @@ ON CONFLICT DO NOTHING
 """
 
 
-class SqliteTransaction:
+class SqliteTransaction(WritesKeyChanges):
     """The interface's Transaction."""
 
-    def __init__(self, database: apsw.Connection, station_id: bytes) -> None:
+    def __init__(self, database: apsw.Connection) -> None:
         self._database = database
-        self._logs = Logs(database, station_id)
+        self._logs = Logs(database)
         self._messages = Messages(database, self._logs)
 
     # --- lines ---
@@ -390,6 +391,10 @@ class SqliteTransaction:
                 packed,
             ),
         )
+
+    def drop_partial(self, line: int, identifier: str) -> None:
+        """Forget the partial of this id, if there is one."""
+        self._database.execute("DELETE FROM partial WHERE line = ? AND id = ?", (line, identifier))
 
     # --- either direction ---
 

@@ -47,7 +47,7 @@ _BUNDLE: Final = Shape(
     blob("content", COURIER_BYTES, low=1),
     blob("ed25519 signature", ED25519_SIGNATURE_BYTES),
     blob("mldsa87 signature", MLDSA_SIGNATURE_BYTES),
-    max_bytes=COURIER_BYTES,
+    max_bytes=COURIER_BYTES - _SIZE_BYTES,
 )
 
 CONTENT: Final = Shape(
@@ -157,8 +157,6 @@ def bundle(content: bytes, ed25519_signature: bytes, mldsa_signature: bytes) -> 
     size = COURIER_MIN_BYTES
     while size < filled:
         size *= 2
-    if size > COURIER_BYTES:
-        raise DecodeError(f"a courier file of {filled} bytes is over {COURIER_BYTES}")
     return (len(packed).to_bytes(_SIZE_BYTES, "big") + packed).ljust(size, b"\0")
 
 

@@ -1,8 +1,9 @@
 """Entries: the durable units of a log (docs/protocol.md, "Entries").
 
 An entry is a msgpack array whose first element is its kind. Its exact bytes are what is hashed,
-signed, sent and stored. A message too long for one entry is encoded whole, as if it fitted, and the
-encoding is cut into ``part`` entries: their chunks, put together, are the message's encoding.
+signed, sent and stored. What is too long for one entry (a message, or a key change, which always is)
+is encoded whole, as if it fitted, and the encoding is cut into ``part`` entries: their chunks, put
+together, are the encoding.
 """
 
 from __future__ import annotations
@@ -72,6 +73,11 @@ class Part:
     total_bytes: int
     chunk: bytes
 
+    @property
+    def is_last(self) -> bool:
+        """Whether the encoding ends with this chunk."""
+        return self.offset + len(self.chunk) == self.total_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
@@ -119,7 +125,28 @@ class Test:
     operator: str
 
 
-Entry = Message | Part | Acknowledgement | Test
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """The writer's keys change: what comes after the last part of this is signed by the new keys."""
+
+    SHAPE: ClassVar[Shape] = Shape(
+        "key change entry",
+        uint("kind", Kind.KEY_CHANGE, low=Kind.KEY_CHANGE),
+        text("id", limits.ID_BYTES, low=1),
+        blob("succession", limits.SUCCESSION_BYTES, low=limits.ENTRY_BYTES),
+        max_bytes=limits.SUCCESSION_BYTES + limits.KIB,
+    )
+    KIND: ClassVar[Kind] = Kind.KEY_CHANGE
+    id: str
+    succession: bytes
+
+
+Entry = Message | Part | Acknowledgement | Test | KeyChange
+Long = Message | KeyChange
+"""What parts carry."""
+
+KEY_CHANGE_PREFIX: Final = "key-change."
+"""Ids of key changes, and of nothing else: the part that ends one is told without its others."""
 
 _MESSAGE_KIND: Final = int(Kind.MESSAGE)
 _pack_message: Final = Message.SHAPE.pack
@@ -185,7 +212,33 @@ def decode(data: bytes) -> Entry:
     if kind == Kind.TEST:
         _, identifier, time_ns, operator = Test.SHAPE.unpack(data)
         return Test(_checked_id(identifier), time_ns, operator)
+    if kind == Kind.KEY_CHANGE:
+        raise DecodeError("a key change stands in an entry of its own")
     raise DecodeError(f"entry kind {kind} is unknown")
+
+
+def decode_long(data: bytes) -> Long:
+    """Give what the chunks of parts spell together, or raise DecodeError."""
+    if data[1:2] == bytes([Kind.KEY_CHANGE]):
+        _, identifier, succession = KeyChange.SHAPE.unpack(data)
+        return KeyChange(_checked_id(identifier), succession)
+    return decode_message(data)
+
+
+def key_change_id(station_id: bytes) -> str:
+    """Give the id of the change to the card of station_id: the same, however often it is asked for."""
+    return KEY_CHANGE_PREFIX + station_id[:16].hex()
+
+
+def ends_key_change(data: bytes) -> bool:
+    """Tell whether an entry is the last part of a key change; False if it is no entry at all."""
+    if data[1:2] != bytes([Kind.PART]):
+        return False
+    try:
+        part = _decode_part(data)
+    except DecodeError:
+        return False
+    return part.is_last and part.id.startswith(KEY_CHANGE_PREFIX)
 
 
 def decode_message(data: bytes) -> Message:

@@ -10,10 +10,10 @@ import pytest
 
 from hotline.daemon import jsonrpc
 from hotline.errors import HotlineError, IdentityError
-from hotline.identity import Card, read_line_secret, read_secret_keys
+from hotline.identity import Card, courierkey, read_line_secret, read_secret_keys
 from hotline.identity.armour import Armour
 from hotline.limits import CONTROL_REQUEST_BYTES, MIB
-from hotline.wire import entries, frames
+from hotline.wire import courier, entries, frames
 from support.line_frames import SPECIMENS
 from support.line_world import identity
 
@@ -33,10 +33,17 @@ def first_of(kind: int) -> Callable[[bytes], object]:
     return lambda data: frames.decode(kind, data)
 
 
+def courier_bundle(data: bytes) -> object:
+    return courier.unbundle(len(data).to_bytes(4, "big") + data)
+
+
 DECODERS: Final[dict[str, Callable[[bytes], object]]] = {
     "entry": entries.decode,
     "message of parts": entries.decode_message,
     "card": card,
+    "courier key": courierkey.station_of,
+    "courier bundle": courier_bundle,
+    "courier content": courier.decode,
     **{type(one).__name__: first_of(one.TYPE) for one in SPECIMENS},
 }
 

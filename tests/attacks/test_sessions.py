@@ -467,7 +467,7 @@ def test_any_first_unit_of_junk_is_nobodys() -> None:
 def test_who_can_make_the_mac_does_not_wash_the_log_away(
     make_world: Callable[..., LineWorld],
 ) -> None:
-    """Without a line secret whoever has both cards makes right macs, and each put a warning in the log."""
+    """Whoever has both cards makes right macs, and each one put a warning in the log."""
     world = make_world(5)
     world.checks = False
     station = world.arbiter.start()

@@ -18,8 +18,9 @@ import trio
 from bench.world import HEARTBEAT_S
 
 from hotline.daemon.config import Address, LineConfig, StationConfig
+from hotline.daemon.identity import Identity
 from hotline.daemon.machine import this_machine
-from hotline.daemon.station import Identity, Station
+from hotline.daemon.station import Station
 from hotline.identity import Card, SecretKeys, write_card, write_secret_keys
 from hotline.store.sqlite import SqliteStore
 

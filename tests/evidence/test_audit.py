@@ -97,6 +97,8 @@ def last(table: str, such: str = "true") -> str:
     return f"key = (SELECT max(key) FROM {table} WHERE {such})"  # noqa: S608 - our own words
 
 
+UNSIGNED = "key = (SELECT min(key) FROM entry WHERE key NOT IN (SELECT key FROM signature))"
+
 DAMAGES: list[tuple[str, str, str, str]] = [
     ("entry", flip("data"), f"key = {OWN + 3}", "entry 3 of our own log"),
     ("entry", flip("data"), f"key = {PEER + 2}", "entry 2 of the peer's log"),
@@ -107,7 +109,7 @@ DAMAGES: list[tuple[str, str, str, str]] = [
     ("signature", flip("signature"), first("signature"), "signature of"),
     ("signature", flip("signature"), first("signature", such=f"key > {PEER}"), "signature of"),
     ("signature", "", last("signature"), "carry no signature"),
-    ("signature", f"key = {OWN + 2}", first("signature"), "sign"),
+    ("signature", UNSIGNED, first("signature"), "sign"),
     ("receipt", flip("signature"), first("receipt"), "receipt"),
     ("receipt", flip("head"), last("receipt"), "receipt"),
     ("receipt", "time_ns = 5", first("receipt"), "receipt"),

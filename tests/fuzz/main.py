@@ -1,7 +1,8 @@
 """Fuzzes one target, or each in turn, with atheris: ``make fuzz ARGS="entry --seconds 600"``.
 
-What is new is kept in a scratch corpus that is never committed; a crash is written to
-``tests/fuzz/crashes/NAME/``, where every run of the tests finds it until it is mended.
+What is new is kept in a scratch corpus beside the checkout's cache, never in the repository; a crash
+is written to ``tests/fuzz/crashes/NAME/``, where the next run of the tests finds it again until it is
+mended.
 """
 
 from __future__ import annotations
@@ -75,8 +76,10 @@ def main() -> int:
             if line.startswith("stat::")
         )
         runs = stats.get("number_of_executed_units", "?").strip()
-        how = "ok" if done.returncode == 0 else "CRASHED"
-        print(f"{name:<12} {runs:>10} inputs  {how}", flush=True)
+        print(
+            f"{name:<12} {runs:>10} inputs  {'ok' if done.returncode == 0 else 'CRASHED'}",
+            flush=True,
+        )
         if done.returncode:
             failed.append(name)
             print(done.stderr[-4000:], file=sys.stderr)

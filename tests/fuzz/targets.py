@@ -1,8 +1,8 @@
 """What is fuzzed: every decoder that sees bytes from outside, one function each.
 
-A target takes bytes and may raise an error that Hotline foresees (``HotlineError``) and nothing else;
-what it accepts must come back from its encoder to the byte, for one value has one spelling. To add a
-target, add a function to ``TARGETS`` and a few small honest inputs to ``corpus/NAME/``.
+A target takes bytes and may raise an error that Hotline foresees (``HotlineError``) and nothing
+else; what it accepts must come back from its encoder to the byte, for one value has one spelling. To
+add a target, add a function to ``TARGETS`` and a few small honest inputs to ``corpus/NAME/``.
 """
 
 from __future__ import annotations

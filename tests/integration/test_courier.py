@@ -13,9 +13,9 @@ from hotline import limits
 from support.stations import Refused, Station, Stations, message
 
 
-def export(station: Station, line: str, to: Path, *arguments: str) -> None:
-    """Have a station seal what it has for a line into a file."""
-    done = station.hotline("courier", "export", line, "--to", str(to), *arguments)
+def export(station: Station, line: str, to: Path) -> None:
+    """Have a station seal what it has for a line into a file, heard of the peer or not."""
+    done = station.hotline("courier", "export", line, "--to", str(to), "--unheard")
     assert done.code == 0, done.err
 
 
@@ -55,8 +55,14 @@ def test_a_courier_goes_both_ways_and_the_wire_goes_on_from_there(stations: Stat
     assert (refused.code, "no courier key" in refused.err) == (5, True)
     swap_keys(alpha, bravo)
 
-    alpha.send("bravo", *(message(f"m{n}") for n in range(3)))
     out = alpha.folder / "out.courier"
+    empty = alpha.hotline("courier", "export", "bravo", "--to", str(alpha.folder / "empty"))
+    assert empty.code == 0, empty.err
+    alpha.send("bravo", *(message(f"m{n}") for n in range(3)))
+    # A restored store would now sign under numbers that it has used, and nobody would tell it.
+    refused = alpha.hotline("courier", "export", "bravo", "--to", str(out))
+    assert (refused.code, "--unheard" in refused.err) == (5, True)
+    assert states(alpha, "bravo") == ["queued"] * 3
     export(alpha, "bravo", out)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     assert states(alpha, "bravo") == ["sent"] * 3
@@ -148,6 +154,10 @@ def test_what_is_no_courier_file_is_refused_by_the_daemon(stations: Stations) ->
         with pytest.raises(Refused) as refused:
             client.call("courier_export", line="alpha", limit_bytes=0)
         assert refused.value.code == "bad-request"
+        bravo.send("alpha", message("waits"))
+        with pytest.raises(Refused) as refused:
+            client.call("courier_export", line="alpha")
+        assert refused.value.code == "unheard"
         own = client.call("courier_key")["key"]
         with pytest.raises(Refused) as refused:
             client.call("courier_add", key=own)
@@ -164,7 +174,8 @@ def test_keys_come_by_wire_and_serve_when_it_is_cut(stations: Stations) -> None:
     bravo.kill()
     alpha.send("bravo", message("after"))
     out = alpha.folder / "out.courier"
-    export(alpha, "bravo", out)
+    done = alpha.hotline("courier", "export", "bravo", "--to", str(out))
+    assert done.code == 0, done.err
     bravo.lines["alpha"]["addresses"] = []
     bravo.write()
     alpha.kill()

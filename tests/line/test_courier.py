@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hotline import limits
 from hotline.errors import RefusedError
-from hotline.identity.courierkey import SEALED_OVERHEAD_BYTES
+from hotline.identity.courierkey import SEALED_OVERHEAD_BYTES, CourierKey, CourierSecret
+from hotline.line import carrying, sealing
 from hotline.model import Decision, Precedence, Side
 from hotline.wire import courier as files
 from hotline.wire import frames
@@ -235,7 +237,7 @@ def test_a_file_can_be_read_from_the_page_alone(apart: LineWorld) -> None:
     send(apart, north, "a")
     packed, file = answer(apart, ask_export(north))
     keys, own = identity(south.name)
-    reader = CourierReader(keys, own, identity(north.name)[1])
+    reader = CourierReader(keys.seeds(), own, identity(north.name)[1])
     content = reader.read(file)
     assert content[:3] == ["hotline/1 courier file", north.card.id, south.card.id]
     assert content[4:6] == [0, north.line.pairing.own_zero]
@@ -260,3 +262,97 @@ def test_a_checkpoint_goes_along(apart: LineWorld) -> None:
     assert kept is not None
     assert not isinstance(kept, Exception)
     assert kept.numbers == (1, 0)
+
+
+def test_nothing_new_is_numbered_where_nobody_was_heard(apart: LineWorld) -> None:
+    """A restored store would sign other entries under numbers that it has used."""
+    north, south = apart.stations
+    send(apart, north, "a")
+    with pytest.raises(RefusedError, match="no session with the peer"):
+        export(apart, north, may_number=False)
+    assert states(north) == ["queued"]
+    bring(apart, south, export(apart, north))
+    # What is numbered already, and a receipt, may go.
+    bring(apart, south, export(apart, north, may_number=False))
+    assert bring(apart, north, export(apart, south, may_number=False)).delivered == 1
+
+
+def test_a_queue_of_what_has_expired_makes_no_entries(
+    apart: LineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One look at a queue of a million that have expired must not hold up everything else."""
+    north, south = apart.stations
+    monkeypatch.setattr(carrying, "_LOOKS_MOST", 1)
+    for n in range(3):
+        send(apart, north, f"gone{n}", expires_s=5.0)
+    send(apart, north, "stays")
+    north.line.vitals.set_heartbeat(60.0)
+    north.wall_step_ns = 10 * 10**9
+    monkeypatch.setattr(sealing, "_ROWS_A_LOOK", 2)
+    packed, _ = answer(apart, ask_export(north))
+    assert (list(packed.expired), packed.runs, packed.more) == (["gone0", "gone1"], [], True)
+    monkeypatch.setattr(carrying, "_LOOKS_MOST", 64)
+    packed, file = answer(apart, ask_export(north))
+    assert (list(packed.expired), packed.last, packed.more) == (["gone2"], 1, False)
+    assert bring(apart, south, file).applied.messages == ["stays"]
+
+
+def test_a_key_of_another_card_is_none(apart: LineWorld) -> None:
+    """A card that was replaced must not have files sealed to the keys of the old one."""
+    north, south = apart.stations
+    number, key = north.record.line, south.line.pairing.courier_key.encoded
+    keys, card = identity("stranger")
+    old = CourierKey.make(keys, card, CourierSecret(keys)).encoded
+    north.store.transact([lambda tx: tx.put_courier_key(number, old)])
+    send(apart, north, "a")
+    with pytest.raises(RefusedError, match="no courier key"):
+        export(apart, north)
+    assert north.store.transact([north.line.courier.keeping(key)]) == [True]
+    assert north.store.transact([north.line.courier.keeping(key)]) == [False]
+    bring(apart, south, export(apart, north))
+
+
+def test_a_recovery_goes_by_wire(apart: LineWorld) -> None:
+    """A log that is only half back must not be written on, nor compared as if it were whole."""
+    north, south = apart.stations
+    send(apart, south, "a")
+    file = export(apart, south)
+    north.store.transact([lambda tx: tx.put_line(replace(north.record, recovering=True))])
+    with pytest.raises(RefusedError, match="still taking back"):
+        export(apart, north)
+    with pytest.raises(RefusedError, match="still taking back"):
+        bring(apart, north, file)
+
+
+def test_no_receipt_goes_to_a_peer_that_recovers(
+    world: LineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be for more of its log than it has back, and halt it."""
+    north, south = world.stations
+    until_keys_are_kept(world)
+    world.clog(south)
+    send(world, north, "a")
+    file = export(world, north)
+    monkeypatch.setattr(type(south.line._recovery), "reason", "peer-recovering")
+    bring(world, south, file)
+    world.run(0.5)
+    assert north.view("a").state == "sent"
+    monkeypatch.undo()
+
+
+def test_a_key_that_is_none_ends_the_session(world: LineWorld) -> None:
+    """A peer that sends junk for a key would be believed to have none."""
+    north, south = world.stations
+    south.full = True
+    frame = frames.CourierKeyFrame(south.line.pairing.courier_key.encoded)
+    south.line.courier.take_key(frame)
+    south.do(lambda line, at: line.wake(at))
+    world.run(1)
+    assert south.events("session_failed") == []
+    south.full = False
+    world.run(10)
+    world.until_up()
+    north.line.courier._context.push(frames.CourierKeyFrame(bytes(limits.COURIER_KEY_BYTES)))
+    north.do(lambda line, at: line.wake(at))
+    world.until(lambda: bool(south.events("session_failed")))
+    world.until_up()

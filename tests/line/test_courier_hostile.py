@@ -216,7 +216,8 @@ def test_what_the_peer_may_not_say_is_refused_whole(apart: LineWorld) -> None:
         with pytest.raises(RefusedError, match="not taken in"):
             bring(apart, south, signed_by_the_peer(north, south, lie))
         assert untouched(south) == before
-    bring(apart, south, signed_by_the_peer(north, south, content))
+    bare = replace(content, courier_key=None)
+    assert bring(apart, south, signed_by_the_peer(north, south, bare)).entries == 1
 
 
 def halts(world: LineWorld, writer: Station, reader: Station, content: files.Content) -> str:
@@ -259,6 +260,18 @@ def test_where_both_logs_stand_is_compared_as_in_a_hello(
     bring(apart, north, export(apart, south))
     content = content_of(south, export(apart, north))
     assert halts(apart, north, south, replace(content, **said)) == code
+
+
+def test_entries_that_go_on_from_another_head_halt(apart: LineWorld) -> None:
+    """A run that begins where our copy ends, on another history, is more than a bad signature."""
+    north, south = apart.stations
+    send(apart, north, "a")
+    bring(apart, south, export(apart, north))
+    send(apart, north, "b")
+    content = content_of(south, export(apart, north))
+    assert [run.first for run in content.runs] == [1, 2]
+    lie = replace(content, before=Position(1, bytes(64)), runs=content.runs[1:])
+    assert halts(apart, north, south, lie) == "fork"
 
 
 def test_an_entry_that_a_log_may_not_hold_halts(apart: LineWorld) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hotline.errors import RefusedError
 from hotline.line import taking_back
 from hotline.model import Decision, Precedence, Side, State
-from support.line_stores import codes, copy, exchange, rest, restore, until_halted, wipe
+from support.line_stores import codes, copy, exchange, recover, rest, restore, until_halted, wipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,14 +30,6 @@ def changed_world(make_world: Callable[..., LineWorld]) -> LineWorld:
         station.addresses = (world.other(station).name,)
     world.start().until_up()
     return world
-
-
-def recover(station: Station) -> Any:
-    """Say what the operator says."""
-    reply = station.ask(lambda tx, line: (taking_back.begin(tx, line),), lambda outcome: outcome[0])
-    station.world.run(0.1)
-    station.do(lambda line, at: line.retry(at))
-    return reply.value
 
 
 def recovered(world: LineWorld) -> bool:

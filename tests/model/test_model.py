@@ -1,4 +1,4 @@
-"""The model of delivery holds, and can fail: docs/model/check says more, and takes two minutes."""
+"""The model of delivery holds, and can fail: docs/model/check says more, and takes minutes."""
 
 from __future__ import annotations
 

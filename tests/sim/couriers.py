@@ -1,7 +1,7 @@
 """Couriers in the simulated world: files made, kept, and brought late, again, out of order, or never.
 
-Only where no store is restored or cloned: with the wire cut, nothing stops a station that has lost a
-part of its log from signing another (docs/decisions/0022-courier-files.md says so).
+No operator here says --unheard: a station whose store was restored numbers nothing new for a courier
+before a session has shown what it lost.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from hotline.line.carrying import Packed
     from hotline.line.moment import Moment
+    from hotline.store.interface import Transaction
 
 _RECENT = 6
 _RARER = 1.5
@@ -40,8 +41,7 @@ class Couriers:
 
     def start(self) -> None:
         """Begin, in the worlds that have couriers."""
-        options = self.world.options
-        if options.couriers and not options.trouble:
+        if self.world.options.couriers:
             self._next()
 
     def _next(self) -> None:
@@ -65,6 +65,11 @@ class Couriers:
     def _export(self, runner: Runner) -> None:
         courier, wall_ns = runner.line.courier, runner.station.moment().wall_ns
         most_bytes = self.random.choice([2_000, COURIER_BYTES])
+        heard = runner.line.vitals.heard_at is not None
+        try:
+            courier.ready()
+        except RefusedError:
+            return
 
         def done(outcome: Any, at: Moment) -> list[Effect]:
             if isinstance(outcome, Exception):
@@ -75,7 +80,10 @@ class Couriers:
             self._files[way] = [*self._files[way][1 - _RECENT :], courier.seal(outcome, wall_ns)]
             return effects + runner.line.recorded(outcome.record, at)
 
-        runner.perform([Commit(lambda tx: courier.pack(tx, None, most_bytes, wall_ns), done)])
+        def work(tx: Transaction) -> Packed:
+            return courier.pack(tx, None, most_bytes, wall_ns, may_number=heard)
+
+        runner.perform([Commit(work, done)])
 
     def _answer_soon(self, runner: Runner) -> None:
         """Whoever was reached by a courier sends one back."""
@@ -87,6 +95,10 @@ class Couriers:
 
         self.world.after(self.random.uniform(0.0, self.world.options.operation_gap_s), answer)
 
+    def _troubled(self, runner: Runner) -> bool:
+        ways = (runner.station.identity, runner.peer), (runner.peer, runner.station.identity)
+        return any(self.world.checker.directions[way].troubled for way in ways)
+
     def _leave(self, runner: Runner, packed: Packed) -> None:
         """What goes into a file leaves the station as surely as what goes by wire."""
         pairing: WatchedPairing = runner.line.pairing  # type: ignore[assignment]
@@ -95,22 +107,31 @@ class Couriers:
         if packed.checkpoint is not None:
             self.world.checker.leaves(pairing, frame_of(packed.checkpoint))
 
+    def _refused(self, runner: Runner, error: RefusedError) -> None:
+        if error.code == "bad-courier" and self.world.rotation.has_changed(runner.peer):
+            self.world.mark("a courier file was older than its writer's keys")
+        elif error.code not in ("disk-full", "halted"):
+            raise Violation(f"{runner.station.name} refuses a sound file: {error}") from None
+
     def _import(self, runner: Runner) -> None:
         files = self._files[runner.peer, runner.station.identity]
         if not files:
             return
         courier, wall_ns = runner.line.courier, runner.station.moment().wall_ns
         try:
+            courier.ready()
             courier.roomy()
             content = courier.open(self.random.choice([*files, *[files[-1]] * _RECENT]))
         except RefusedError as error:
-            if error.code != "disk-full":
-                raise Violation(f"{runner.station.name} refuses a sound file: {error}") from None
+            self._refused(runner, error)
             return
 
         def done(outcome: Any, at: Moment) -> list[Effect]:
             if isinstance(outcome, HaltError):
-                raise Violation(f"{runner.station.name} halts at a sound file: {outcome}")
+                if not self._troubled(runner):
+                    raise Violation(f"{runner.station.name} halts at a sound file: {outcome}")
+                self.world.mark("a courier showed that the logs disagree")
+                return courier.disagreed(outcome, at)
             if isinstance(outcome, Exception):
                 return []
             what = "was quicker than the wire" if outcome.entries else "brought nothing new"

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from hotline.errors import HandshakeError, ProtocolError
+from hotline.errors import HandshakeError, IdentityError, ProtocolError
 from hotline.identity import Card, SecretKeys
+from hotline.identity.succession import Succession
 from hotline.limits import MLDSA_SIGNATURE_BYTES
 from hotline.line.session import PROTOCOL
 from hotline.noise.cipher import AES_GCM
@@ -35,14 +36,16 @@ if TYPE_CHECKING:
 
 _PRIME: Final = 2**127 - 1
 _KEM_BYTES: Final = 1568
+_CHEAP_SUCCESSION_BYTES: Final = 12_000
+"""About what a real one takes: it is cut into parts."""
 REKEY_NONCE: Final = b"\0" * 4 + b"\xff" * 8
 
 
 class CheapKeys:
     """Stands in for SecretKeys."""
 
-    def __init__(self, name: str, seed: int) -> None:
-        self.secret = blake2b(f"{name} {seed}".encode()).digest()
+    def __init__(self, name: str, seed: int, secret: bytes | None = None) -> None:
+        self.secret = secret or blake2b(f"{name} {seed}".encode()).digest()
         self.x25519 = _CheapPoint(int.from_bytes(self.secret[:15], "big"))
 
     def seeds(self) -> tuple[bytes, bytes, bytes]:
@@ -154,6 +157,40 @@ def identity(name: str, seed: int, *, real: bool) -> tuple[Any, Any]:
         return real_identity(name)
     keys = CheapKeys(name, seed)
     return keys, CheapCard(name, keys)
+
+
+class CheapSuccession:
+    """Stands in for Succession: the new keys, and whose successor they are; nobody signs."""
+
+    def __init__(self, old: Any, keys: CheapKeys, name: str) -> None:
+        self.old_id = old.id
+        self.card = CheapCard(name, keys)
+        self.encoded = (old.id + keys.secret).ljust(_CHEAP_SUCCESSION_BYTES, b"\3")
+
+    @classmethod
+    def decode(cls, encoded: bytes, cards: Any) -> CheapSuccession:
+        """Read what was made for the last of cards; raises IdentityError."""
+        if encoded[:32] != cards[-1].id:
+            raise IdentityError("the succession follows another card")
+        return cls(cards[-1], CheapKeys("", 0, secret=encoded[32:96]), cards[-1].name)
+
+
+def successor(
+    name: str, old: tuple[Any, Any], number: int, seed: int, *, real: bool
+) -> tuple[Any, Any]:
+    """Give a station's next succession and keys; old is its last card, with its keys."""
+    if not real:
+        keys = CheapKeys(f"{name} {number}", seed)
+        return CheapSuccession(old[0], keys, name), keys
+    new_keys, card = _real_successor(name, number)
+    return Succession.make(*old, card, new_keys, card.created_ns), new_keys
+
+
+@cache
+def _real_successor(name: str, number: int) -> tuple[SecretKeys, Card]:
+    seeds = [sha512(f"{name} {number} {n}".encode()).digest()[:32] for n in range(3)]
+    keys = SecretKeys.from_seeds(*seeds)
+    return keys, Card.make(name, keys, 1_600_000_000 * 10**9 + number)
 
 
 def watched_protocol(used: Callable[[bytes, bytes], None], *, real: bool) -> Protocol:

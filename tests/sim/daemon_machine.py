@@ -154,6 +154,7 @@ class Life:
     def __init__(self, station: DaemonStation, store: SqliteStore) -> None:
         self.station = station
         self.over = False
+        self.started = False
         self.scope = trio.CancelScope()
         self.work = trio.CancelScope()
         self.steps = 0

@@ -25,6 +25,7 @@ from hotline.daemon import run
 from hotline.daemon.config import Address, LineConfig, StationConfig
 from hotline.daemon.runner import Runner
 from hotline.errors import StoreError
+from hotline.line.lineage import Generation
 from hotline.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class DaemonLog:
             return
         station.world.trace(station.name, level, event, fields if level != "info" else "")
         if event == "daemon_started":
+            self._life.started = True
             station.world.checker.started(station)
         elif event == "store_failed":
             if "a fault in this program" in fields["why"]:
@@ -177,7 +179,7 @@ class DaemonStation(Station):
 
     async def _live(self, life: Life) -> None:
         here.set(life)
-        identity: Any = SimpleNamespace(keys=self.keys, card=self.card)
+        identity: Any = SimIdentity(self.keys, self.card)
         store: Any = life.store
         log: Any = DaemonLog(life)
         try:
@@ -191,8 +193,9 @@ class DaemonStation(Station):
                     life.nursery.cancel_scope.cancel()
         except BaseException as error:
             found = first_violation(error)
-            if isinstance(found, StoreError) and (self.disk.dead or life.hand.lost):
-                self._exits(life, run.STORE_FAILED)  # it failed before it had begun
+            if isinstance(found, StoreError) and not life.started:
+                life.hand.lost = True
+                self._exits(life, run.STORE_FAILED)
             elif not life.over or isinstance(found, Violation):
                 raise found from error
 
@@ -270,10 +273,20 @@ class DaemonStation(Station):
             end.close()
 
 
-def pairing_of(_keys: Any, _own: Any, peer: Any, _secret: bytes) -> WatchedPairing:
-    """Stand in for Pairing."""
-    station = here.get().station
-    return WatchedPairing(station, peer.name, station.keys, station.card, peer)
+class SimIdentity:
+    """Stands in for Identity: keys that no file holds, and that never change in this tier."""
+
+    successions = ()
+    old_key_files = ()
+
+    def __init__(self, keys: Any, card: Any) -> None:
+        self.card = self.newest = card
+        self.generations = [Generation(card, keys)]
+
+    def pair(self, _line: LineConfig, peer: Any, _secret: bytes) -> WatchedPairing:
+        """Give a line's pairing, watched."""
+        [own] = self.generations
+        return WatchedPairing(here.get().station, peer.name, own.keys, own.card, peer)
 
 
 def card_at(path: Path) -> Any:

@@ -33,7 +33,7 @@ from sim.world import World
 from hotline.errors import HotlineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 DAEMON_FAULTS = (*(one for one in FAULTS if one not in {"stall", "replay"}), "descriptors")
@@ -44,7 +44,8 @@ def daemon_options(seed: int, **fixed: Any) -> Options:
     """Give the options of a seed's world of daemons."""
     drawn = Options.of(seed, brief=True)
     faults = (*(one for one in drawn.faults if one in DAEMON_FAULTS), "descriptors")
-    given = {"trouble": "", "couriers": False, "faults": faults, "real": False} | fixed
+    unlike_here = {"trouble": "", "couriers": False, "rotates": False, "real": False}
+    given = unlike_here | {"faults": faults} | fixed
     return Options.of(seed, brief=True, **given)
 
 
@@ -89,9 +90,11 @@ class DaemonWorld(World):
     operators_class = DaemonOperators
     chaos_class = DaemonChaos
     nursery: trio.Nursery
-    instruments: tuple[trio.abc.Instrument, ...] = ()
 
-    def __init__(self, options: Options, folder: Path) -> None:
+    def __init__(
+        self, options: Options, folder: Path, instruments: Sequence[trio.abc.Instrument] = ()
+    ) -> None:
+        self._instruments = instruments
         self._ended_at = 0.0
         self._sooner: trio.Event | None = None
         self._due = math.inf
@@ -115,17 +118,20 @@ class DaemonWorld(World):
     def run(self) -> None:
         with self._rules():
             try:
-                determinism.run(self._live, self.options.seed, self.instruments)
+                determinism.run(self._live, self.options.seed, self._instruments)
             except BaseException as error:
                 raise first_violation(error) from error
 
     async def _live(self) -> None:
         async with trio.open_nursery() as self.nursery:
             self.nursery.start_soon(self._let_happen)
-            for until in self.plot():
-                await trio.sleep_until(until)
-            for station in self.stations:
-                station._gone()
+            try:
+                for until in self.plot():
+                    await trio.sleep_until(until)
+            finally:
+                # After a violation too: a daemon that is only cancelled waits for its store's hand.
+                for station in self.stations:
+                    station._gone()
             self.nursery.cancel_scope.cancel()
 
     async def _let_happen(self) -> None:
@@ -142,7 +148,6 @@ class DaemonWorld(World):
         with super()._rules(), ExitStack() as stack:
             for name, value in {
                 "hotline.daemon.clock.time": daemon_station.CLOCK,
-                "hotline.daemon.station.Pairing": daemon_station.pairing_of,
                 "hotline.daemon.station.read_card": daemon_station.card_at,
                 "hotline.daemon.station.Runner": WatchedRunner,
             }.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from sim.scenes import CLONED, RENEWING, UNEVEN
+from sim.scenes import CLONED, RECOVERING, RENEWING, UNEVEN
 
 
 class Kept(NamedTuple):
@@ -48,6 +48,12 @@ KEPT_SEEDS: Final = (
         234,
         {},
         "the same, with an acceptance torn in two: the message stood in the queue, uncounted.",
+    ),
+    Kept(
+        25,
+        RECOVERING,
+        "south's store went back to before a long message was half sent; with its log it got back parts"
+        " of it, sent the whole again, and north halted: the parts did not follow one another.",
     ),
     Kept(
         1014,

@@ -10,11 +10,17 @@ import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sim.daemon_world import DaemonWorld, daemon_options
 from sim.marks import RARE_PATHS
 from sim.options import FAULTS, TROUBLES, Options
 from sim.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import trio
 
 _SHOWN = 60
 
@@ -55,11 +61,24 @@ class Tally:
         return "\n".join(rows)
 
 
-def live(seed: int, tally: Tally | None = None, **fixed: Any) -> World:
-    """Live through the world of one seed; raises what goes wrong in it, with the world attached."""
+def live(
+    seed: int,
+    tally: Tally | None = None,
+    *,
+    daemons: bool = False,
+    instruments: Sequence[trio.abc.Instrument] = (),
+    **fixed: Any,
+) -> World:
+    """Live through the world of one seed; raises what goes wrong in it, with the world attached.
+
+    With daemons, it is a world of the second tier.
+    """
     base = Path("/dev/shm")  # noqa: S108 - a folder of its own is made below it
     with tempfile.TemporaryDirectory(dir=base if base.is_dir() else None) as folder:
-        world = World(Options.of(seed, **fixed), Path(folder))
+        if daemons:
+            world: World = DaemonWorld(daemon_options(seed, **fixed), Path(folder), instruments)
+        else:
+            world = World(Options.of(seed, **fixed), Path(folder))
         began = time.process_time()
         try:
             world.run()
@@ -88,6 +107,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--faults", help=f"only these, by comma: {','.join(FAULTS)}")
     parser.add_argument("--trouble", choices=TROUBLES, help="exchange a store in every world")
+    parser.add_argument("--daemons", action="store_true", help="whole daemons (the second tier)")
     parser.add_argument("--keep-on", action="store_true", help="go on after a failure")
     asked = parser.parse_args()
     fixed: dict[str, Any] = {}
@@ -101,7 +121,7 @@ def main() -> int:
     tally, failed = Tally(), []
     for seed in seeds:
         try:
-            live(seed, tally, **fixed)
+            live(seed, tally, daemons=asked.daemons, **fixed)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong in a world is its failure
             failed.append(seed)
             if asked.keep_on:

@@ -17,6 +17,7 @@ FAULTS: Final = (
     "full", "io-lost", "io-durable", "clock",
 )  # fmt: skip
 
+_ROTATES_SHARE: Final = 0.4
 _COURIERS_SHARE: Final = 0.3
 
 TROUBLES: Final = ("restore", "wipe", "clone")
@@ -52,6 +53,8 @@ class Options:
     records_per_key: int
     renew_records: int
     session_s: float
+    rotates: bool
+    """Operators change keys."""
     recovers: bool
     """Operators have a line recovered whose own log was lost."""
     couriers: bool
@@ -97,6 +100,7 @@ class Options:
             session_s=random.choice([pace * 8, 600.0, SESSION_S]),
             recovers=random.random() < 0.5,
             couriers=Random(f"couriers {seed}").random() < _COURIERS_SHARE,
+            rotates=Random(f"rotates {seed}").random() < _ROTATES_SHARE,
         )
         return replace(options, **fixed)
 

@@ -11,9 +11,11 @@ from hotline.line.pairing import Pairing
 from hotline.line.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sim.station import Station
 
-    from hotline.model import Position
+    from hotline.model import KeyChange, Position
     from hotline.wire.frames import Frame
 
 
@@ -35,8 +37,8 @@ class WatchedPairing(Pairing):
     def courier_secret(self) -> CourierSecret:
         return _courier_secret(self.keys.seeds())
 
-    def sign_head(self, position: Position) -> bytes:
-        signature = super().sign_head(position)
+    def sign_head(self, position: Position, changes: Sequence[KeyChange] = ()) -> bytes:
+        signature = super().sign_head(position, changes)
         self.station.world.checker.signed_head(self, position, signature)
         return signature
 

@@ -13,7 +13,16 @@ from unittest.mock import patch
 
 from sim.runner import Runner
 
-from hotline.line import agreement, applying, liveness, sealing, taking_back
+from hotline.line import (
+    agreement,
+    applying,
+    carrying,
+    key_changes,
+    liveness,
+    sealing,
+    taking_back,
+)
+from hotline.line.key_changes import KeyChanges
 from hotline.line.line import Line
 from hotline.line.links import Link
 from hotline.line.receiving import Receiving
@@ -233,6 +242,61 @@ def _half_sent_goes_on(plant: Callable[[object, str, Any], None]) -> None:
     plant(SqliteTransaction, "begin_anew", lambda _self, _line: 0)
 
 
+def _kept_signature_is_not_the_one_made(plant: Callable[[object, str, Any], None]) -> None:
+    """What was signed goes out, and what is kept of it proves nothing."""
+    original = SqliteTransaction.put_signature
+
+    def put_signature(self: Any, line: int, side: Any, first: int, last: int, *rest: Any) -> None:
+        signature, at_ns = rest
+        original(self, line, side, first, last, signature[::-1], at_ns)
+
+    plant(SqliteTransaction, "put_signature", put_signature)
+
+
+def _checkpoint_over_another_head(plant: Callable[[object, str, Any], None]) -> None:
+    """A checkpoint is kept as it came, and with another head than was signed."""
+    original = SqliteTransaction.put_checkpoint
+
+    def put_checkpoint(self: Any, line: int, signer: Any, checkpoint: Any, at_ns: int) -> None:
+        false = replace(checkpoint, peer=replace(checkpoint.peer, head=checkpoint.own.head))
+        original(self, line, signer, false, at_ns)
+
+    plant(SqliteTransaction, "put_checkpoint", put_checkpoint)
+
+
+def _courier_numbers_unheard(plant: Callable[[object, str, Any], None]) -> None:
+    """A courier takes new entries along before anybody knows whether our log is whole."""
+    original = carrying.pack
+
+    def pack(*arguments: Any, **words: Any) -> Any:
+        return original(*arguments, **words | {"may_number": True})
+
+    plant(carrying, "pack", pack)
+
+
+def _keys_without_overlap(plant: Callable[[object, str, Any], None]) -> None:
+    """The old keys are given up as soon as the new ones are announced, heard or not."""
+
+    def is_confirmed(self: KeyChanges, index: int) -> bool:
+        return self._context.pairing.owns[index].number is not None
+
+    plant(KeyChanges, "_is_confirmed", is_confirmed)
+
+
+def _run_over_a_key_change(plant: Callable[[object, str, Any], None]) -> None:
+    """The old keys sign what comes after the change, with it."""
+    plant(
+        sealing._Batch,
+        "fits",
+        lambda self, size_bytes: not self.entries or size_bytes + 3 <= self.room_bytes,
+    )
+
+
+def _key_changes_forgotten(plant: Callable[[object, str, Any], None]) -> None:
+    """A station that starts again does not look which changes its logs hold."""
+    plant(key_changes, "remember", lambda *_: None)
+
+
 BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
     plant.__name__.strip("_"): plant
     for plant in (
@@ -257,6 +321,12 @@ BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
         _queued_though_sent,
         _went_on_before_it_was_whole,
         _half_sent_goes_on,
+        _kept_signature_is_not_the_one_made,
+        _checkpoint_over_another_head,
+        _courier_numbers_unheard,
+        _keys_without_overlap,
+        _run_over_a_key_change,
+        _key_changes_forgotten,
     )
 }
 

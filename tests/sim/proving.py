@@ -37,7 +37,11 @@ def prove(world: World) -> None:
 
 def _signers(world: World, station: Station, peer: str) -> tuple[Signers, Signers]:
     other = next(one for one in world.stations if one.identity == peer)
-    return Signers(station.card), Signers(other.card)
+    line = station.runners[peer].line.record.line
+    own, theirs = station.store.read(
+        lambda reader: [reader.key_changes(line, side) for side in (Side.OWN, Side.PEER)]
+    )
+    return Signers.of_log(station.card, own), Signers.of_log(other.card, theirs)
 
 
 def _audit(world: World, station: Station, peer: str) -> None:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from hotline.line.effects import Report
 
 _QUIET = {"heartbeat"}
+_MARKS = {
+    "session_cut": "a session was cut",
+    "store_full": "entries were refused for want of room",
+}
 
 
 class Reports:
@@ -31,8 +35,8 @@ class Reports:
             self._agreed(runner, fields)
         elif event == "session_closed" and fields["code"] == "stopped":
             world.mark("a peer said that it stops")
-        elif event == "session_cut":
-            world.mark("a session was cut")
+        elif event in _MARKS:
+            world.mark(_MARKS[event])
         elif event == "session_failed":
             world.checker.failed(runner, fields)
         elif event == "line_halted":
@@ -41,8 +45,8 @@ class Reports:
             world.mark("expired while down")
         elif event in {"recovery_begun", "line_recovered"}:
             world.recovering.reported(runner, event)
-        elif event == "store_full":
-            world.mark("entries were refused for want of room")
+        elif event == "key_change_confirmed":
+            world.rotation.confirmed(runner)
 
     def _agreed(self, runner: Runner, fields: Mapping[str, Any]) -> None:
         world, line = self.world, runner.line

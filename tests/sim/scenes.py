@@ -39,6 +39,16 @@ RENEWING: Final[dict[str, Any]] = UNEVEN | {
 }
 """One session after the other, on a long path, under load."""
 
+ANSWERED: Final[dict[str, Any]] = UNEVEN | {
+    "faults": (),
+    "slow_disk": "",
+    "commit_s": (0.0002, 0.004),
+    "trouble": "wipe",
+    "recovers": True,
+    "operation_gap_s": 0.1,
+}
+"""Much is said and answered, and then one store is empty."""
+
 LOADED: Final[dict[str, Any]] = UNEVEN | {
     "faults": (),
     "slow_disk": "",
@@ -49,6 +59,19 @@ LOADED: Final[dict[str, Any]] = UNEVEN | {
 
 RECOVERING: Final[dict[str, Any]] = QUICK | {"trouble": "restore", "recovers": True}
 """A store is an old one, and an operator has its log taken back."""
+
+CARRYING: Final[dict[str, Any]] = UNEVEN | {
+    "faults": ("clog", "refuse", "power"),
+    "slow_disk": "",
+    "trouble": "restore",
+    "recovers": True,
+    "couriers": True,
+    "operation_gap_s": 0.1,
+}
+"""A store is an old one, the wire is often cut, and couriers go all the time."""
+
+ROTATING: Final[dict[str, Any]] = QUICK | {"rotates": True}
+"""Keys change, whatever else happens."""
 
 CLONED: Final[dict[str, Any]] = _PAIR | {
     "dialling": (("north", "south"),),

@@ -70,7 +70,7 @@ def _unsettled(world: World) -> str:
         missing = _pair_unsettled(world, one, other)
         if missing:
             return missing
-    return ""
+    return world.rotation.unconfirmed()
 
 
 def _pair_unsettled(world: World, one: str, other: str) -> str:

@@ -137,6 +137,7 @@ class Station:
         for runner in self.runners.values():
             self._door.add(runner.line)
             runner.start()
+            self.world.rotation.take_up(runner)
 
     def _add_line(self, peer: str) -> None:
         options = self.world.options
@@ -145,6 +146,8 @@ class Station:
         self.durable()
         record = next(r for r in self.store.read(lambda r: r.lines()) if r.line == number)
         pairing = WatchedPairing(self, peer, self.keys, self.card, card)
+        self.world.rotation.known(pairing, self, peer)
+        self.world.rotation.remember(pairing, self, number)
         runner = Runner(self, peer)
         line_world = LineWorld(
             self.world.ephemerals,

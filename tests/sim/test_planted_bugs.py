@@ -7,7 +7,17 @@ from typing import Any, Final
 import pytest
 from sim.main import live
 from sim.planted import BUGS, planted
-from sim.scenes import CLONED, LOADED, QUICK, RECOVERING, RENEWING, UNEVEN
+from sim.scenes import (
+    ANSWERED,
+    CARRYING,
+    CLONED,
+    LOADED,
+    QUICK,
+    RECOVERING,
+    RENEWING,
+    ROTATING,
+    UNEVEN,
+)
 
 SCENES: Final[dict[str, tuple[dict[str, Any], int]]] = {
     "early_frames_dropped": (UNEVEN, 6),
@@ -17,9 +27,14 @@ SCENES: Final[dict[str, tuple[dict[str, Any], int]]] = {
     "damage_forgiven": (QUICK, 40),
     "duplicate_check_off": (UNEVEN, 5),
     "given_back_off_by_one": (RECOVERING, 10),
-    "answers_not_restored": (RECOVERING, 10),
+    "answers_not_restored": (ANSWERED, 10),
     "queued_though_sent": (RECOVERING, 10),
     "went_on_before_it_was_whole": (RECOVERING, 10),
+    "half_sent_goes_on": (ANSWERED | {"rate": 60_000.0, "trouble": "restore"}, 30),
+    "courier_numbers_unheard": (CARRYING, 40),
+    "keys_without_overlap": (ROTATING, 20),
+    "run_over_a_key_change": (ROTATING, 20),
+    "key_changes_forgotten": (ROTATING, 20),
 }
 """Where to look for a bug, and in how many seeds; elsewhere it is any world, and ten seeds."""
 

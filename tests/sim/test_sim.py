@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from sim.kept_seeds import KEPT_SEEDS, Kept
 from sim.main import Tally, live
-from sim.scenes import CLONED
+from sim.scenes import CLONED, RECOVERING
 
 _SEEDS = 200
+_RECOVERING_SEEDS = 12
 _CLONED_SEEDS = 400
 """At most so many until two clones have met in a fork; one in fifty does."""
 
@@ -24,10 +25,23 @@ def test_many_worlds_hold_and_rare_paths_run() -> None:
     assert not tally.missing(), f"rare paths never ran:\n{tally.told()}"
 
 
+def test_lost_logs_are_taken_back() -> None:
+    """An operator who has a lost log taken back must get all of it, whatever happens meanwhile."""
+    tally = Tally()
+    for seed in range(_RECOVERING_SEEDS):
+        live(seed, tally, **RECOVERING)
+    for path in (
+        "a lost log was taken back",
+        "a recovery was begun again",
+        "a station died while it recovered",
+    ):
+        assert tally.marks[path], f"never ran: {path}\n{tally.told()}"
+
+
 @pytest.mark.parametrize("kept", KEPT_SEEDS, ids=lambda kept: str(kept.seed))
 def test_a_kept_seed_stays_good(kept: Kept) -> None:
     """What went wrong once goes wrong again, unless somebody looks."""
-    live(kept.seed, **{"couriers": False, **kept.fixed})
+    live(kept.seed, **{"couriers": False, "rotates": False, **kept.fixed})
 
 
 @pytest.mark.parametrize("seed", [3, 8, 11])

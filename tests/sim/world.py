@@ -24,6 +24,9 @@ Stores. An old backup is restored, a store is wiped, a clone runs beside its ori
 forgets what was accepted since: that is excused. A clone may sign another history before either
 meets the peer's disk: that too, for no station alone can know; what is checked is that it halts.)
 
+Couriers. In three worlds of ten files go by hand too: packed at any time, brought late, again, out of
+order, or never (couriers.py). Not modelled: an operator who says --unheard where it is not true.
+
 Attacker. Flips, inserts and doubles bytes, plays recorded first units again, sends junk; has no keys.
 
 Cryptography. One seed in eight uses the real keys, signatures and KEM; the others stand-ins of the
@@ -38,6 +41,9 @@ no byte.
 
 AND AFTER THE WORLD IS HEALED (settling.py), within a bounded time: everything is delivered or ended,
 both logs are equal, both lines are up; or, if a store was exchanged, the line is halted.
+
+AND THEN (proving.py): every log in every store proves itself to the last signature, receipt and
+checkpoint, and evidence of some messages, as each station can make it, says what their authors said.
 """
 
 from __future__ import annotations
@@ -62,6 +68,7 @@ from sim.operators import Operators
 from sim.pairing import WatchedSession
 from sim.recovering import Recovering
 from sim.reports import Reports
+from sim.rotation import Rotation
 from sim.settling import settle
 from sim.station import Station
 
@@ -79,6 +86,10 @@ _TRACED = 80
 _PROBES = 40
 _INSPECTIONS = 4
 _worlds = count()
+
+
+def _any_card(_new: Any, _used: Any) -> None:
+    """Take any card: cheap ones have one key."""
 
 
 class World:
@@ -111,6 +122,7 @@ class World:
         self.operators = self.operators_class(self)
         self.couriers = Couriers(self)
         self.recovering = Recovering(self)
+        self.rotation = Rotation(self)
         self.chaos = self.chaos_class(self)
         self.stations: list[Station] = []
         for name in options.stations:
@@ -170,6 +182,7 @@ class World:
         self.couriers.start()
         self.chaos.start()
         self.recovering.start()
+        self.rotation.start()
         chaos_s = self.options.chaos_s
         for number in range(_PROBES):
             yield chaos_s * (number + 1) / _PROBES
@@ -195,6 +208,11 @@ class World:
                 stack.enter_context(patch(name, value))
             if not options.real:
                 stack.enter_context(patch("hotline.noise.handshakestate.dh", crypto.CHEAP_DH))
+                succession = patch("hotline.line.key_changes.Succession", crypto.CheapSuccession)
+                stack.enter_context(succession)
+                succession = patch("hotline.evidence.signers.Succession", crypto.CheapSuccession)
+                stack.enter_context(succession)
+                stack.enter_context(patch("hotline.line.key_changes.check_fresh", _any_card))
             stack.callback(self._close)
             yield
 

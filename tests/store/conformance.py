@@ -25,6 +25,7 @@ from hotline.model import (
     Decision,
     Halt,
     Incoming,
+    KeyChange,
     Kind,
     LogEntry,
     Mark,
@@ -38,6 +39,7 @@ from hotline.model import (
     State,
 )
 from hotline.wire.entries import Acknowledgement, Test, encode
+from hotline.wire.heads import head_zero, next_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -284,6 +286,45 @@ class StoreConformance:
         assert again.read(lambda r: r.revocation(PEER_ID)) == Mark("anna", 5)
         assert again.read(lambda r: r.revocation(OWN_ID)) is None
         again.close()
+
+    def test_key_changes_stay_with_their_log(self, store: Store, line: int, path: Path) -> None:
+        """A change that was lost, or moved to another log, would have a log signed by nobody."""
+        other = store.add_line("east", b"e" * 32)
+        changes = [KeyChange(n, bytes([n]) * 32, b"succession %d" % n) for n in (3, 8)]
+        for change in changes:
+            do(store, lambda tx, one=change: tx.put_key_change(line, Side.PEER, one))  # type: ignore[misc]
+        assert do(store, lambda tx: tx.key_changes(line, Side.PEER)) == changes
+        do(store, lambda tx: tx.end_card_before(line, Side.PEER, changes[0].id))
+        do(store, lambda tx: tx.end_card_before(line, Side.OWN, changes[1].id))
+        store.close()
+        again = self.open(path)
+        kept = again.read(lambda r: r.key_changes(line, Side.PEER))
+        assert kept == [replace(changes[0], ended=True), changes[1]]
+        assert again.read(lambda r: r.key_changes(line, Side.OWN)) == []
+        assert again.read(lambda r: r.key_changes(other, Side.PEER)) == []
+        with pytest.raises(LocalMisuseError):
+            do(again, lambda tx: tx.put_key_change(line, Side.PEER, changes[0]))
+        again.close()
+
+    def test_a_line_is_founded_once(self, store: Store, line: int) -> None:
+        """Under another card of ours its empty heads would be others, and its first entry damaged."""
+        later = b"\x07" * 32
+        east = store.add_line("east", b"e" * 32, later)
+        assert store.add_line("east", b"e" * 32, later) == east
+        do(store, lambda tx: acts.append(tx, line, Side.OWN, [b"one"]))
+        heads = {one.line: (one.own.head, one.peer.head) for one in store.read(lambda r: r.lines())}
+        assert heads[east] == (head_zero(later, b"e" * 32), head_zero(b"e" * 32, later))
+        [entry] = do(store, lambda tx: tx.entries(line, Side.OWN, 1, 1, 100))
+        assert entry.head == next_head(head_zero(OWN_ID, PEER_ID), b"one")
+
+    def test_a_partial_is_dropped(self, store: Store, line: int) -> None:
+        """What was no message must not count among those that are half received."""
+        partial = Partial(Precedence.FLASH, "key-change.1", 9000, (4,), 4000)
+        do(store, lambda tx: tx.put_partial(line, partial))
+        do(store, lambda tx: tx.drop_partial(line, "another"))
+        assert do(store, lambda tx: tx.partials(line)) == [partial]
+        do(store, lambda tx: tx.drop_partial(line, partial.id))
+        assert do(store, lambda tx: tx.partials(line)) == []
 
     def test_a_courier_key_belongs_to_a_line(self, store: Store, line: int, path: Path) -> None:
         """Sealed to another line's key, a courier file would be read by another peer."""

@@ -14,6 +14,7 @@ from hotline.errors import StoreError
 from hotline.model import Side
 from hotline.store import connection, migrations, schema, sqlite
 from hotline.store.sqlite import SqliteStore
+from hotline.wire.heads import head_zero, next_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,6 +165,28 @@ def test_a_migration_keeps_what_is_stored(path: Path, monkeypatch: pytest.Monkey
         assert [row.id for row in acts.queued(store, 1)] == ["a"]
         store.close()
     assert schema_of(path)[1] == len(migrations.steps()) + 1
+
+
+def test_old_lines_stay_founded_under_the_store_s_card(path: Path) -> None:
+    """A line of before there were key changes: its first entry follows the head of these two cards."""
+    make(path, migrations.steps()[:1])
+    database = connection.connect(path, None)
+    schema.claim(database, path, OWN_ID)
+    own, peer = head_zero(OWN_ID, PEER_ID), head_zero(PEER_ID, OWN_ID)
+    database.execute(
+        "INSERT INTO line (name, peer_id, own_number, own_head, peer_number, peer_head)"
+        " VALUES ('south', ?, 0, ?, 0, ?)",
+        (PEER_ID, own, peer),
+    )
+    database.close()
+    store = open_store(path)
+    line = store.add_line("south", PEER_ID)
+    acts.do(store, lambda tx: acts.append(tx, line, Side.OWN, [b"one"]))
+    [entry] = acts.do(store, lambda tx: tx.entries(line, Side.OWN, 1, 1, 100))
+    assert entry.head == next_head(own, b"one")
+    with pytest.raises(StoreError, match="was founded under the card"):
+        store.add_line("south", PEER_ID, b"\x07" * 32)
+    store.close()
 
 
 def test_a_migration_that_fails_changes_nothing(

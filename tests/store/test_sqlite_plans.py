@@ -54,7 +54,7 @@ def everything(store: SqliteStore) -> None:
         tx.set_queueing([row.row for row in tx.due(1, 9, 9)], Queueing.EXPIRED)
 
     do(store, work)
-    reader = SqliteReader(store._database, OWN_ID)
+    reader = SqliteReader(store._database)
     for side in Side:
         for open_only in (False, True):
             reader.page(side, line=1, after=0, open_only=open_only)

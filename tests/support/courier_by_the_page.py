@@ -20,13 +20,32 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from support.by_the_page import hkdf, psk_of
 
 if TYPE_CHECKING:
-    from hotline.identity import Card, SecretKeys
+    from collections.abc import Sequence
+    from typing import Protocol
+
+    class Card(Protocol):
+        """What the reader wants to know of a station, whoever has read its card."""
+
+        @property
+        def id(self) -> bytes: ...
+        @property
+        def ed25519(self) -> bytes: ...
+        @property
+        def mldsa87(self) -> bytes: ...
+
 
 P384_ORDER = int(
     "39402006196394479212279040100143613805079739270465446667946905279627659399113263569398956308152"
     "294913554433653942643"
 )
 """From SP 800-186, in decimals: not a copy of what the product has."""
+
+
+def uncompressed(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """SEC 1, section 2.3.3: byte 4, then both coordinates."""
+    numbers = key.public_key().public_numbers()
+    return b"\4" + numbers.x.to_bytes(48, "big") + numbers.y.to_bytes(48, "big")
+
 
 HPKE_SUITE = b"HPKE" + bytes.fromhex("0051 0003 0002")
 """MLKEM1024-P384, HKDF-SHA512, AES-256-GCM."""
@@ -35,15 +54,16 @@ HPKE_SUITE = b"HPKE" + bytes.fromhex("0051 0003 0002")
 class CourierReader:
     """The reader of courier files, down to HPKE's key schedule and the KEM's combiner."""
 
-    def __init__(self, keys: SecretKeys, own: Card, peer: Card, line_secret: bytes = b"") -> None:
+    def __init__(
+        self, seeds: Sequence[bytes], own: Card, peer: Card, line_secret: bytes = b""
+    ) -> None:
         self.own, self.peer = own, peer
-        prk = hmac.digest(b"hotline/1 courier", b"".join(keys.seeds()), "sha512")
+        prk = hmac.digest(b"hotline/1 courier", b"".join(seeds), "sha512")
         mlkem_seed = hmac.digest(prk, b"mlkem1024\x01", "sha512")
         wide = int.from_bytes(hmac.digest(prk, b"p384\x01", "sha512"), "big")
         self.mlkem = MLKEM1024PrivateKey.from_seed_bytes(mlkem_seed)
         self.p384 = ec.derive_private_key(wide % (P384_ORDER - 1) + 1, ec.SECP384R1())
-        numbers = self.p384.public_key().public_numbers()
-        self.point = b"\4" + numbers.x.to_bytes(48, "big") + numbers.y.to_bytes(48, "big")
+        self.point = uncompressed(self.p384)
         self.public = self.mlkem.public_key().public_bytes_raw() + self.point
         psk = psk_of(line_secret, own.id, peer.id)
         self.derived = hkdf(b"hotline/1 courier", psk, peer.id + own.id + self.public, 64)
@@ -76,12 +96,16 @@ class CourierReader:
         secret = sha3_256(
             self.mlkem.decapsulate(mlkem_ct) + shared + point + self.point + b"MLKEM1024-P384"
         ).digest()
+        key, base_nonce = self.schedule(secret, info)
+        return AESGCM(key).decrypt(base_nonce, sealed, b"")
+
+    def schedule(self, secret: bytes, info: bytes) -> tuple[bytes, bytes]:
+        """Give key and first nonce (RFC 9180, section 5.1, mode base)."""
         context = b"\0" + self._extract(b"", b"psk_id_hash", b"")
         context += self._extract(b"", b"info_hash", info)
         prk = self._extract(secret, b"secret", b"")
         key = self._expand(prk, b"key", context, 32)
-        base_nonce = self._expand(prk, b"base_nonce", context, 12)
-        return AESGCM(key).decrypt(base_nonce, sealed, b"")
+        return key, self._expand(prk, b"base_nonce", context, 12)
 
     @staticmethod
     def _extract(salt: bytes, label: bytes, ikm: bytes) -> bytes:

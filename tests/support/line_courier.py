@@ -11,13 +11,19 @@ from hotline.model import Precedence, Side
 from support.line_world import LineWorld, Reply, Station
 
 if TYPE_CHECKING:
+    from hotline.line.carrying import Packed
     from hotline.line.moment import Moment
+    from hotline.store.interface import Transaction
 
 OPERATOR = "watch"
 
 
 def ask_export(
-    station: Station, after: int | None = None, most_bytes: int = limits.COURIER_BYTES
+    station: Station,
+    after: int | None = None,
+    most_bytes: int = limits.COURIER_BYTES,
+    *,
+    may_number: bool = True,
 ) -> Reply:
     """Ask for the next file; the answer is (what was packed, the file), or what refused it."""
     reply, courier, wall_ns = Reply(), station.line.courier, station.moment().wall_ns
@@ -35,7 +41,11 @@ def ask_export(
     except RefusedError as error:
         reply.value = error
         return reply
-    station.perform([Commit(lambda tx: courier.pack(tx, after, most_bytes, wall_ns), done)])
+
+    def work(tx: Transaction) -> Packed:
+        return courier.pack(tx, after, most_bytes, wall_ns, may_number=may_number)
+
+    station.perform([Commit(work, done)])
     return reply
 
 

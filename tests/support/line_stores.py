@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from hotline.line import taking_back
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,3 +64,11 @@ def wipe(station: Station) -> None:
     """Lose the store."""
     for file in station.path.parent.glob(station.path.name + "*"):
         file.unlink()
+
+
+def recover(station: Station) -> Any:
+    """Say what the operator says."""
+    reply = station.ask(lambda tx, line: (taking_back.begin(tx, line),), lambda outcome: outcome[0])
+    station.world.run(0.1)
+    station.do(lambda line, at: line.retry(at))
+    return reply.value

@@ -20,16 +20,19 @@ import itertools
 from collections import deque
 from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import HotlineError, StoreFullError
 from hotline.identity import Card, SecretKeys
+from hotline.identity.succession import Succession
 from hotline.limits import HEARTBEAT_S, SEND_BYTES, UNIT_BYTES
-from hotline.line import accepting
+from hotline.line import accepting, key_changes
 from hotline.line.door import Door
 from hotline.line.effects import Commit, Dial, Effect, Hangup, Report, Writable
 from hotline.line.line import Line
+from hotline.line.lineage import Generation
 from hotline.line.moment import Moment
 from hotline.line.pairing import Pairing
 from hotline.line.world import World
@@ -69,6 +72,17 @@ def identity(name: str) -> tuple[SecretKeys, Card]:
     salt = {"north": 0, "south": 1, "stranger": 2}[name]
     made = [SecretKeys.from_seeds(*(bytes([salt, n] * 16) for n in range(3)))]
     return made[0], Card.make(name, made[0], 1_600_000_000 * 10**9)
+
+
+def successor(
+    name: str, old: Card, old_keys: SecretKeys, number: int
+) -> tuple[Succession, SecretKeys]:
+    """Give a station's next keys, and the succession to them; the same in every run."""
+    keys = SecretKeys.from_seeds(
+        *(blake2b(f"{name} {number} {n}".encode(), digest_size=32).digest() for n in range(3))
+    )
+    time_ns = 1_600_000_000 * 10**9 + number
+    return Succession.make(old, old_keys, Card.make(name, keys, time_ns), keys, time_ns), keys
 
 
 def in_order() -> tuple[str, str]:
@@ -206,6 +220,12 @@ class Station:
         self.name = name
         self.path = path
         self.keys, self.card = identity(name)
+        self.successors: list[tuple[Succession, SecretKeys]] = []
+        """What this station's key files hold beside the founding ones."""
+        self.peers_successors: list[Succession] = []
+        """Successions that the peer's operator has handed over."""
+        self.destroyed = 0
+        """How many of the oldest key files are gone."""
         self.alive = False
         self.heartbeat_s = HEARTBEAT_S
         self.addresses: tuple[str, ...] = ()
@@ -230,10 +250,15 @@ class Station:
     def start(self) -> Station:
         """Open the store and begin."""
         peer = identity(self.world.other(self).name)[1]
-        pairing = Pairing(self.keys, self.card, peer, self.world.line_secret)
+        pairing = self._pairing(peer)
         self.store = SqliteStore.open(self.path, station_id=self.card.id)
         number = self.store.add_line(peer.name, pairing.peer.id)
         record = next(r for r in self.store.read(lambda r: r.lines()) if r.line == number)
+        changes = [
+            self.store.read(lambda r, side=side: r.key_changes(number, side))  # type: ignore[misc]
+            for side in Side
+        ]
+        key_changes.remember(pairing, record, *changes)
         world = World(
             EPHEMERALS, self.world.random.random, self._kernel_took_all, lambda: self.has_room
         )
@@ -244,7 +269,47 @@ class Station:
         self._life += 1
         self._wake_at = float("inf")
         self.do(lambda line, at: line.start(at))
+        self._take_up()
         return self
+
+    def _pairing(self, peer: Card) -> Pairing:
+        keys = None if self.destroyed else self.keys
+        pairing = Pairing(keys, self.card, peer, self.world.line_secret)
+        for place, (succession, new) in enumerate(self.successors, 1):
+            kept = None if place < self.destroyed else new
+            pairing.owns.add(Generation(succession.card, kept))
+        for succession in self.peers_successors:
+            pairing.peers.add(Generation(succession.card))
+        return pairing
+
+    def _take_up(self) -> None:
+        """Queue the changes to the keys in our files that the log does not hold yet."""
+        wall_ns = self.moment().wall_ns
+        for succession, keys in self.successors:
+            self.line.key_changes.prepare(succession.card, keys)
+            if self.line.pairing.owns[self._index(succession)].number is None:
+                self.ask(
+                    lambda tx, n, s=succession: (key_changes.begin(tx, n, s, wall_ns),),  # type: ignore[misc]
+                    lambda outcome: outcome[0],
+                    fetch=True,
+                )
+
+    def _index(self, succession: Succession) -> int:
+        at = self.line.pairing.owns.index(succession.card.id)
+        assert at is not None
+        return at
+
+    def rotate(self) -> Succession:
+        """Make new keys, as files, and let the line take them up if the station runs."""
+        number = len(self.successors) + 1
+        old_card, old_keys = self.card, self.keys
+        if self.successors:
+            old_card, old_keys = self.successors[-1][0].card, self.successors[-1][1]
+        made = successor(self.name, old_card, old_keys, number)
+        self.successors.append(made)
+        if self.alive:
+            self._take_up()
+        return made[0]
 
     def stop(self) -> None:
         """Stop in good order: close frames leave, then the process is gone."""
@@ -548,6 +613,13 @@ class LineWorld:
         """Let time pass."""
         self._run(self.now + seconds, lambda: False)
 
+    def step(self) -> None:
+        """Let the next thing happen."""
+        if self._events:
+            when, _, action = heapq.heappop(self._events)
+            self.now = max(self.now, when)
+            action()
+
     def until(self, true: Callable[[], bool], limit_s: float = 60.0) -> float:
         """Let time pass until something is true; gives how long that took."""
         began = self.now
@@ -561,9 +633,7 @@ class LineWorld:
             if not self._events or self._events[0][0] > end:
                 self.now = end
                 return False
-            when, _, action = heapq.heappop(self._events)
-            self.now = max(self.now, when)
-            action()
+            self.step()
         return True
 
     def until_up(self, limit_s: float = 60.0) -> float:

@@ -48,6 +48,11 @@ def add(verbs: Any) -> None:
         type=options.number,
         help="go on after this entry, which an earlier file holds (default: what is receipted)",
     )
+    export.add_argument(
+        "--unheard",
+        action="store_true",
+        help="number new entries though no session was agreed since the daemon's start",
+    )
     json_option(export)
 
     take_in = verb(

@@ -77,6 +77,9 @@ def _evidence(verbs: Any) -> None:
     export.add_argument("id", metavar="ID")
     line_option(export)
     export.add_argument(
+        "--direction", choices=("out", "in"), help="sent or received, if both have this id"
+    )
+    export.add_argument(
         "-o", "--output", metavar="FILE", help="a new file (default: standard output)"
     )
 

@@ -13,9 +13,10 @@ def add(verbs: Any) -> None:
     key = group(
         verbs,
         "key",
-        "look at the secret key file, and set its passphrase",
+        "look at the secret key file, set its passphrase, change to new keys",
         """hotline key show
-        hotline key passphrase""",
+        hotline key passphrase
+        hotline key rotate""",
     )
     _key(key.add_subparsers(title="verbs", metavar="VERB", required=True))
     secret = group(
@@ -56,6 +57,15 @@ def _key(verbs: Any) -> None:
         type=options.descriptor,
         help="read the new one from this file descriptor (default: ask twice)",
     )
+
+    rotate = verb(
+        verbs,
+        "rotate",
+        "hotline.cli.verbs.key_rotate",
+        "make new keys, and change to them on every line without interrupting it",
+        "hotline key rotate",
+    )
+    passphrase_option(rotate)
 
 
 def _secret(verbs: Any) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hotline.cli import columns, exits, station
 from hotline.cli.terminal import print_json
 from hotline.identity import read_card
+from hotline.identity.successors import newest_card
 from hotline.text import dtg, utc, utc_microseconds
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Do what ``hotline card`` was asked."""
     if args.file is None:
-        card = read_card(station.load(args).card)
+        card = newest_card(station.load(args).card)
         if not args.json:
             print(card.armoured(), end="")
             return exits.DONE

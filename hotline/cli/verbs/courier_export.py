@@ -38,9 +38,9 @@ def _export(client: Client, args: argparse.Namespace, first: Path) -> int:
     left_bytes, after = args.limit_bytes, args.after
     for count in range(1, FILES_MOST + 1):
         params = {"line": args.line, "limit_bytes": min(left_bytes, COURIER_BYTES)}
-        result = client.call(
-            "courier_export", params if after is None else params | {"after": after}
-        )
+        params |= {} if after is None else {"after": after}
+        params |= {"unheard": True} if args.unheard else {}
+        result = client.call("courier_export", params)
         path = first if count == 1 else first.with_name(f"{first.name}.{count:04}")
         _write(path, base64.b64decode(result.pop("file"), validate=True))
         _tell(args, path, result)

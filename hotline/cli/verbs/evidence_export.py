@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from hotline.cli import exits, record
 from hotline.errors import RefusedError
-from hotline.model import Kind
+from hotline.model import Kind, Side
 from hotline.text import one_line
 
 if TYPE_CHECKING:
     import argparse
 
-    from hotline.cli.record import Record
+    from hotline.cli.record import Line, Record
     from hotline.store.views import MessageView
 
 
@@ -24,8 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from hotline.identity import files
 
     with record.opened(args) as opened:
-        view = _message(opened, args.id, args.line)
-        line = opened.line(view.line)
+        line, view = _message(opened, args)
         evidence = opened.archive.read(
             lambda reader: export.export(
                 reader, line.record, line.own, line.peer, view.side, view.id
@@ -40,20 +39,30 @@ def run(args: argparse.Namespace) -> int:
     return exits.DONE
 
 
-def _message(opened: Record, identifier: str, line: str | None) -> MessageView:
+def _message(opened: Record, args: argparse.Namespace) -> tuple[Line, MessageView]:
     """Give the one message that is meant; raises RefusedError for none, or for several."""
+    # The store may still know a line by the name that it had before.
+    lines = {line.record.name: line for line in opened.lines()}
+    sides = {None: set(Side), "out": {Side.OWN}, "in": {Side.PEER}}[args.direction]
     found = [
-        view
-        for view in opened.archive.read(lambda reader: reader.show(identifier))
-        if view.kind is Kind.MESSAGE and line in {None, view.line}
+        (lines[view.line], view)
+        for view in opened.archive.read(lambda reader: reader.show(args.id))
+        if view.kind is Kind.MESSAGE
+        and view.side in sides
+        and view.line in lines
+        and args.line in {None, lines[view.line].name}
     ]
     if not found:
-        raise RefusedError("not-found", f"there is no message {identifier}")
+        raise RefusedError(
+            "not-found",
+            f"there is no message {args.id} on a line of this configuration",
+            hint="see: hotline inbox --all, hotline outbox --all",
+        )
     if len(found) > 1:
-        lines = sorted({view.line for view in found})
+        names = ", ".join(sorted({line.name for line, _ in found}))
         raise RefusedError(
             "ambiguous",
-            f"several messages have the id {identifier}",
-            hint=f"name the line with --line: {', '.join(lines)}",
+            f"several messages have the id {args.id}",
+            hint=f"say which with --line ({names}) and --direction",
         )
     return found[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hotline.cli import exits
 from hotline.cli.terminal import print_json
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from hotline.evidence.proof import Proven, Sealed
     from hotline.evidence.runs import Newest, Run
     from hotline.identity import Card
+
+
+_INTACT: Final = "Every byte of this file is as it was signed."
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,9 +56,10 @@ def _check_pins(pinned: list[Card], *cards: Card) -> str:
     given = {card.id for card in pinned}
     unknown = [card.name for card in cards if card.id not in given]
     if not unknown:
-        return "Both cards are the ones that you gave."
+        return f"VERIFIED\n\n{_INTACT} Both cards are the ones that you gave."
     which = " and ".join(unknown)
     return (
+        f"INTACT\n\n{_INTACT}\n"
         f"The card of {which} comes from this file itself: it proves nothing unless you know\n"
         "the station id, or the pair code, by another way (or give the card with --card)."
     )
@@ -74,7 +78,7 @@ def _evidence(args: argparse.Namespace, file: BinaryIO, pinned: list[Card]) -> i
         print_json(_proven(proven, pinned))
         return exits.DONE
     print("\n".join(body(proven)))
-    print(f"\nVERIFIED\n\nEvery byte of this file is as it was signed.\n{trust}")
+    print(f"\n{trust}")
     return exits.DONE
 
 
@@ -146,7 +150,7 @@ def _run(args: argparse.Namespace, file: BinaryIO, pinned: list[Card]) -> int:
         print_json(_found(found, pinned))
         return exits.DONE
     print("\n".join(_summary(found)))
-    print(f"\nVERIFIED\n\nEvery byte of this file is as it was signed.\n{trust}")
+    print(f"\n{trust}")
     return exits.DONE
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from hotline.cli import exits, passphrases, station
 from hotline.cli.exits import UsageError
 from hotline.identity import Protection, read_secret_keys
-from hotline.identity.keyfile import inspect_key_file, replace_secret_keys
+from hotline.identity.keyfile import inspect_key_file, once, replace_secret_keys
+from hotline.identity.successors import key_files
 from hotline.text import one_line
 
 if TYPE_CHECKING:
@@ -21,16 +22,21 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--remove takes no new passphrase", hint="leave out --new-passphrase-fd")
     if args.passphrase_fd is not None and args.passphrase_fd == args.new_passphrase_fd:
         raise UsageError("one descriptor cannot hold both passphrases", hint="give two")
-    path = station.load(args).key
+    config = station.load(args)
+    # While a change of keys is under way there are two, and the daemon is given one passphrase.
+    paths = key_files(config.key, config.card)
+    path = paths[-1]
     found = inspect_key_file(path)
     if args.remove and not found.protected:
         raise UsageError(f"{path} has no passphrase")
-    keys = read_secret_keys(path, passphrases.source(args.passphrase_fd))
+    source = once(passphrases.source(args.passphrase_fd))
+    keys = [read_secret_keys(one, source) for one in paths]
     protection = None
     if not args.remove:
         protection = Protection(passphrases.new(args.new_passphrase_fd, path), os.urandom)
-    replace_secret_keys(path, keys, protection)
-    name = one_line(str(path))
+    for one, secret in zip(paths, keys, strict=True):
+        replace_secret_keys(one, secret, protection)
+    name = one_line(", ".join(map(str, paths)))
     if args.remove:
         print(f"{name} has no passphrase now: whoever can read it is the station")
     else:

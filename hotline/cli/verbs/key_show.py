@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hotline.cli import columns, exits, station
 from hotline.cli.terminal import complain, print_json
-from hotline.identity import files, read_card, read_secret_keys
+from hotline.identity import files, read_secret_keys
 from hotline.identity.keyfile import inspect_key_file
+from hotline.identity.successors import key_files, newest_card
 from hotline.text import dtg, one_line, size, utc, utc_microseconds
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
-    from hotline.daemon.config import StationConfig
     from hotline.identity import Card
 
 FINGERPRINT_BYTES: Final = 16
@@ -23,19 +24,20 @@ FINGERPRINT_BYTES: Final = 16
 def run(args: argparse.Namespace) -> int:
     """Do what ``hotline key show`` was asked."""
     config = station.load(args)
-    card = read_card(config.card)
-    described = _described(config, card)
+    card = newest_card(config.card)
+    key = key_files(config.key, config.card)[-1]
+    described = _described(key, card)
     if args.json:
         print_json(described)
     else:
         _show(described, card)
     if described["belongs_to_card"] is False:
         complain(
-            f"card {config.card} does not belong to key {config.key}",
+            f"card {card.id.hex()[:16]} of {card.name} does not belong to key {key}",
             "restore the pair that was made together",
         )
         return exits.USAGE
-    partial = files.partial_of(config.key)
+    partial = files.partial_of(key)
     if partial.exists():
         complain(
             f"{partial} is left over from an interrupted write, and may hold a secret",
@@ -44,16 +46,16 @@ def run(args: argparse.Namespace) -> int:
     return exits.DONE
 
 
-def _described(config: StationConfig, card: Card) -> dict[str, Any]:
-    found = inspect_key_file(config.key)
+def _described(key: Path, card: Card) -> dict[str, Any]:
+    found = inspect_key_file(key)
     belongs = None  # only the secret itself could tell, and nobody was asked for the passphrase
     if not found.protected:
-        belongs = read_secret_keys(config.key).public() == card.public()
+        belongs = read_secret_keys(key).public() == card.public()
     return {
         "name": card.name,
         "id": card.id.hex(),
         "created_at": utc_microseconds(card.created_ns),
-        "key": str(config.key),
+        "key": str(key),
         "mode": f"{found.mode:04o}",
         "protected": found.protected,
         "memory_kib": found.cost and found.cost.memory_kib,

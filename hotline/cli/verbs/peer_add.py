@@ -15,6 +15,7 @@ from hotline.daemon import config as configuration
 from hotline.daemon.config import Address
 from hotline.errors import ConfigError, RefusedError
 from hotline.identity import check_name, files, read_card, write_card
+from hotline.identity.successors import FIRST, MOST, Names, newest_card
 from hotline.text import utc
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Do what ``hotline peer add`` was asked."""
     config = station.load(args)
-    own = read_card(config.card)
+    own = newest_card(config.card)
     card = read_card(Path(args.card))
     name = args.name or card.name
     check_name(name)
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     _refuse_duplicates(config, own, card, name)
     _refuse_revoked(args, card)
     kept = _keep(config, card, name)
-    _append(config.path, _table(config, name, kept, addresses, card))
+    _append(config.path, _table(config, name, kept, addresses, card) + _own_card(config, own))
     print(f"line {name} is pinned to the station {card.name}; card kept as {kept}")
     print()
     pairing.tell(own, card)
@@ -97,6 +98,19 @@ def _table(config: StationConfig, name: str, kept: Path, addresses: list[str], c
         f"\n# The station {card.name}, id {card.id.hex()[:16]}..., added {utc(time.time_ns())}\n"
         f"[[line]]\nname = {quoted(name)}\ncard = {quoted(str(path))}\naddresses = [{listed}]\n"
     )
+
+
+def _own_card(config: StationConfig, own: Card) -> str:
+    """Say under which of our cards a line is founded, where that is not our first."""
+    for number in range(FIRST, MOST):
+        path = Names.of(config.key, config.card, number).card
+        if not os.path.lexists(path):
+            break
+        if read_card(path).id == own.id:
+            folder = config.path.parent
+            shown = path.relative_to(folder) if path.is_relative_to(folder) else path
+            return f"own_card = {quoted(str(shown))}\n"
+    return ""
 
 
 def _append(path: Path, table: str) -> None:

@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     """Do what ``hotline peer revoke`` was asked."""
     config = station.load(args)
     line = station.line_of(config, args.line)
-    own, peer = read_card(config.card), read_card(line.card)
+    own, peer = read_card(config.own_card(line)), read_card(line.card)
     if args.confirm is None and not args.json and cards.on_terminal():
         print(f"This ends the line {line.name} at once, and its card is refused for good:")
         print(f"  station {peer.name}, id {peer.id.hex()}")

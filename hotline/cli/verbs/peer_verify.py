@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Do what ``hotline peer verify`` was asked."""
     config = station.load(args)
     line = station.line_of(config, args.line)
-    own, peer = read_card(config.card), read_card(line.card)
+    own, peer = read_card(config.own_card(line)), read_card(line.card)
     words = pair_code(own.id, peer.id)
     marks: dict[str, Any] = {}
     if not args.json:

@@ -10,7 +10,7 @@ from hotline.cli.columns import fill, grouped
 from hotline.cli.rendering import time_of, word
 from hotline.cli.terminal import complain, display_columns, paint, print_json
 from hotline.errors import RefusedError
-from hotline.text import duration
+from hotline.text import duration, one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -54,12 +54,25 @@ def _check(status: dict[str, Any], name: str) -> int:
 def _shown(status: dict[str, Any]) -> Iterator[str]:
     yield f"station {word(status, 'station')}"
     yield f"  id {grouped(word(status, 'station_id'))}"
+    yield from _key_change(status.get("key_change"))
     yield from _notices(status, "see: hotline key show")
     for line in status["lines"]:
         yield ""
         yield from _line(line)
     if not status["lines"]:
         yield "  no lines; pin a peer: hotline peer add CARD"
+
+
+def _key_change(change: dict[str, Any] | None) -> Iterator[str]:
+    """Tell how far the last change of keys has come, as long as there is something to do about it."""
+    if change is None:
+        return
+    if change["waiting"]:
+        names = one_line(", ".join(change["waiting"]))
+        yield f"  new keys, number {word(change, 'number')}: not yet confirmed on line {names}"
+    else:
+        for path in change["old_keys"]:
+            yield f"  old keys are over: destroy {one_line(path)}"
 
 
 def _line(line: Line) -> Iterator[str]:

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     Event = dict[str, Any]
 
 
+_KEYS = {
+    "key_change_confirmed": "the peer has confirmed our new keys",
+    "peer_keys_changed": "the peer has changed its keys",
+}
+
+
 def run(args: argparse.Namespace) -> int:
     """Do what ``hotline watch`` was asked; ends when interrupted or when the daemon goes away."""
     client = station.connect(args)
@@ -60,6 +66,8 @@ def _shown(event: Event) -> Iterator[str]:
     elif kind == "state":
         state = word(event, "state")
         yield f"{opening}  line is {paint(state, state)}{_because(event)}"
+    elif kind == "keys":
+        yield f"{opening}  {_KEYS.get(word(event, 'what'), 'keys')}: {word(event, 'id')[:16]}..."
     elif kind == "delivered":
         yield f"{opening}  delivered {word(event, 'messages')}, up to entry {word(event, 'number')}"
     else:

@@ -22,11 +22,17 @@ def make() -> Json:
         frames.Entries(1, (data,), alpha.sign_head(one)),
         frames.ReceiptFrame(1, one.head, NOW_NS, bravo.sign_receipt(one, NOW_NS)),
         frames.Heartbeat(7, NOW_NS, 6, 1_500_000, 5000, *stands, 1, accepting=True, attended=False),
+        frames.CheckpointFrame(*stands, NOW_NS, _checkpoint(alpha, one, none)),
         frames.Close("stopped", "the station stops"),
         frames.Recover(3),
         frames.Returned(1, 1, (data,), alpha.sign_head(one)),
     ]
     return {"frames": [_frame(frame) for frame in made]}
+
+
+def _checkpoint(alpha: Pairing, own: Position, peer: Position) -> bytes:
+    message = heads.checkpoint_message(alpha.own_zero, own, alpha.peer_zero, peer, NOW_NS)
+    return ALPHA.sign_mldsa(message, heads.CHECKPOINT_CONTEXT)
 
 
 def _frame(frame: frames.Frame) -> Json:

@@ -1,0 +1,192 @@
+"""The verbs that check the record and take it elsewhere, on a store that no daemon holds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import apsw
+import pytest
+
+from hotline.cli import exits
+from hotline.cli.main import main
+from hotline.identity import write_card
+from support.evidence_case import Case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    """Give a line with something to prove."""
+    made = Case(tmp_path_factory.mktemp("record"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def folder(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the author's folder, with a copy of its store, and stand in it."""
+    own, peer = case.author.own.founding, case.author.peer.founding
+    for card in (own, peer):
+        write_card(tmp_path / f"{card.name}.card", card)
+    (tmp_path / "hotline.toml").write_text(
+        f'[station]\nname = "{own.name}"\nkey = "none.key"\ncard = "{own.name}.card"\n'
+        f'state = "state"\n\n[[line]]\nname = "west"\ncard = "{peer.name}.card"\n'
+    )
+    (tmp_path / "state").mkdir(mode=0o700)
+    database = apsw.Connection(str(case.author.station.path))
+    database.execute("VACUUM INTO ?", (str(tmp_path / "state" / "store.db"),))
+    database.close()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOTLINE_CONFIG", raising=False)
+    return tmp_path
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Run what must be refused, and give the complaint."""
+    assert main(list(argv)) == exits.REFUSED
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("hotline: ")
+    assert "Traceback" not in told.err
+    return told.err
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_whole_record_verifies(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a daemon and without a secret key, by the line's name or for all lines."""
+    assert main(["log", "verify"]) == exits.DONE
+    assert "west: all is as it was signed" in capsys.readouterr().out
+    assert main(["log", "verify", "west", "--json"]) == exits.DONE
+    told = json.loads(capsys.readouterr().out)
+    assert (told["line"], told["verified"], told["fault"]) == ("west", True, None)
+    assert told["own_entries"] == case.author.record.own.number
+
+
+def test_a_damaged_record_is_told_in_plain_words(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An operator has to know which entry, of which log; a script by the exit code."""
+    database = apsw.Connection(str(folder / "state" / "store.db"))
+    database.execute("UPDATE entry SET data = x'00' WHERE (key & 0xffffffffff) = 3")
+    database.close()
+    assert "line west: entry 3 of our own log" in refused(capsys, "log", "verify")
+    assert main(["log", "verify", "--json"]) == exits.REFUSED
+    told = json.loads(capsys.readouterr().out)
+    assert told["verified"] is False
+    assert "entry 3" in told["fault"]
+    refused(capsys, "log", "export", "west", "-o", "bad.run")
+    assert not (folder / "bad.run").exists()
+
+
+def test_evidence_to_a_file_or_to_a_pipe_is_the_same(
+    folder: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """What is piped to another program must be the file, and nothing around it."""
+    assert main(["evidence", "export", "air-7", "-o", "a.evidence"]) == exits.DONE
+    capsysbinary.readouterr()
+    assert main(["evidence", "export", "air-7"]) == exits.DONE
+    piped = capsysbinary.readouterr().out
+    written = (folder / "a.evidence").read_bytes()
+    assert piped == written
+    assert (folder / "a.evidence").stat().st_mode & 0o777 == 0o600
+
+
+def test_verify_says_what_is_left_to_trust(
+    folder: Path, case: Case, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cards out of the very file that they are to vouch for prove nothing by themselves."""
+    main(["evidence", "export", "air-7", "-o", "a.evidence"])
+    capsys.readouterr()
+    names = case.author.own.founding.name, case.author.peer.founding.name
+    assert main(["evidence", "verify", "a.evidence"]) == exits.DONE
+    assert f"The card of {names[0]} and {names[1]} comes from this file" in capsys.readouterr().out
+    assert main(["evidence", "verify", "a.evidence", "--card", f"{names[0]}.card"]) == exits.DONE
+    told = capsys.readouterr().out
+    assert f"The card of {names[1]} comes from" in told
+    assert "VERIFIED" not in told
+    cards = [word for name in names for word in ("--card", f"{name}.card")]
+    assert main(["evidence", "verify", "a.evidence", *cards]) == exits.DONE
+    told = capsys.readouterr().out
+    assert "VERIFIED" in told
+    assert "Both cards are the ones that you gave" in told
+    text = (folder / "a.evidence").read_bytes()
+    (folder / "b.evidence").write_bytes(text.replace(b"will comply", b"WILL comply"))
+    assert "page" in refused(capsys, "evidence", "verify", "b.evidence")
+
+
+def test_a_run_shows_what_was_said_only_once_it_is_proven(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Entries of a file that turns out to be forged must not have been on the screen."""
+    assert main(["log", "export", "west", "--first", "2", "-o", "w.run"]) == exits.DONE
+    capsys.readouterr()
+    assert main(["evidence", "verify", "w.run", "--entries", "--json"]) == exits.DONE
+    *entries, summary = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [one["number"] for one in entries] == list(range(2, summary["last"] + 1))
+    assert {one["kind"] for one in entries} == {"message", "part"}
+    assert (summary["kind"], summary["first"], summary["verified"]) == ("run", 2, True)
+    data = bytearray((folder / "w.run").read_bytes())
+    data[-1] ^= 1
+    (folder / "x.run").write_bytes(data)
+    refused(capsys, "evidence", "verify", "x.run", "--entries")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "evidence export unknown",
+        "evidence export air-7 --line south",
+        "evidence export air-7 --direction in",
+        "evidence verify nowhere.evidence",
+        "evidence verify hotline.toml",
+        "evidence verify state/store.db",
+        "evidence verify state",
+        "log verify east",
+        "log export east -o e.run",
+        "log export west --first 9999 -o e.run",
+    ],
+)
+def test_what_cannot_be_done_is_refused(argv: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each of these leaves no file and no traceback."""
+    refused(capsys, *argv.split())
+
+
+def test_nothing_is_written_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A proof that replaced another one of the same name would be the last of it."""
+    (folder / "there").write_text("before")
+    for argv in ("evidence export air-7 -o there", "log export west -o there"):
+        assert main(argv.split()) == exits.USAGE
+        assert "already exists" in capsys.readouterr().err
+    assert (folder / "there").read_text() == "before"
+
+
+def test_a_station_without_a_store_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The daemon makes it; an operator should not have to guess."""
+    (folder / "state" / "store.db").unlink()
+    assert main(["log", "verify"]) == exits.USAGE
+    assert "hotline run" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
+def test_verify_needs_nothing_of_a_station(capsys: pytest.CaptureFixture[str]) -> None:
+    """A third person's machine has no database, no event loop and no daemon to load."""
+    main(["evidence", "export", "air-7", "-o", "a.evidence"])
+    capsys.readouterr()
+    probe = (
+        "import sys; from hotline.cli.main import main;"
+        "code = main(['evidence', 'verify', 'a.evidence', '--json']);"
+        "print(code, sorted({'apsw', 'trio', 'structlog'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "0 []"

@@ -1,0 +1,190 @@
+"""A peer that announces keys which it may not announce has broken the rules: the line halts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hotline.errors import ProtocolError
+from hotline.identity import Card, SecretKeys
+from hotline.identity.succession import Succession
+from hotline.line import key_changes
+from hotline.line.lineage import Generation, Lineage
+from hotline.line.sealing import _Batch
+from hotline.model import KeyChange, Kind, Outgoing, Side
+from hotline.wire import entries
+from support.line_stores import codes, until_halted
+from support.line_world import identity, successor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.line_world import LineWorld, Station
+
+TIME_NS = 1_650_000_000 * 10**9
+
+
+def announce(world: LineWorld, card: Card, keys: SecretKeys, encoded: bytes) -> None:
+    """Have the second station say that these are its new keys."""
+    station, wall_ns = world.second, world.second.moment().wall_ns
+    station.line.key_changes.prepare(card, keys)
+    said = Succession(station.card.id, card, TIME_NS, encoded)
+    station.ask(
+        lambda tx, n: (key_changes.begin(tx, n, said, wall_ns),), lambda o: o[0], fetch=True
+    )
+
+
+def refused(world: LineWorld, why: str) -> None:
+    """The reader halts, says why, and has taken nothing in."""
+    until_halted(world, world.arbiter)
+    assert codes(world)[world.arbiter.name] == "peer-broke-rules"
+    halt = world.arbiter.record.halt
+    assert halt is not None
+    assert why in halt.text
+    line = world.arbiter.record.line
+    assert world.arbiter.store.read(lambda r: r.key_changes(line, Side.PEER)) == []
+    assert len(world.arbiter.line.pairing.peers) == 1
+
+
+def of_another_station(_second: Station) -> tuple[Card, SecretKeys, bytes]:
+    """Good in itself, but a stranger's: replayed from another line."""
+    keys, card = identity("stranger")
+    succession, new = successor("stranger", card, keys, 1)
+    return succession.card, new, succession.encoded
+
+
+def with_a_changed_byte(second: Station) -> tuple[Card, SecretKeys, bytes]:
+    """Damaged before it was entered into the log."""
+    succession, new = successor(second.name, second.card, second.keys, 1)
+    middle = len(succession.encoded) // 2
+    data = succession.encoded
+    return succession.card, new, data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+def with_keys_of_ours(second: Station) -> tuple[Card, SecretKeys, bytes]:
+    """Under the reader's own X25519 key, a session would be with itself."""
+    mine = second.world.arbiter.keys
+    _, new = successor(second.name, second.card, second.keys, 1)
+    mixed = SecretKeys(mine.x25519, new.ed25519, new.mldsa87)
+    card = Card.make(second.name, mixed, TIME_NS)
+    return card, mixed, Succession.make(second.card, second.keys, card, mixed, TIME_NS).encoded
+
+
+def not_the_next(second: Station) -> tuple[Card, SecretKeys, bytes]:
+    """The one after the next: the next is left out."""
+    first, first_keys = successor(second.name, second.card, second.keys, 1)
+    succession, new = successor(second.name, first.card, first_keys, 2)
+    return succession.card, new, succession.encoded
+
+
+@pytest.mark.parametrize(
+    ("forge", "why"),
+    [
+        (of_another_station, "follows another card"),
+        (with_a_changed_byte, "damaged"),
+        (with_keys_of_ours, "x25519 key"),
+        (not_the_next, "follows another card"),
+    ],
+)
+def test_a_bad_succession_halts_the_line(
+    world: LineWorld, forge: Callable[[Station], tuple[Card, SecretKeys, bytes]], why: str
+) -> None:
+    """It stands in the log under a valid signature: it can neither be skipped nor taken in."""
+    announce(world, *forge(world.second))
+    refused(world, why)
+
+
+def test_the_id_must_be_that_of_the_card(world: LineWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The id tells a repeated change from another one."""
+    succession, keys = successor(world.second.name, world.second.card, world.second.keys, 1)
+    world.second.line.key_changes.prepare(succession.card, keys)
+    monkeypatch.setattr(
+        "hotline.line.sealing.own_change",
+        lambda _p, entry, number: KeyChange(number, succession.card.id, entry.succession),
+    )
+    entry = entries.KeyChange(entries.key_change_id(bytes(32)), succession.encoded)
+    content = entries.encode(entry)
+    outgoing = Outgoing(entry.id, Kind.KEY_CHANGE, key_changes.URGENCY, content, bytes(16), TIME_NS)
+
+    def enqueue(tx: Any, line: int) -> tuple[Any]:
+        tx.enqueue(line, [outgoing])
+        record = replace(tx.line(line), queued_bytes=len(content))
+        tx.put_line(record)
+        return (record,)
+
+    world.second.ask(enqueue, lambda outcome: outcome[0], fetch=True)
+    refused(world, "its id")
+
+
+def test_a_run_that_goes_on_behind_a_change_is_refused(
+    world: LineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the old key would have signed for entries that the new one has to sign."""
+    monkeypatch.setattr(_Batch, "fits", lambda self, size_bytes: size_bytes + 3 <= self.room_bytes)
+    world.clog()
+    world.second.rotate()
+    for number in range(3):
+        world.second.send(f"behind-{number}")
+    world.heal()
+    refused(world, "run goes on")
+
+
+def test_the_old_key_cannot_sign_what_comes_after_the_change(
+    world: LineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thief of the old key could otherwise go on writing the log."""
+    honest = Lineage.signing_keys
+    monkeypatch.setattr(
+        Lineage,
+        "signing_keys",
+        lambda self, changes, number: (
+            self[0].keys if len(self) > 1 else honest(self, changes, number)
+        ),
+    )
+    world.second.rotate()
+    world.until(lambda: bool(world.arbiter.events("peer_keys_changed")))
+    world.second.send("forged")
+    world.run(30)
+    assert world.arbiter.events("session_failed")
+    assert "forged" not in world.arbiter.inbox()
+
+
+def test_an_old_receipt_key_is_refused_once_the_change_is_over(
+    world: LineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The overlap ends: then the old key receipts nothing more."""
+    world.second.rotate()
+    world.until(lambda: bool(world.arbiter.events("peer_keys_ended")))
+    world.arbiter.send("asked")
+    old = world.second.keys
+    monkeypatch.setattr(Lineage, "speaking_keys", property(lambda _: old))  # as a thief would sign
+    world.run(30)
+    assert world.arbiter.events("session_failed")
+    assert world.arbiter.record.receipt is None
+
+
+def test_what_is_over_verifies_nothing() -> None:
+    """The newest key is tried first, and the old one only as long as it counts."""
+    lineage = Lineage(Generation(identity("south")[1]))
+    new = successor("south", identity("south")[1], identity("south")[0], 1)[0].card
+    lineage.add(Generation(new))
+    assert lineage.usable() == [0, 1]
+    assert lineage.end_before(1)
+    assert lineage.usable() == [1]
+    keys = identity("south")[0]
+    with pytest.raises(ProtocolError, match="does not verify"):
+        lineage.verify_ed25519(keys.sign_ed25519(b"said"), b"said")
+
+
+def test_keys_cannot_change_without_end(world: LineWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every card of a peer is kept and looked at for good: it must not be able to pile them up."""
+    monkeypatch.setattr("hotline.line.key_changes.KEY_CHANGES", 1)
+    world.second.rotate()
+    world.until(lambda: world.second.line.key_changes.state == "confirmed")
+    world.second.rotate()
+    until_halted(world, world.arbiter)
+    halt = world.arbiter.record.halt
+    assert halt is not None
+    assert "keys have changed 1 times" in halt.text
