@@ -45,7 +45,7 @@ layers: .venv/.installed ## Check that imports point one way
 # What a stranger's or a hostile peer's bytes pass through: no branch of it without a test beside it.
 COVERED := tests/attacks tests/identity tests/line tests/noise tests/wire
 
-coverage: .venv/.installed ## Run the tests of noise, wire, identity and line; every branch must run
+coverage: .venv/.installed ## Run the tests of noise, wire, identity and line; list branches that none runs
 	@$(BIN)/coverage run -m pytest $(COVERED) $(ARGS)
 	@$(BIN)/coverage report
 
@@ -65,7 +65,7 @@ bench: .venv/.bench ## Measure the line beside what disk and mathematics cost: -
 vectors: .venv/.installed ## Make the vectors of docs/protocol.md anew, into tests/vectors/
 	@PYTHONPATH=tests $(BIN)/python tests/support/vectors/make.py
 
-fuzz: .venv/.fuzz ## Fuzz every decoder of bytes from outside for 10 minutes each, or: ARGS="entry --seconds 60"
+fuzz: .venv/.fuzz ## Fuzz every decoder of bytes from outside, 10 minutes each: ARGS="entry --seconds 60"
 	@$(BIN)/python tests/fuzz/main.py $(ARGS)
 
 fuzz-short: .venv/.fuzz ## Fuzz each of them for a minute

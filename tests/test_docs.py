@@ -482,11 +482,14 @@ def test_message_fields_are_those_of_the_code() -> None:
 
 
 def line_view_fields() -> set[str]:
-    """Give the keys of a line's status object, from the text of the function that makes it."""
+    """Give the keys of a line's status object, from the text of the functions that make it."""
     tree = ast.parse((ROOT / "hotline" / "daemon" / "views.py").read_text())
-    [made] = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "line"]
-    [returned] = [n for n in ast.walk(made) if isinstance(n, ast.Dict)]
-    return {str(key.value) for key in returned.keys if isinstance(key, ast.Constant)}
+    made = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
+    found = set()
+    for name in ("line", "drain"):
+        [returned] = [n for n in ast.walk(made[name]) if isinstance(n, ast.Dict)]
+        found |= {str(key.value) for key in returned.keys if isinstance(key, ast.Constant)}
+    return found
 
 
 def test_status_fields_are_those_of_the_code() -> None:
@@ -624,6 +627,18 @@ def test_tests_that_the_threat_model_names_exist() -> None:
         assert (ROOT / file).is_file(), file
         if name:
             assert re.search(rf"def {name}\(", (ROOT / file).read_text()), f"{file}::{name}"
+
+
+def test_every_attack_that_is_tested_stands_in_the_threat_model() -> None:
+    """Whoever asks what was tried must find it in one table, and nothing in it that was not."""
+    text = section((ROOT / "docs" / "threat-model.md").read_text(), "Attacks")
+    cited = set(re.findall(r"`tests/attacks/(\w+\.py::\w+)`", text))
+    written = {
+        f"{path.name}::{name}"
+        for path in (ROOT / "tests" / "attacks").glob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE)
+    }
+    assert cited == written
 
 
 def test_the_changelog_names_this_version_or_unreleased() -> None:

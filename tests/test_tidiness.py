@@ -190,8 +190,8 @@ def text_files() -> list[Path]:
 
 
 def is_text(path: Path) -> bool:
-    """Tell whether a file is UTF-8 text and no cache."""
-    if "__pycache__" in path.parts or path.suffix == ".key":
+    """Tell whether a file is UTF-8 text, no cache, and no fuzzer's input, which may spell anything."""
+    if {"__pycache__", "corpus", "crashes"} & set(path.parts) or path.suffix == ".key":
         return False
     try:
         path.read_text(encoding="utf-8")

@@ -73,7 +73,8 @@ class Endings:
         """The other end broke a rule: end the session without a word."""
         self._context.report(
             "session_failed",
-            level="warning",
+            # Of callers that never proved themselves there may be any number: the listener counts them.
+            level="warning" if link.dialled or link.opened_at is not None else "debug",
             conn=link.conn,
             error=type(error).__name__,
             why=str(error),

@@ -462,3 +462,19 @@ def test_any_first_unit_of_junk_is_nobodys() -> None:
         assert not handshake.first_is_for(unit, south.called_mac_key)
         with pytest.raises(RemoteError):
             list(Session(south, EPHEMERALS, initiator=False).receive(unit))
+
+
+def test_who_can_make_the_mac_does_not_wash_the_log_away(
+    make_world: Callable[..., LineWorld],
+) -> None:
+    """Whoever has both cards makes right macs, and each one put a warning in the log."""
+    world = make_world(5)
+    world.checks = False
+    station = world.arbiter.start()
+    key = pairing(world.other(station).name, station.name).calling_mac_key
+    for number in range(20):
+        unit = handshake.seal_first(number.to_bytes(handshake.FIRST_MESSAGE_BYTES, "big"), key)
+        conn = station.line.accepted("stranger", station.moment())
+        station.do(lambda line, at, conn=conn, unit=unit: line.received(conn, unit, at))  # type: ignore[misc]
+    told = [report for _, report in station.reports if report.event == "session_failed"]
+    assert [report.level for report in told] == ["debug"] * 20

@@ -270,3 +270,11 @@ def test_a_bad_card_file_is_named(tmp_path: Path) -> None:
         read_card(path)
     assert str(caught.value) == f"{path} is not exactly one HOTLINE CARD block"
     assert caught.value.hint
+
+
+def test_a_card_that_was_read_has_the_keys_that_it_names() -> None:
+    """A key lost in the reading is found only by the first session, far from its cause."""
+    keys = SecretKeys.from_seeds(bytes([1]) * 32, bytes([2]) * 32, bytes([3]) * 32)
+    card = Card.decode(Card.make("alpha", keys, 1).encoded)
+    assert card.public() == keys.public()
+    assert (card.name, card.created_ns) == ("alpha", 1)

@@ -294,3 +294,13 @@ def test_the_budget_of_a_session_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reader.records == 128
     with pytest.raises(ProtocolError, match="budget"):
         list(reader.feed(bytes(UNIT)))
+
+
+@pytest.mark.parametrize("records_long", [1, 2, 3])
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_frame_that_ends_with_its_record_comes_at_once(records_long: int, size: int) -> None:
+    """It would wait for the next record, which may be a heartbeat away, or never come."""
+    body = bytes(records_long * RECORD - 4 - (4 + size))
+    frames = [(5, body), (5, b"x" * size)]
+    assert len(written(frames)) == records_long * UNIT
+    assert read(written(frames)) == frames

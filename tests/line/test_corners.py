@@ -1,0 +1,147 @@
+"""Corners of the line that only misuse or bad timing reach, each by the line's own doors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hotline.errors import RefusedError
+from hotline.limits import IN_FLIGHT_BYTES
+from hotline.line import accepting
+from hotline.model import Decision, Precedence
+from hotline.wire import frames
+from support.rogue import SOON_S, Rogue
+
+if TYPE_CHECKING:
+    from support.line_world import LineWorld
+
+NOW_NS = 1_800_000_000 * 10**9
+
+
+def draft(**changed: object) -> accepting.Draft:
+    """Give what an operator asks to send, with something changed."""
+    honest: dict[str, object] = {
+        "id": "m1", "precedence": Precedence.ROUTINE, "subject": "s", "body": "b", "author": "lt"
+    }  # fmt: skip
+    return accepting.Draft(**(honest | changed))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"id": "../m"}, "bad-request"),
+        ({"id": "ack.1"}, "bad-request"),
+        ({"expires_ns": NOW_NS}, "bad-request"),
+        ({"expires_ns": 2**63}, "bad-request"),
+        ({"ack_by_ns": 2**63}, "bad-request"),
+        ({"subject": "s" * 257}, "too-large"),
+        ({"body": "\ud800"}, "bad-request"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(changed: dict[str, object], code: str) -> None:
+    """What a queue takes in and cannot seal would stand there for ever."""
+    with pytest.raises(RefusedError) as refused:
+        accepting.compose(draft(**changed), NOW_NS)
+    assert refused.value.code == code
+
+
+def test_the_same_id_twice_and_a_full_queue(world: LineWorld) -> None:
+    """A repeated send is one message; another under its id, or one too many, is refused in words."""
+    station = world.arbiter
+    world.clog(*world.stations)
+    full = accepting.QueueLimits(messages=1)
+    one, other = (accepting.compose(draft(body=body), NOW_NS) for body in ("a", "b"))
+    more = accepting.compose(draft(id="m2"), NOW_NS)
+    reply = station.ask(
+        lambda tx, n: accepting.accept(tx, n, [one, one, other, more], full),
+        lambda outcome: outcome[1],
+    )
+    world.run(SOON_S)
+    first, again, refused, too_many = reply.value
+    assert (first.repeated, again.repeated) == (False, True)
+    assert (refused.code, too_many.code) == ("id-in-use", "queue-full")
+
+
+def test_an_answer_is_given_once(world: LineWorld) -> None:
+    """A wilco that could be taken back, or an answer to nothing, would be a lie under a signature."""
+    author, reader = world.stations
+    author.send("m1")
+    world.until(lambda: "m1" in reader.inbox())
+    replies = [reader.answer("m1", decision) for decision in (Decision.WILCO, Decision.WILCO)]
+    replies += [reader.answer("m1", Decision.CANNOT), reader.answer("nothing", Decision.READ)]
+    world.run(SOON_S)
+    assert [reply.value.decision for reply in replies[:2]] == [Decision.WILCO] * 2
+    assert [reply.value.code for reply in replies[2:]] == ["already-acknowledged", "not-found"]
+
+
+def test_only_what_is_queued_is_cancelled(world: LineWorld) -> None:
+    """A message that was taken back after it had gone would be two truths."""
+    author, _ = world.stations
+    author.send("gone")
+    world.run(1)
+    world.clog(*world.stations)
+    author.send("big", "x" * 100_000)
+    author.send("held")
+    world.run(SOON_S)
+    twice = [author.cancel("held"), author.cancel("held")]
+    late, never = author.cancel("gone"), author.cancel("nothing")
+    world.run(SOON_S)
+    assert [str(reply.value.state) for reply in twice] == ["cancelled"] * 2
+    assert (late.value.code, never.value.code) == ("not-queued", "not-found")
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (frames.Recover(0), "without recovering"),
+        (frames.Returned(1, 1, (b"x",), None), "not asked for"),
+    ],
+)
+def test_recovery_that_nobody_asked_for_ends_the_session(
+    rogue: Rogue, said: frames.Frame, why: str
+) -> None:
+    """A peer could otherwise write our log for us, or have us read it out."""
+    rogue.call().say(said)
+    assert not rogue.stands()
+    assert why in rogue.station.events("session_failed")[0]["why"]
+
+
+def test_frames_before_the_hello_and_a_second_hello_end_the_session(rogue: Rogue) -> None:
+    """What is said before both logs were compared may belong to a second history."""
+    rogue.knock()
+    rogue.say(rogue.beat())
+    assert not rogue.stands()
+    again = Rogue(rogue.world, rogue.station)
+    again.knock()
+    again.say(again.hello(), again.hello())
+    assert not again.stands()
+    whys = [event["why"] for event in rogue.station.events("session_failed")]
+    assert ["before hello" in whys[0], "second hello" in whys[1]] == [True, True]
+
+
+def test_too_much_in_flight_ends_the_session(rogue: Rogue) -> None:
+    """Whoever sends on without a receipt fills the reader's memory."""
+    rogue.call().say(rogue.beat())
+    rogue.world.commit_s = (5.0, 5.0)
+    run = frames.Entries(1, (b"x" * 8192,) * 15, bytes(64))
+    for _ in range(2 * IN_FLIGHT_BYTES // (15 * 8192) + 2):
+        if rogue.stands():
+            rogue.say(run)
+    assert not rogue.stands()
+    assert "without waiting" in rogue.station.events("session_failed")[0]["why"]
+
+
+def test_lines_that_are_told_of_connections_that_are_gone(rogue: Rogue) -> None:
+    """The daemon's news of a socket may come after the line has let it go."""
+    station = rogue.station
+    line, moment = station.line, station.moment()
+    assert line.pull(999, 4096) == b""
+    for effects in (
+        line.received(999, b"x", moment),
+        line.ended(999, "truncated", moment),
+        line.connected(999, moment),
+        line.set_attended(line.attended, moment),
+    ):
+        assert effects == []
+    assert not line.knows(999)
