@@ -12,7 +12,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, WINDOW_LEAST_S, WINDOW_TARGET_S
+from hotline.limits import (
+    ENTRY_BYTES,
+    FRAME_BYTES,
+    IN_FLIGHT_BYTES,
+    WINDOW_LEAST_S,
+    WINDOW_TARGET_S,
+)
 from hotline.wire.entries import CHUNK_BYTES, PART_OVERHEAD_BYTES, SLOW_CHUNK_BYTES
 
 _RECORD_OF_ENTRIES: Final = SLOW_CHUNK_BYTES + PART_OVERHEAD_BYTES
@@ -22,6 +28,9 @@ _PROBE_SHARE: Final = 8
 """After the first late receipt the window grows by this share of what was receipted."""
 
 _RUNS_A_WINDOW: Final = 3
+
+_SMALL: Final = 2 * FRAME_BYTES
+"""A window that keeps both disks of a fast line at work."""
 
 _BEST_DELAY_S: Final = 60.0
 """The best delay is forgotten after this, for paths change."""
@@ -73,8 +82,11 @@ class Window:
         """How much later than the best a receipt may come: a share of the path's own delay.
 
         On a fast path little, for all that is in flight is in a FLASH's way; but no less than a
-        disk takes for a few commits.
+        disk takes for a few commits, and a small window may always be late by the whole quarter
+        second: on a busy machine nothing would be left of it.
         """
+        if self._size <= _SMALL:
+            return WINDOW_TARGET_S
         return min(max(self._best_s / 2, WINDOW_LEAST_S), WINDOW_TARGET_S)
 
     @property
