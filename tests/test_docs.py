@@ -392,17 +392,19 @@ def test_frame_types_are_those_of_the_code() -> None:
 def close_codes() -> set[str]:
     """Find the codes with which a line closes sessions."""
     found = set()
-    for node in ast.walk(ast.parse((ROOT / "hotline" / "line" / "line.py").read_text())):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr in ("_close", "_close_all")
-        ):
-            code = node.args[1 if node.func.attr == "_close" else 0]
-            if isinstance(code, ast.Name):
-                assert node.func.attr == "_close", "the code must be seen here, or one call further"
+    for name in ("line.py", "endings.py"):
+        for node in ast.walk(ast.parse((ROOT / "hotline" / "line" / name).read_text())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
-            assert isinstance(code, ast.Constant)
+            if node.func.attr == "_close_all":
+                code = node.args[0]
+            elif node.func.attr == "close":
+                code = node.args[1]
+                if isinstance(code, ast.Name):
+                    continue  # in _close_all, whose callers are seen
+            else:
+                continue
+            assert isinstance(code, ast.Constant), "the code must be seen here, or one call further"
             found.add(str(code.value))
     return found
 
@@ -480,11 +482,14 @@ def test_message_fields_are_those_of_the_code() -> None:
 
 
 def line_view_fields() -> set[str]:
-    """Give the keys of a line's status object, from the text of the function that makes it."""
+    """Give the keys of a line's status object, from the text of the functions that make it."""
     tree = ast.parse((ROOT / "hotline" / "daemon" / "views.py").read_text())
-    [made] = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "line"]
-    [returned] = [n for n in ast.walk(made) if isinstance(n, ast.Dict)]
-    return {str(key.value) for key in returned.keys if isinstance(key, ast.Constant)}
+    made = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
+    found = set()
+    for name in ("line", "drain"):
+        [returned] = [n for n in ast.walk(made[name]) if isinstance(n, ast.Dict)]
+        found |= {str(key.value) for key in returned.keys if isinstance(key, ast.Constant)}
+    return found
 
 
 def test_status_fields_are_those_of_the_code() -> None:

@@ -19,6 +19,7 @@ class Halting:
     def __init__(self, context: Context) -> None:
         """Start with what the store remembers."""
         self._context = context
+        self._examinations = 0
 
     def halt(self, error: HaltError, moment: Moment) -> None:
         """Stop: the two records disagree."""
@@ -36,8 +37,20 @@ class Halting:
 
     def remember(self) -> None:
         """Write down a halt that the disk has not taken yet; should be called now and then."""
-        if self._context.unrecorded_halt is not None:
+        if self._context.unrecorded_halt is not None and not self._examinations:
             self._put(self._context.unrecorded_halt)
+
+    def hold(self) -> None:
+        """A hello is about to be examined: what it settles must not be written down behind it."""
+        self._examinations += 1
+
+    def release(self, *, settles: str | None) -> None:
+        """The examination is over; a halt of the code that it settles, not yet on the disk, ends."""
+        self._examinations -= 1
+        halt = self._context.unrecorded_halt
+        if halt is not None and halt.code == settles:
+            self._context.unrecorded_halt = None
+        self.remember()
 
     def _put(self, halt: Halt | None) -> None:
         line = self._context.line

@@ -15,7 +15,8 @@ from hotline.line.backoff import Backoff
 from hotline.line.checkpoints import Checkpoints
 from hotline.line.context import Context
 from hotline.line.courier import Courier
-from hotline.line.effects import Dial, Effect, Hangup, Writable
+from hotline.line.effects import Dial, Effect, Writable
+from hotline.line.endings import Endings
 from hotline.line.halting import Halting
 from hotline.line.key_changes import KeyChanges
 from hotline.line.links import Link, Links
@@ -66,6 +67,7 @@ class Line:
         parts = (self._sending, self._receiving, self._recovery)
         self.courier = Courier(self._context, *parts)
         self.vitals = Vitals(heartbeat_s, self._context, *parts, self._kernel_took_all)
+        self._endings = Endings(self._context, self.links, self._sending, self.vitals)
         self._next_beat_at = 0.0
         self._stopping = False
 
@@ -100,7 +102,7 @@ class Line:
             self._checkpoints.check_goodbye(moment)
             return self._flush(moment)
         for link in self.links.overdue(moment.now):
-            self._overdue(link, moment)
+            self._endings.overdue(link, moment)
         self._check_silence(moment)
         if self._receiving.accept_again(moment) or moment.now >= self._next_beat_at:
             self._beat(moment)
@@ -180,7 +182,7 @@ class Line:
 
     def _close_all(self, code: str, reason: str, moment: Moment) -> None:
         for link in list(self.links.by_conn.values()):
-            self._close(link, code, reason, moment, trouble="stopped")
+            self._endings.close(link, code, reason, moment, trouble="stopped")
 
     def revoke(self, revoked: Halt, moment: Moment) -> list[Effect]:
         """An operator refuses the peer's card for good: every session ends, and none comes again."""
@@ -204,14 +206,14 @@ class Line:
         """A dial came to nothing; trouble is a word of liveness.REASONS."""
         link = self.links.by_conn.get(conn)
         if link is not None:
-            self._dial_lost(link, trouble, detail, moment)
+            self._endings.dial_lost(link, trouble, detail, moment)
         return self.wake(moment)
 
     def accepted(self, address: str, moment: Moment) -> int:
         """A connection came in whose first unit has our mac; gives its conn. The unit comes next."""
         surplus = self.links.surplus()
         if surplus is not None:
-            self._lose(surplus, TURNED_AWAY, "", moment)
+            self._endings.lose(surplus, TURNED_AWAY, "", moment)
         link = self.links.answer(moment.now, address)
         link.session = Session(self.pairing, self._world.ephemerals, initiator=False)
         link.floor = agreement.floor_of(self.record)
@@ -235,7 +237,7 @@ class Line:
             if link is self.links.current and link.session.records_opened > opened_before:
                 self.vitals.heard_at = moment.now
         except RemoteError as error:
-            self._broke(link, error, moment)
+            self._endings.broke(link, error, moment)
         except HaltError as error:
             self._halt(error, moment)
         if link.session.has_pending and link.conn in self.links.by_conn:
@@ -249,10 +251,10 @@ class Line:
         if link is None:
             return self._flush(moment)
         if link.opened_at is None:
-            self._lose(link, "no-answer", "", moment)
+            self._endings.lose(link, "no-answer", "", moment)
             return self.wake(moment)
         self._context.report("session_cut", level="warning", conn=conn, how=trouble)
-        self._lose(link, trouble, "", moment)
+        self._endings.lose(link, trouble, "", moment)
         return self.wake(moment)
 
     def pull(self, conn: int, most_bytes: int) -> bytes:
@@ -272,13 +274,13 @@ class Line:
         """Both attestations verified: should be called once per session, before any other frame."""
         halt = self._context.halt
         if not self.key_changes.session_opened(link):
-            self._lose(link, TURNED_AWAY, "", moment)
+            self._endings.lose(link, TURNED_AWAY, "", moment)
             return
         if halt is not None and halt.code != agreement.PEER_LOG_LOST:  # that one may be recovering
-            self._close(link, "halted", halt.text, moment)
+            self._endings.close(link, "halted", halt.text, moment)
             return
         if not self.links.opened(link, moment.now):
-            self._close(link, "superseded", "another session stands", moment, TURNED_AWAY)
+            self._endings.close(link, "superseded", "another session stands", moment, TURNED_AWAY)
             return
         self._context.report(
             "session_opened", conn=link.conn, dialled=link.dialled, address=link.address
@@ -331,6 +333,9 @@ class Line:
         wall_ns = moment.wall_ns
 
         def examined(outcome: Any, then: Moment) -> None:
+            agrees = not isinstance(outcome, HotlineError)
+            settles = agreement.PEER_LOG_LOST if agrees and hello.recovering else None
+            self._halting.release(settles=settles)
             if isinstance(outcome, HaltError):
                 # Even if the connection is gone by now: the peer may have found it out first.
                 self._halt(outcome, then)
@@ -338,11 +343,17 @@ class Line:
                 return
             elif isinstance(outcome, HotlineError):
                 self._context.report("store_full", level="error", why=str(outcome))
-                self._close(link, "failed", "the store takes nothing in", then, "not-accepting")
+                self._endings.close(
+                    link, "failed", "the store takes nothing in", then, "not-accepting"
+                )
+            elif self._context.unrecorded_halt is not None:
+                halt = self._context.unrecorded_halt
+                self._endings.close(link, "halted", f"{halt.code}: {halt.text}", then)
             else:
                 self._context.record = outcome
                 self._adopt(link, hello, then)
 
+        self._halting.hold()
         self._context.commit(
             lambda tx: agreement.examine(tx, line, self.pairing, hello, floor, wall_ns), examined
         )
@@ -351,7 +362,9 @@ class Line:
         """Both logs agree: this session carries the line from now on, unless a later choice does."""
         link.choice = max(link.choice, hello.choice)
         if self.links.is_outdated(link, moment.now):
-            self._close(link, "superseded", "another session was chosen", moment, TURNED_AWAY)
+            self._endings.close(
+                link, "superseded", "another session was chosen", moment, TURNED_AWAY
+            )
             return
         self.links.adopt(link, moment.now)
         self.key_changes.session_agreed(link)
@@ -373,7 +386,7 @@ class Line:
             for frame in early:
                 self._frame_of_current(frame, moment)
         except RemoteError as error:
-            self._broke(link, error, moment)
+            self._endings.broke(link, error, moment)
         except HaltError as error:
             self._halt(error, moment)
         self._send_more(moment)
@@ -381,59 +394,7 @@ class Line:
     def _peer_closed(self, link: Link, close: frames.Close, moment: Moment) -> None:
         self._context.report("session_closed", conn=link.conn, code=close.code, why=close.reason)
         trouble = TROUBLE_OF_CLOSE.get(close.code, "session-lost")
-        self._lose(link, trouble, close.reason if close.code == "halted" else "", moment)
-
-    def _lose(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
-        """Let a connection go, and say why if no session stands now."""
-        stood = link is self.links.current
-        if stood:
-            self._sending.end(moment.now)
-        self.links.drop(link)
-        farewell = link.session.last_words() if link.session is not None else b""
-        self._context.effects.append(Hangup(link.conn, farewell))
-        if link.dialled and link.session is not None and link.opened_at is None:
-            self.pairing.call_failed()
-        # A caller that never proved itself changes neither what we say nor when we dial.
-        proven = link.dialled or link.opened_at is not None
-        if stood or (self.links.current is None and proven and trouble != TURNED_AWAY):
-            self.vitals.session_lost(trouble or "session-lost", detail)
-        if stood or link.dialled:
-            self.links.failed(moment.now)
-
-    def _close(
-        self, link: Link, code: str, reason: str, moment: Moment, trouble: str = "session-lost"
-    ) -> None:
-        """Say goodbye where that is possible, and let the connection go."""
-        if link.session is not None and link.session.is_open:
-            text = reason.encode()[: limits.REASON_BYTES].decode(errors="ignore")
-            link.session.push(frames.Close(code, text))
-        self._lose(link, trouble, "", moment)
-
-    def _dial_lost(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
-        self._context.report("dial_failed", address=link.address, reason=trouble, why=detail)
-        self._lose(link, trouble, "", moment)
-
-    def _overdue(self, link: Link, moment: Moment) -> None:
-        if link.opened_at is None and link.dialled:
-            trouble = "timed-out" if link.session is None else "no-answer"
-            self._dial_lost(link, trouble, "", moment)
-        elif link.opened_at is None:
-            self._lose(link, "no-answer", "", moment)
-        else:
-            self._close(link, "superseded", "not agreed in time, or replaced", moment)
-
-    def _broke(self, link: Link, error: RemoteError, moment: Moment) -> None:
-        """The other end broke a rule: end the session without a word."""
-        self._context.report(
-            "session_failed",
-            # Of callers that never proved themselves there may be any number: the listener counts them.
-            level="warning" if link.dialled or link.opened_at is not None else "debug",
-            conn=link.conn,
-            error=type(error).__name__,
-            why=str(error),
-        )
-        trouble = "handshake-failed" if link.opened_at is None else "protocol-error"
-        self._lose(link, trouble, str(error), moment)
+        self._endings.lose(link, trouble, close.reason if close.code == "halted" else "", moment)
 
     # --- liveness ---
 
@@ -472,7 +433,7 @@ class Line:
         """The peer has adopted this session too: older ones may go."""
         self.links.contact()
         for other in self.links.replaced():
-            self._close(other, "superseded", "a newer session stands", moment)
+            self._endings.close(other, "superseded", "a newer session stands", moment)
         if heartbeat.echo == 0:
             self._beat(moment)  # so that the round trip is known at once, not an interval later
 
@@ -482,7 +443,7 @@ class Line:
         current, assessment = self.links.current, self.vitals.assessment
         if current is not None and assessment.state is LineState.DOWN:
             self._context.report("session_silent", level="warning", reason=assessment.reason)
-            self._lose(current, assessment.reason, "", moment)
+            self._endings.lose(current, assessment.reason, "", moment)
 
     def _kernel_took_all(self) -> bool | None:
         current = self.links.current
@@ -497,13 +458,13 @@ class Line:
         if isinstance(error, HaltError):
             self._halt(error, moment)
         elif isinstance(error, RemoteError) and self.links.current is not None:
-            self._broke(self.links.current, error, moment)
+            self._endings.broke(self.links.current, error, moment)
 
     def _halt(self, error: HaltError, moment: Moment) -> None:
         """Stop until an operator acts, and tell the peer why."""
         self._halting.halt(error, moment)
         for link in list(self.links.by_conn.values()):
-            self._close(link, "halted", f"{error.code}: {error}", moment)
+            self._endings.close(link, "halted", f"{error.code}: {error}", moment)
 
     # --- effects ---
 

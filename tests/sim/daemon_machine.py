@@ -105,8 +105,8 @@ class WatchedStore:
         self.close = store.close
         self.read = store.read
 
-    def add_line(self, name: str, peer_id: bytes) -> int:
-        number = self._store.add_line(name, peer_id)
+    def add_line(self, name: str, peer_id: bytes, own_id: bytes | None = None) -> int:
+        number = self._store.add_line(name, peer_id, own_id)
         self._life.station.durable()
         return number
 

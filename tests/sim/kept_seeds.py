@@ -61,4 +61,10 @@ KEPT_SEEDS: Final = (
         "a clone finds out that it is one while its disk is full: the halt cannot be written, the"
         " line dials again, and must not have signed anything by then.",
     ),
+    Kept(
+        20,
+        {"brief": True, "trouble": "wipe"},
+        "south had halted for north's lost log while its own disk was full; north then recovered, and"
+        " the halt was written down behind the hello that had settled it: a halted line at work.",
+    ),
 )

@@ -177,6 +177,7 @@ def _precedence_upside_down(plant: Callable[[object, str, Any], None]) -> None:
 def _window_without_bound(plant: Callable[[object, str, Any], None]) -> None:
     """Entries are put on the wire however many wait for a receipt."""
     plant(Window, "room_bytes", property(lambda _self: 4 * _MIB))
+    plant(Window, "run_bytes", property(lambda _self: 4 * _MIB))
 
 
 def _said_before_durable(plant: Callable[[object, str, Any], None]) -> None:

@@ -1,0 +1,83 @@
+"""How connections end: what is said to the peer, and what the line's state says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hotline import limits
+from hotline.line.effects import Hangup
+from hotline.line.liveness import TURNED_AWAY
+from hotline.wire import frames
+
+if TYPE_CHECKING:
+    from hotline.errors import RemoteError
+    from hotline.line.context import Context
+    from hotline.line.links import Link, Links
+    from hotline.line.moment import Moment
+    from hotline.line.sending import Sending
+    from hotline.line.vitals import Vitals
+
+
+class Endings:
+    """Lets connections go, each in the way that its end came about."""
+
+    def __init__(self, context: Context, links: Links, sending: Sending, vitals: Vitals) -> None:
+        """Tell links, sending and vitals of every end."""
+        self._context = context
+        self._links = links
+        self._sending = sending
+        self._vitals = vitals
+
+    def lose(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
+        """Let a connection go, and say why if no session stands now."""
+        stood = link is self._links.current
+        if stood:
+            self._sending.end(moment.now)
+        self._links.drop(link)
+        farewell = link.session.last_words() if link.session is not None else b""
+        self._context.effects.append(Hangup(link.conn, farewell))
+        if link.dialled and link.session is not None and link.opened_at is None:
+            self._context.pairing.call_failed()
+        # A caller that never proved itself changes neither what we say nor when we dial.
+        proven = link.dialled or link.opened_at is not None
+        if stood or (self._links.current is None and proven and trouble != TURNED_AWAY):
+            self._vitals.session_lost(trouble or "session-lost", detail)
+        if stood or link.dialled:
+            self._links.failed(moment.now)
+
+    def close(
+        self, link: Link, code: str, reason: str, moment: Moment, trouble: str = "session-lost"
+    ) -> None:
+        """Say goodbye where that is possible, and let the connection go."""
+        if link.session is not None and link.session.is_open:
+            text = reason.encode()[: limits.REASON_BYTES].decode(errors="ignore")
+            link.session.push(frames.Close(code, text))
+        self.lose(link, trouble, "", moment)
+
+    def dial_lost(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
+        """A dial came to nothing; trouble is a word of liveness.REASONS."""
+        self._context.report("dial_failed", address=link.address, reason=trouble, why=detail)
+        self.lose(link, trouble, "", moment)
+
+    def overdue(self, link: Link, moment: Moment) -> None:
+        """A connection has not come as far as it should have by its deadline."""
+        if link.opened_at is None and link.dialled:
+            trouble = "timed-out" if link.session is None else "no-answer"
+            self.dial_lost(link, trouble, "", moment)
+        elif link.opened_at is None:
+            self.lose(link, "no-answer", "", moment)
+        else:
+            self.close(link, "superseded", "not agreed in time, or replaced", moment)
+
+    def broke(self, link: Link, error: RemoteError, moment: Moment) -> None:
+        """The other end broke a rule: end the session without a word."""
+        self._context.report(
+            "session_failed",
+            # Of callers that never proved themselves there may be any number: the listener counts them.
+            level="warning" if link.dialled or link.opened_at is not None else "debug",
+            conn=link.conn,
+            error=type(error).__name__,
+            why=str(error),
+        )
+        trouble = "handshake-failed" if link.opened_at is None else "protocol-error"
+        self.lose(link, trouble, str(error), moment)
