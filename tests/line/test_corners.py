@@ -16,7 +16,7 @@ from support.line_sessions import Ends
 from support.rogue import SOON_S, Rogue
 
 if TYPE_CHECKING:
-    from support.line_world import LineWorld
+    from support.line_world import LineWorld, Station
 
 NOW_NS = 1_800_000_000 * 10**9
 
@@ -149,6 +149,12 @@ def test_lines_that_are_told_of_connections_that_are_gone(rogue: Rogue) -> None:
     assert not line.knows(999)
 
 
+def recorded(station: Station) -> str | None:
+    """Give the code of the halt that the disk has, if it has one."""
+    halt = station.record.halt
+    return halt.code if halt is not None else None
+
+
 def test_a_halt_that_a_full_disk_does_not_take_is_kept_until_it_does(rogue: Rogue) -> None:
     """A halt that is forgotten with the disk's refusal lets the second history in after all."""
     station, world = rogue.station, rogue.world
@@ -157,14 +163,13 @@ def test_a_halt_that_a_full_disk_does_not_take_is_kept_until_it_does(rogue: Rogu
     rogue.say(rogue.beat(own_head=bytes(64)))
     world.run(12)
     assert station.state == "halted"
-    assert station.record.halt is None, "the disk took it although it is full"
+    assert recorded(station) is None, "the disk took it although it is full"
     station.full = False
     world.run(12)
-    assert station.record.halt is not None
-    assert station.record.halt.code == "fork"
+    assert recorded(station) == "fork"
     station.do(lambda line, at: line.retry(at))
     world.run(SOON_S)
-    assert station.record.halt is None
+    assert recorded(station) is None
     station.do(lambda line, at: line.retry(at))  # nothing to lift any more
     assert len(station.events("line_unhalted")) == 1
 
