@@ -10,11 +10,13 @@ from hotline.errors import RefusedError
 from hotline.limits import IN_FLIGHT_BYTES
 from hotline.line import accepting
 from hotline.model import Decision, Precedence
-from hotline.wire import frames
+from hotline.wire import frames, records
+from support.line_frames import HEARTBEAT
+from support.line_sessions import Ends
 from support.rogue import SOON_S, Rogue
 
 if TYPE_CHECKING:
-    from support.line_world import LineWorld
+    from support.line_world import LineWorld, Station
 
 NOW_NS = 1_800_000_000 * 10**9
 
@@ -145,3 +147,47 @@ def test_lines_that_are_told_of_connections_that_are_gone(rogue: Rogue) -> None:
     ):
         assert effects == []
     assert not line.knows(999)
+
+
+def recorded(station: Station) -> str | None:
+    """Give the code of the halt that the disk has, if it has one."""
+    halt = station.record.halt
+    return halt.code if halt is not None else None
+
+
+def test_a_halt_that_a_full_disk_does_not_take_is_kept_until_it_does(rogue: Rogue) -> None:
+    """A halt that is forgotten with the disk's refusal lets the second history in after all."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    station.full = True
+    rogue.say(rogue.beat(own_head=bytes(64)))
+    world.run(12)
+    assert station.state == "halted"
+    assert recorded(station) is None, "the disk took it although it is full"
+    station.full = False
+    world.run(12)
+    assert recorded(station) == "fork"
+    station.do(lambda line, at: line.retry(at))
+    world.run(SOON_S)
+    assert recorded(station) is None
+    station.do(lambda line, at: line.retry(at))  # nothing to lift any more
+    assert len(station.events("line_unhalted")) == 1
+
+
+def test_a_used_up_session_has_no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A goodbye beyond the budget would be one record too many under a key."""
+    ends = Ends.make().opened()
+    ends.caller.push(HEARTBEAT)
+    monkeypatch.setattr(records, "RECORDS_PER_SESSION", 2)
+    assert ends.caller.last_words() == b""
+
+
+def test_a_used_up_session_is_let_go(rogue: Rogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that waits on a session which can say no more is down and does not know it."""
+    rogue.call().say(rogue.beat())
+    rogue.world.run(SOON_S)
+    monkeypatch.setattr(records, "RECORDS_PER_SESSION", 3)
+    rogue.station.send("m1")
+    rogue.world.run(SOON_S)
+    rogue.station.do(lambda line, at: line.wake(at))
+    assert not rogue.stands()

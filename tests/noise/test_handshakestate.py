@@ -15,6 +15,7 @@ from hotline.noise import dh
 from hotline.noise.ephemerals import system_ephemerals
 from hotline.noise.handshakestate import HandshakeState
 from hotline.noise.kem import MLKEM1024
+from hotline.noise.patterns import HandshakePattern
 from hotline.noise.protocol import parse_protocol_name
 from support.noise_patterns import ALL_PATTERNS
 from support.noise_sides import (
@@ -356,3 +357,19 @@ def test_keys_that_the_pattern_does_not_use(s: Any, rs: Any) -> None:
     """A caller would believe that a key it gave is checked, when the pattern never uses it."""
     with pytest.raises(LocalMisuseError):
         other_side("NN", initiator=True, s=s, rs=rs)
+
+
+def test_a_pattern_that_uses_a_key_before_it_exists() -> None:
+    """A pattern written down wrongly must end in words, not in a shared secret of nothing."""
+    broken = HandshakePattern("KK", ("s",), ("s",), (("ee", "e"), ("e",)))
+    protocol = parse_protocol_name("Noise_KK_25519_AESGCM_SHA512", {"KK": broken})
+    state = HandshakeState(
+        protocol,
+        initiator=True,
+        prologue=b"",
+        ephemerals=system_ephemerals(MLKEM1024),
+        s=FIRST_STATIC,
+        rs=dh.public_key(SECOND_STATIC),
+    )
+    with pytest.raises(LocalMisuseError, match="before it exists"):
+        state.write_message(b"")
