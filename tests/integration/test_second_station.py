@@ -15,9 +15,11 @@ from support.processes import until
 from support.stations import message
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from support.stations import Station, Stations
 
-HELLO, ENTRIES, RECEIPT, HEARTBEAT, CHECKPOINT, CLOSE = 2, 3, 4, 5, 6, 7
+HELLO, ENTRIES, RECEIPT, HEARTBEAT, CHECKPOINT, CLOSE, COURIER_KEY = 2, 3, 4, 5, 6, 7, 11
 
 
 class Caller:
@@ -67,13 +69,13 @@ class Caller:
         self.say(HEARTBEAT, *beat)
 
     def hear(self, kind: int) -> list[Any]:
-        """Wait for a frame of a kind; heartbeats and checkpoints between are no news."""
+        """Wait for a frame of a kind; what a station may say at any time in between is no news."""
         while True:
             while self.heard:
                 got, fields = self.heard.popleft()
                 if got == kind:
                     return fields
-                assert got in (HEARTBEAT, CHECKPOINT), f"frame {got} while {kind} was due"
+                assert got in (HEARTBEAT, CHECKPOINT, COURIER_KEY), f"{got} while {kind} was due"
             for got, body in self.session.frames(self.read(4096)):
                 self.heard.append((got, msgpack.unpackb(body)))
 
@@ -104,12 +106,14 @@ class Caller:
 
 
 @pytest.fixture
-def bravo_and_caller(stations: Stations) -> tuple[Station, Caller]:
+def bravo_and_caller(stations: Stations) -> Iterator[tuple[Station, Caller]]:
     """Give a real bravo that waits for alpha, and alpha by the page, who has called it."""
     alpha, bravo = stations.make("alpha"), stations.make("bravo")
     bravo.pin(alpha, calls=False, heartbeat_s=5)
     bravo.start()
-    return bravo, Caller(alpha, bravo)
+    caller = Caller(alpha, bravo)
+    with caller.sock:
+        yield bravo, caller
 
 
 def test_a_station_made_from_the_page_talks_to_the_daemon(
