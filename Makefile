@@ -49,8 +49,7 @@ coverage: .venv/.installed ## Run the tests of noise, wire, identity and line; l
 	@$(BIN)/coverage run -m pytest $(COVERED) $(ARGS)
 	@$(BIN)/coverage report
 
-check: lint types layers coverage ## Everything above, with each test once: what .ci/run runs
-	@$(BIN)/python -m pytest $(addprefix --ignore=,$(COVERED)) $(ARGS)
+check: lint types layers test coverage ## Everything above: what .ci/run runs
 
 sim: .venv/.installed ## Run lines in simulated worlds: SEED=n for one, SEEDS=n for many
 	@PYTHONPATH=tests $(BIN)/python tests/sim/main.py \
