@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hotline.limits import REMIND_DAYS
-from hotline.model import Halt
+from hotline.model import Halt, Side
 from hotline.text import utc
 
 if TYPE_CHECKING:
@@ -33,8 +33,23 @@ class Trust:
 
     @classmethod
     def read(cls, reader: Reader, own_id: bytes, peer_id: bytes) -> Trust:
-        """Give what the store holds about two cards."""
-        return cls(reader.verification(own_id, peer_id), reader.revocation(peer_id))
+        """Give what the store holds about two cards.
+
+        A card is revoked with all that its station has used on one line: before it and after it.
+        """
+        marks = [reader.revocation(card_id) for card_id in _family(reader, peer_id)]
+        revoked = next((mark for mark in marks if mark is not None), None)
+        return cls(reader.verification(own_id, peer_id), revoked)
+
+
+def _family(reader: Reader, peer_id: bytes) -> list[bytes]:
+    """Give the id of a card, and of all that succeed or precede it by the logs that are here."""
+    ids = [peer_id]
+    for record in reader.lines():
+        changes = reader.key_changes(record.line, Side.PEER)
+        one = [record.peer_id, *(change.id for change in changes)]
+        ids += one if peer_id in one else []
+    return ids
 
 
 def halt_of(revoked: Mark) -> Halt:

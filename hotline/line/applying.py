@@ -123,6 +123,8 @@ def _change_keys(
         succession = peers_succession(pairing, changes, entry)
     except IdentityError as error:
         raise _broke_rules(number, str(error)) from None
+    if tx.revocation(succession.card.id) is not None:
+        raise _broke_rules(number, "the keys change to those of a card that was revoked here")
     change = KeyChange(number, succession.card.id, entry.succession)
     tx.put_key_change(line, Side.PEER, change)
     return Changed(number, succession.card)

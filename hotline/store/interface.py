@@ -173,6 +173,9 @@ class Transaction(Protocol):
     def put_revocation(self, peer_id: bytes, mark: Mark) -> None:
         """Refuse a card for good, whatever line it is pinned to; the first time stands."""
 
+    def revocation(self, peer_id: bytes) -> Mark | None:
+        """Give when a card was refused for good, and by whom."""
+
 
 class Reader(Protocol):
     """What operators ask; sees only what is committed."""

@@ -434,6 +434,10 @@ class SqliteTransaction(WritesKeyChanges):
         """Refuse a card for good; the first time stands."""
         marks.revoke(self._database, peer_id, mark)
 
+    def revocation(self, peer_id: bytes) -> Mark | None:
+        """Give when a card was refused for good, and by whom."""
+        return marks.revocation(self._database, peer_id)
+
     # --- how ---
 
     def _next_row(self) -> int:

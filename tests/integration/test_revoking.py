@@ -115,6 +115,24 @@ def test_a_card_is_revoked_while_no_daemon_runs(stations: Stations) -> None:
     assert bravo.status("alpha")["state"] == "down"
 
 
+def test_a_card_is_revoked_with_its_successors(stations: Stations) -> None:
+    """Whoever took the station has its newest card, and would only have to be pinned under that."""
+    alpha, bravo = stations.running_pair()
+    assert bravo.hotline("key", "rotate").code == 0
+    bravo.when("alpha", key_change="confirmed")
+    assert alpha.hotline("peer", "revoke", "bravo", "--confirm", "bravo").code == 0
+    alpha.lines = {}
+    alpha.write()
+    for running in (True, False):
+        if not running:
+            assert alpha.stop() == 0
+        added = alpha.hotline("peer", "add", str(bravo.folder / "bravo.2.card"), "--name", "north")
+        assert (added.code, "refused for good" in added.err) == (5, True), added.err
+    alpha.pin(bravo)
+    alpha.start()
+    assert alpha.status("bravo")["reason"] == "revoked", "the first card, after a restart"
+
+
 def test_other_lines_go_on(stations: Stations) -> None:
     """Ending one line must not disturb another, nor a retry of all lines."""
     alpha, bravo, charlie = (stations.make(name) for name in ("alpha", "bravo", "charlie"))

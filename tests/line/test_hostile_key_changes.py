@@ -13,7 +13,7 @@ from hotline.identity.succession import Succession
 from hotline.line import key_changes
 from hotline.line.lineage import Generation, Lineage
 from hotline.line.sealing import _Batch
-from hotline.model import KeyChange, Kind, Outgoing, Side
+from hotline.model import KeyChange, Kind, Mark, Outgoing, Side
 from hotline.wire import entries
 from support.line_stores import codes, until_halted
 from support.line_world import identity, successor
@@ -94,6 +94,15 @@ def test_a_bad_succession_halts_the_line(
     """It stands in the log under a valid signature: it can neither be skipped nor taken in."""
     announce(world, *forge(world.second))
     refused(world, why)
+
+
+def test_a_revoked_card_comes_back_by_no_succession(world: LineWorld) -> None:
+    """A revoked station that gets hold of an older card's line must not return under its own keys."""
+    succession, keys = successor(world.second.name, world.second.card, world.second.keys, 1)
+    mark = Mark("anna", TIME_NS)
+    world.arbiter.store.transact([lambda tx: tx.put_revocation(succession.card.id, mark)])
+    announce(world, succession.card, keys, succession.encoded)
+    refused(world, "revoked here")
 
 
 def test_the_id_must_be_that_of_the_card(world: LineWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -283,6 +283,7 @@ class StoreConformance:
             do(store, lambda tx, one=mark: tx.put_revocation(PEER_ID, one))  # type: ignore[misc]
         store.close()
         again = self.open(path)
+        assert do(again, lambda tx: tx.revocation(PEER_ID)) == Mark("anna", 5)
         assert again.read(lambda r: r.revocation(PEER_ID)) == Mark("anna", 5)
         assert again.read(lambda r: r.revocation(OWN_ID)) is None
         again.close()
