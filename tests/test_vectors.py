@@ -123,6 +123,16 @@ def read_identity(vectors: Json) -> None:
     assert secret == raw(vectors["line_secret"])
 
 
+def read_succession(vectors: Json) -> None:
+    old = by_the_page.Card.read(raw(vectors["old_card"]))
+    encoded = raw(vectors["succession"])
+    assert by_the_page.unarmoured(vectors["succession_file"], "HOTLINE SUCCESSION") == encoded
+    signed_part, new, time_ns = by_the_page.read_succession(encoded, old)
+    assert (signed_part, time_ns) == (raw(vectors["signed_part"]), int(vectors["time_ns"]))
+    assert (old.id, new.id) == (raw(vectors["old_id"]), raw(vectors["new_id"]))
+    assert msgpack.unpackb(signed_part)[2] == raw(vectors["new_card"])
+
+
 def read_handshake(vectors: Json) -> None:
     known = stations()
     e1 = MLKEM1024PrivateKey.from_seed_bytes(raw(vectors["initiator_mlkem1024_seed"]))
@@ -306,6 +316,7 @@ READERS: Final[dict[str, Callable[[Json], None]]] = {
     "identity": read_identity,
     "log": read_log,
     "records": read_records,
+    "succession": read_succession,
 }
 
 

@@ -125,6 +125,20 @@ class Keys:
         return self.mldsa87.sign(data, context)
 
 
+def read_succession(data: bytes, old: Card) -> tuple[bytes, Card, int]:
+    """Give signed part, new card and time of a change of keys that follows old."""
+    signed_part, *signatures = strict(data, 5)
+    tag, old_id, card, time_ns = strict(signed_part, 4)
+    assert (tag, old_id) == ("hotline/1 succession", old.id)
+    new = Card.read(card)
+    assert new.name == old.name
+    for one, (ed25519, mldsa87) in ((old, signatures[:2]), (new, signatures[2:])):
+        one.check_ed25519(ed25519, b"hotline/1 succession" + signed_part)
+        one.check_mldsa(mldsa87, signed_part, b"hotline/1 succession")
+    assert {new.x25519, new.ed25519, new.mldsa87}.isdisjoint({old.x25519, old.ed25519, old.mldsa87})
+    return signed_part, new, time_ns
+
+
 def pair_code(id_a: bytes, id_b: bytes, two: list[str], three: list[str]) -> str:
     """The first 16 bytes of a hash over both ids as words: even places two syllables, odd three."""
     code = sha512(b"hotline/1 pair" + min(id_a, id_b) + max(id_a, id_b)).digest()[:16]

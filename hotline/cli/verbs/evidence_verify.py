@@ -51,7 +51,8 @@ def _check_pins(pinned: list[Card], *cards: Card) -> str:
         if card.id not in ids:
             names = " and ".join(card.name for card in cards)
             raise EvidenceError(
-                f"the file is of {names} by other cards than the one given for {card.name}"
+                f"the file is of {names} by other cards than the one given for {card.name}",
+                hint="after a change of keys too, give the card under which the line was founded",
             )
     given = {card.id for card in pinned}
     unknown = [card.name for card in cards if card.id not in given]
