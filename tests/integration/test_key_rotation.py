@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -160,6 +161,18 @@ def test_a_protected_key_is_followed_by_a_protected_one(
     assert alpha.stop() == 0
     alpha.start()
     alpha.up("bravo")
+
+
+def test_two_rotations_at_once(stations: Stations) -> None:
+    """The second would take the first one's files for strays, and tell its operator to move them."""
+    alpha, _ = stations.running_pair()
+    with (alpha.folder / "alpha.key").open("rb") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        second = alpha.hotline("key", "rotate")
+    assert (second.code, "another `hotline key rotate`" in second.err) == (5, True), second.err
+    assert not (alpha.folder / "alpha.2.key").exists()
+    assert alpha.hotline("key", "rotate").code == 0, "a lock must not outlive its holder"
+    until("alpha's keys are confirmed", lambda: confirmed(alpha))
 
 
 def test_no_daemon_no_rotation(stations: Stations) -> None:

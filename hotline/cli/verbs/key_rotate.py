@@ -6,11 +6,14 @@ first whether it is the time for it, and told when they stand. What is cut in be
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hotline.cli import columns, exits, passphrases, station
+from hotline.errors import RefusedError
 from hotline.identity import Protection, read_card, read_secret_keys
 from hotline.identity.keyfile import inspect_key_file, once
 from hotline.identity.successors import FIRST, Made, Names, make_successor, read_successions
@@ -18,6 +21,8 @@ from hotline.text import one_line
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from hotline.cli.client import Client
     from hotline.daemon.config import StationConfig
@@ -52,11 +57,32 @@ def _rotate(config: StationConfig, client: Client, source: PassphraseSource) -> 
     names = Names.of(config.key, config.card, number)
     old_path = Names.of(config.key, config.card, number - 1).key if number > FIRST else config.key
     protected = inspect_key_file(old_path).protected
-    old = _cards(config)[number - FIRST], read_secret_keys(old_path, source)
-    protection = Protection(source(old_path), os.urandom) if protected else None
-    made = make_successor(names, old, protection, source, os.urandom, time.time_ns())
-    client.call("rotate", {"passphrase": source(names.key).hex()} if protected else {})
+    with _alone(old_path):
+        old = _cards(config)[number - FIRST], read_secret_keys(old_path, source)
+        protection = Protection(source(old_path), os.urandom) if protected else None
+        made = make_successor(names, old, protection, source, os.urandom, time.time_ns())
+        client.call("rotate", {"passphrase": source(names.key).hex()} if protected else {})
     return made, names
+
+
+@contextmanager
+def _alone(key: Path) -> Iterator[None]:
+    """Keep out whoever else changes this key: two of them would take each other's files for strays.
+
+    The lock is on the secret key file, which no other account can open, and ends with the process.
+    """
+    descriptor = os.open(key, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise RefusedError(
+            "rotation-under-way",
+            "another `hotline key rotate` is at work on these keys",
+            hint="wait until it is done, and look at `hotline status`",
+        ) from None
+    finally:
+        os.close(descriptor)
 
 
 def _cards(config: StationConfig) -> list[Card]:
