@@ -174,7 +174,9 @@ class Station:
             record = next(one for one in reader.lines() if one.line == number)
             changes = [reader.key_changes(number, side) for side in (Side.OWN, Side.PEER)]
             key_changes.remember(pairing, record, *changes)
-            return record, Trust.read(reader, own_id, peer_id)
+            return record, Trust.read(
+                reader, own_id, peer_id, [one.id for one in pairing.peers.cards]
+            )
 
         return self._store.read(look)
 
@@ -204,6 +206,8 @@ class Station:
                 for name, runner in self._runners.items()
                 if name in pairings and runner.line.pairing.psk == pairings[name].psk
             }
+            for name in kept:
+                await self._refuse_revoked(name, pairings[name])
             self.config = replace(
                 self.config,
                 lines=config.lines,
@@ -223,6 +227,12 @@ class Station:
                 else:
                     await self._add(line, pairings[line.name])
             self._log("config_reloaded", lines=self.line_names())
+
+    async def _refuse_revoked(self, name: str, pairing: Pairing) -> None:
+        ids = [card.id for card in pairing.peers.cards]
+        trust = await self.read(lambda reader: Trust.read(reader, pairing.own.id, ids[0], ids))
+        if trust.revoked is not None and self._trust[name].revoked is None:
+            raise ConfigError(f"line {name}: a card that succeeds its own is revoked")
 
     async def _remove(self, names: Collection[str]) -> None:
         runners = []

@@ -13,6 +13,8 @@ from hotline.model import Halt, Side
 from hotline.text import utc
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hotline.daemon.config import StationConfig
     from hotline.model import Mark
     from hotline.store.interface import Reader
@@ -32,12 +34,14 @@ class Trust:
     revoked: Mark | None = None
 
     @classmethod
-    def read(cls, reader: Reader, own_id: bytes, peer_id: bytes) -> Trust:
-        """Give what the store holds about two cards.
+    def read(
+        cls, reader: Reader, own_id: bytes, peer_id: bytes, known: Sequence[bytes] = ()
+    ) -> Trust:
+        """Give what the store holds about two cards; known are ids that succeed the peer's.
 
         A card is revoked with all that its station has used on one line: before it and after it.
         """
-        marks = [reader.revocation(card_id) for card_id in _family(reader, peer_id)]
+        marks = [reader.revocation(card_id) for card_id in [*_family(reader, peer_id), *known]]
         revoked = next((mark for mark in marks if mark is not None), None)
         return cls(reader.verification(own_id, peer_id), revoked)
 

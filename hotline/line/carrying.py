@@ -75,10 +75,12 @@ class Taken:
 def refuse_halted(name: str, halt: Halt | None) -> None:
     """Raise RefusedError for a line that is halted."""
     if halt is not None:
+        for_good = halt.code == "revoked"
         raise RefusedError(
             "halted",
             f"line {name} is halted ({halt.code}): {halt.text}",
-            hint="nothing goes out or comes in, by any way, until an operator acts",
+            hint="nothing goes out or comes in, by any way, "
+            + ("for good" if for_good else "until an operator acts"),
         )
 
 

@@ -133,6 +133,30 @@ def test_a_card_is_revoked_with_its_successors(stations: Stations) -> None:
     assert alpha.status("bravo")["reason"] == "revoked", "the first card, after a restart"
 
 
+def test_a_succession_that_is_handed_over_leads_to_no_revoked_card(stations: Stations) -> None:
+    """A file beside a card that nobody has revoked must not open the door to one that somebody has."""
+    _, bravo = stations.running_pair()
+    assert bravo.hotline("key", "rotate").code == 0
+    bravo.when("alpha", key_change="confirmed")
+    charlie = stations.make("charlie")
+    (charlie.folder / "bravo.card").write_bytes((bravo.folder / "bravo.2.card").read_bytes())
+    pinned = charlie.hotline("peer", "add", str(charlie.folder / "bravo.card"))
+    assert pinned.code == 0, pinned.err
+    assert charlie.hotline("peer", "revoke", "bravo", "--confirm", "bravo").code == 0
+    charlie.pin(bravo)
+    (charlie.folder / "bravo.card").write_bytes(bravo.card.read_bytes())
+    handed = (bravo.folder / "bravo.2.succession").read_bytes()
+    succession = charlie.folder / "bravo.2.succession"
+    charlie.start()
+    assert charlie.status("bravo")["reason"] != "revoked"
+    succession.write_bytes(handed)
+    charlie.running.tell(signal.SIGHUP)
+    assert charlie.await_logged("config_not_reloaded")
+    charlie.kill()
+    charlie.start()
+    assert charlie.status("bravo")["reason"] == "revoked"
+
+
 def test_other_lines_go_on(stations: Stations) -> None:
     """Ending one line must not disturb another, nor a retry of all lines."""
     alpha, bravo, charlie = (stations.make(name) for name in ("alpha", "bravo", "charlie"))
