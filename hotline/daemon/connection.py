@@ -39,7 +39,7 @@ def tune(stream: trio.SocketStream, user_timeout_s: float) -> None:
 
 
 def took_all(queued: int, unsent: int, last_ack_s: float, silence_s: float) -> bool | None:
-    """Judge by what waits in our kernel (bytes), and by the age of its last answer: does the peer's live?
+    """Judge by what waits in our kernel (bytes) and the age of its last answer: does the peer's live?
 
     What waits because the peer's window is closed has not left: a stalled daemon's kernel takes what
     its socket holds, answers each probe that there is no room for more, and lives. What waits because
