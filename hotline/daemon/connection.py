@@ -38,6 +38,24 @@ def tune(stream: trio.SocketStream, user_timeout_s: float) -> None:
         stream.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(user_timeout_s * 1000))
 
 
+def took_all(queued: int, unsent: int, last_ack_s: float, silence_s: float) -> bool | None:
+    """Judge by what waits in our kernel (bytes) and the age of its last answer: does the peer's live?
+
+    What waits because the peer's window is closed has not left: a stalled daemon's kernel takes what
+    its socket holds, answers each probe that there is no room for more, and lives. What waits because
+    our own network is gone has not left either, but then nothing answers. Probes come at times that
+    double, so if they are answered, the last answer is no older than half of the silence, and a little.
+
+    Where something has left and is not acknowledged, a path may be dead; but a kernel whose socket is
+    full may throw away what came, and answer each repetition. Then nothing is known (None).
+    """
+    if queued == 0:
+        return True
+    if queued == unsent:
+        return last_ack_s <= silence_s / 2 + _PROBE_S
+    return None if silence_s > _PROBE_S and last_ack_s < silence_s / 2 else False
+
+
 class Connection:
     """Moves bytes until either end stops; ``hang_up`` ends it with a farewell."""
 
@@ -71,14 +89,7 @@ class Connection:
         self._writable.set()
 
     def kernel_took_all(self) -> bool | None:
-        """Tell whether the peer's kernel has acknowledged all that left; None if that is unknown.
-
-        What waits here because the peer's window is closed has not left: a stalled daemon's kernel
-        takes what its socket holds, answers each probe that there is no room for more, and lives.
-        What waits because our own network is gone has not left either, but then nothing answers.
-        Probes come at times that double, so if they are answered, the last answer is no older than
-        half of the silence, and a little.
-        """
+        """Tell whether the peer's kernel has acknowledged all that left; None if that is unknown."""
         try:
             sock = self._stream.socket.fileno()
             queued, unsent = (
@@ -89,10 +100,8 @@ class Connection:
             (last_ack_ms,) = struct.unpack_from("I", bytes(info), _LAST_ACK_RECEIVED)
         except (OSError, ValueError, struct.error):
             return None
-        if queued == 0:
-            return True
         silence_s = trio.current_time() - self._received_at
-        return bool(queued == unsent and last_ack_ms / 1000 <= silence_s / 2 + _PROBE_S)
+        return took_all(queued, unsent, last_ack_ms / 1000, silence_s)
 
     async def run(self) -> None:
         """Move bytes until the connection ends; closes the socket."""

@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from hotline.daemon.connection import Connection, tune
+from hotline.daemon.connection import Connection, took_all, tune
 from hotline.limits import CLOSE_TIMEOUT_S
 
 Clock = trio.testing.MockClock
@@ -200,6 +200,23 @@ async def test_the_kernel_tells_what_the_peer_has_taken() -> None:
             nursery.cancel_scope.cancel()
         await ends.stream.aclose()
         assert ends.connection.kernel_took_all() is None
+
+
+@pytest.mark.parametrize(
+    ("queued", "unsent", "last_ack_s", "took"),
+    [
+        (0, 0, 9.0, True),
+        (5000, 5000, 4.0, True),  # a closed window, and probes that are answered
+        (5000, 5000, 9.0, False),  # a closed window, and then the path was cut
+        (5000, 0, 9.0, False),  # it left, and nothing answers
+        (5000, 2000, 1.0, None),  # it left, and something there answers without taking it
+    ],
+)
+def test_what_waits_is_judged_by_who_still_answers(
+    queued: int, unsent: int, last_ack_s: float, took: bool | None
+) -> None:
+    """A full host that answers was once called a dead network, and others were sent for."""
+    assert took_all(queued, unsent, last_ack_s, silence_s=10.0) is took
 
 
 async def test_a_socket_that_is_reset_already_can_be_tuned() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim import crypto
 
+from hotline.errors import StoreFullError
 from hotline.line import key_changes
 from hotline.line.lineage import Generation
 from hotline.model import Side
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sim.station import Station
     from sim.world import World
 
+_AGAIN_S = 5.0
 _MOST = 3
 _IN_A_WORLD = 3.0
 _BOTH = 0.4
@@ -103,9 +105,19 @@ class Rotation:
                 continue
             runner.request(
                 lambda tx, one=succession: (key_changes.begin(tx, number, one, wall_ns),),  # type: ignore[misc]
-                lambda _outcome: None,
+                lambda outcome: self._taken_up(runner, outcome),
                 fetch=True,
             )
+
+    def _taken_up(self, runner: Runner, outcome: Any) -> None:
+        """Try again after a full disk, as the daemon does."""
+
+        def again() -> None:
+            if runner in runner.station.runners.values():
+                self.take_up(runner)
+
+        if isinstance(outcome, StoreFullError):
+            self.world.after(_AGAIN_S, again)
 
     def confirmed(self, runner: Runner) -> None:
         """A peer has confirmed new keys."""
