@@ -63,7 +63,7 @@ KEPT_SEEDS: Final = (
     ),
     Kept(
         20,
-        {"brief": True, "trouble": "wipe"},
+        {"brief": True, "trouble": "wipe", "chaos_s": 60.0},
         "south had halted for north's lost log while its own disk was full; north then recovered, and"
         " the halt was written down behind the hello that had settled it: a halted line at work.",
     ),
