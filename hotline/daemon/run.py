@@ -12,6 +12,7 @@ import trio
 
 from hotline.daemon import config as configuration
 from hotline.daemon import control, logs
+from hotline.daemon.doorway import Doorway
 from hotline.daemon.folder import state_folder
 from hotline.daemon.identity import Identity
 from hotline.daemon.machine import this_machine
@@ -113,11 +114,12 @@ async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs, machin
                 f"cannot listen on {address}: {error.strerror or error}",
                 hint="another program may use it; see station.listen in the configuration",
             ) from None
-        nursery.start_soon(partial(trio.serve_listeners, station.call, listeners))
+        doors = [Doorway(one, str(address), log.daemon) for one in listeners]
+        nursery.start_soon(partial(trio.serve_listeners, station.call, doors))
         log.daemon.info("listening", address=str(address))
     operators = control.Control(station, log.daemon)
-    listener = machine.listen_control(station.config.control_path)
-    nursery.start_soon(partial(trio.serve_listeners, operators.serve, [listener]))
+    door = Doorway(machine.listen_control(station.config.control_path), "control", log.daemon)
+    nursery.start_soon(partial(trio.serve_listeners, operators.serve, [door]))
 
 
 async def _obey(signals: AsyncIterator[int], station: Station, log: Logs) -> None:

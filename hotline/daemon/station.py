@@ -11,6 +11,7 @@ import trio
 from hotline import __version__, limits
 from hotline.daemon import rotation, views
 from hotline.daemon.clock import moment
+from hotline.daemon.doorway import Seldom
 from hotline.daemon.identity import Identity
 from hotline.daemon.listener import Hall, Listener
 from hotline.daemon.runner import Runner
@@ -49,8 +50,6 @@ T = TypeVar("T")
 _STOP_S: Final = 1.5
 """For close frames to leave on every line; the rest of the two seconds is the store's."""
 
-_STRANGER_NOTED_S: Final = 1.0
-
 _KEY_EVENTS: Final = {"key_change_confirmed", "peer_keys_changed"}
 """Reports that whoever is on watch is told, for they may concern a stolen key."""
 
@@ -84,8 +83,7 @@ class Station:
         self._trust: dict[str, Trust] = {}
         self._nursery: trio.Nursery | None = None
         self._reloading = trio.Lock()
-        self._strangers = 0
-        self._stranger_noted_at = -_STRANGER_NOTED_S
+        self._strangers = Seldom(self._log_stranger)
         self._news = News()
         self._machine = machine
         self._writer = Writer(store, self._store_failed, machine.hand())
@@ -149,6 +147,8 @@ class Station:
     async def _add(self, config: LineConfig, pairing: Pairing) -> None:
         record, trust = await self._writer.run(partial(self._record, config.name, pairing))
         self._trust[config.name] = trust
+        if trust.verified is not None:
+            self._log_verified(config.name, trust.verified)
         if trust.revoked is not None:
             pairing.revoked = halt_of(trust.revoked)
             self._log_revoked(config.name, trust.revoked)
@@ -260,17 +260,12 @@ class Station:
     ) -> Callable[[], Awaitable[None]] | None:
         line = self._door.identify(unit)
         if line is None:
-            self._note_stranger(address)
+            self._strangers.note(source=address)
             return None
         return self._runners[line.record.name].adopt(stream, address, unit)
 
-    def _note_stranger(self, address: str) -> None:
-        """Log a stranger, once a second at most: who knocks must not wash the log away."""
-        self._strangers += 1
-        now = trio.current_time()
-        if now >= self._stranger_noted_at + _STRANGER_NOTED_S:
-            self._logs.daemon.info("stranger_ignored", source=address, count=self._strangers)
-            self._strangers, self._stranger_noted_at = 0, now
+    def _log_stranger(self, source: str, count: int) -> None:
+        self._log("stranger_ignored", source=source, count=count)
 
     # --- for operators ---
 
@@ -312,7 +307,7 @@ class Station:
             lambda tx: tx.put_verification(own_id, peer_id, mark), lambda *_: [], fetch=False
         )
         self._trust[name] = replace(self._trust[name], verified=mark)
-        self._log("line_verified", line=name, operator=operator)
+        self._log_verified(name, mark)
         return self._trust[name]
 
     async def revoke(self, name: str, own_id: bytes, peer_id: bytes, operator: str) -> Trust:
@@ -344,6 +339,10 @@ class Station:
                 f"the daemon runs the line {runner.line.record.name} with another card",
                 hint="send it SIGHUP (kill -HUP), then look at the pair code again",
             )
+
+    def _log_verified(self, name: str, mark: Mark) -> None:
+        since = utc_microseconds(mark.at_ns)
+        self._log("line_verified", line=name, operator=mark.operator, since=since)
 
     def _log_revoked(self, name: str, mark: Mark) -> None:
         since = utc_microseconds(mark.at_ns)

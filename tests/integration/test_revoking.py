@@ -40,6 +40,17 @@ def test_a_verification_outlives_the_daemon(stations: Stations) -> None:
     alpha.kill()
     alpha.start()
     assert alpha.status("bravo")["verified_at"] == before
+    assert [one["since"] for one in alpha.logged("line_verified", line="bravo")] == [before] * 2
+
+
+def test_a_line_is_verified_while_no_daemon_runs(stations: Stations) -> None:
+    """What was decided without the daemon must stand in its log as well, or the log is no record."""
+    alpha, bravo = stations.pair()
+    confirm(alpha, bravo)
+    alpha.start()
+    status = alpha.status("bravo")
+    [logged] = alpha.logged("line_verified", line="bravo")
+    assert (logged["operator"], logged["since"]) == (status["verified_by"], status["verified_at"])
 
 
 def test_another_card_was_never_verified(stations: Stations) -> None:
@@ -112,6 +123,8 @@ def test_a_card_is_revoked_while_no_daemon_runs(stations: Stations) -> None:
     alpha.start()
     assert alpha.status("bravo")["reason"] == "revoked"
     assert revoked_by(alpha, "bravo")
+    [logged] = alpha.logged("line_revoked", line="bravo")
+    assert logged["operator"] == revoked_by(alpha, "bravo")
     assert bravo.status("alpha")["state"] == "down"
 
 

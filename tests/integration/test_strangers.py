@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -243,3 +244,25 @@ def test_whoever_is_not_the_pinned_peer_gets_nothing(scene: Scene, which: str) -
         status = station.status(peer.name)
         assert (status["state"], status["in_flight"]) == ("down", 0)
         assert status["detail"]
+
+
+def first_free_descriptor(pid: int) -> int:
+    taken = {int(one.name) for one in Path(f"/proc/{pid}/fd").iterdir()}
+    return next(number for number in range(len(taken) + 1) if number not in taken)
+
+
+def test_a_daemon_without_a_descriptor_left_says_so_and_goes_on(stations: Stations) -> None:
+    """Traces on stderr, ten a second, were all that an operator got, past the log."""
+    alpha, bravo = stations.running_pair()
+    pid = bravo.running.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (first_free_descriptor(pid), limits[1]))
+    with contextlib.closing(Caller.call(bravo.port).sock), bravo.client() as operator:
+        for door in (bravo.address, "control"):
+            logged = bravo.await_logged("accept_failed", door=door)
+            assert logged["why"] == "Too many open files"
+        alpha.send("bravo", message("meanwhile"))
+        alpha.settled("bravo")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        assert operator.call("status")["station"]["name"] == "bravo"
+    assert "Traceback" not in bravo.stderr.read_text()

@@ -17,7 +17,6 @@ import errno
 import heapq
 import math
 from contextlib import ExitStack, contextmanager, suppress
-from logging import getLogger
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -152,10 +151,6 @@ class DaemonWorld(World):
                 "hotline.daemon.station.Runner": WatchedRunner,
             }.items():
                 stack.enter_context(patch(name, value))
-            # trio prints a trace for each caller that could not be accepted.
-            stack.enter_context(
-                patch.object(getLogger("trio.serve_listeners"), "disabled", new=True)
-            )
             yield
 
     def _close(self) -> None:

@@ -1,0 +1,75 @@
+"""Doors that stay open: a machine that has no room for one more connection is waited out.
+
+trio.serve_listeners does that too, but prints a trace each time, past our log. Who opens connections
+until nothing is left must neither end the daemon nor wash its log away.
+"""
+
+from __future__ import annotations
+
+import errno
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.typing import FilteringBoundLogger
+
+SELDOM_S: Final = 1.0
+"""Between two lines of the log about what others may cause as often as they like."""
+
+AGAIN_S: Final = 0.1
+"""Until the next try: soon enough for a caller, too seldom to keep a processor busy."""
+
+_NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+"""What accept(2) says when descriptors or memory are used up; the caller stays in the backlog."""
+
+
+class Seldom:
+    """Tells of what happens often, once in SELDOM_S at most, with how many there were since."""
+
+    def __init__(self, tell: Callable[..., object]) -> None:
+        """Tell takes the last one's fields, and ``count``."""
+        self._tell = tell
+        self._count = 0
+        self._told_at = float("-inf")
+
+    def note(self, **fields: Any) -> None:
+        """It has happened once more."""
+        self._count += 1
+        now = trio.current_time()
+        if now >= self._told_at + SELDOM_S:
+            self._tell(**fields, count=self._count)
+            self._count, self._told_at = 0, now
+
+
+class Doorway(trio.abc.Listener[trio.SocketStream]):
+    """A listening socket whose ``accept`` never fails for lack of room, but says so in the log."""
+
+    def __init__(
+        self, listener: trio.abc.Listener[trio.SocketStream], door: str, log: FilteringBoundLogger
+    ) -> None:
+        """Take over a listening socket; the log calls it door."""
+        self._listener = listener
+        self._door = door
+        self._failed = Seldom(partial(self._tell, log))
+
+    async def accept(self) -> trio.SocketStream:
+        """Wait for the next connection; raises OSError if the socket itself is broken."""
+        while True:
+            try:
+                return await self._listener.accept()
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                self._failed.note(why=error.strerror or str(error))
+            await trio.sleep(AGAIN_S)
+
+    async def aclose(self) -> None:
+        """Close the socket."""
+        await self._listener.aclose()
+
+    def _tell(self, log: FilteringBoundLogger, why: str, count: int) -> None:
+        log.error("accept_failed", door=self._door, why=why, count=count)

@@ -1,0 +1,99 @@
+"""A door on a machine that has no room left: it stays open, and says so seldom."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, cast
+
+import pytest
+import structlog
+import trio
+import trio.testing
+
+from hotline.daemon.doorway import AGAIN_S, SELDOM_S, Doorway, Seldom
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, FilteringBoundLogger
+
+Clock = trio.testing.MockClock
+
+
+class Socket(trio.abc.Listener[trio.SocketStream]):
+    """A listening socket that fails with these numbers, one a time, and then has a caller."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = list(numbers)
+        self.tries = 0
+        self.closed = False
+        self.caller = cast("trio.SocketStream", object())
+
+    async def accept(self) -> trio.SocketStream:
+        """Fail, or give the caller."""
+        await trio.lowlevel.checkpoint()
+        self.tries += 1
+        if self.numbers:
+            raise OSError(self.numbers.pop(0), "no room")
+        return self.caller
+
+    async def aclose(self) -> None:
+        """Close it."""
+        self.closed = True
+
+
+@pytest.fixture
+def log() -> FilteringBoundLogger:
+    logger: FilteringBoundLogger = structlog.get_logger()
+    return logger
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS])
+async def test_a_caller_who_finds_no_room_is_taken_in_later(
+    autojump_clock: Clock, log: FilteringBoundLogger, number: int
+) -> None:
+    """A daemon that ends, or never looks again, is what whoever opens connections wanted."""
+    socket = Socket(*[number] * 35)
+    with structlog.testing.capture_logs() as lines:
+        assert await Doorway(socket, "192.0.2.1:1963", log).accept() is socket.caller
+    assert autojump_clock.current_time() == pytest.approx(35 * AGAIN_S)
+    assert lines == [
+        {
+            "event": "accept_failed",
+            "log_level": "error",
+            "door": "192.0.2.1:1963",
+            "why": "no room",
+            "count": count,
+        }
+        for count in counts(lines, 35)
+    ]
+
+
+def counts(lines: list[EventDict], tries: int) -> list[int]:
+    """Give the counts that were told, which must be few and must add up, but for the last second."""
+    told: list[int] = [line["count"] for line in lines]
+    assert told[0] == 1, "the first was kept back"
+    assert len(told) == 1 + int((tries - 1) * AGAIN_S / SELDOM_S)
+    assert tries - SELDOM_S / AGAIN_S <= sum(told) <= tries
+    return told
+
+
+async def test_a_broken_socket_is_no_lack_of_room(log: FilteringBoundLogger) -> None:
+    """To wait on it for ever would leave a station deaf, and its operator none the wiser."""
+    socket = Socket(errno.EBADF)
+    door = Doorway(socket, "control", log)
+    with structlog.testing.capture_logs() as lines, pytest.raises(OSError, match="no room"):
+        await door.accept()
+    assert (socket.tries, lines) == (1, [])
+    await door.aclose()
+    assert socket.closed
+
+
+async def test_what_happens_often_is_told_seldom_and_counted(autojump_clock: Clock) -> None:
+    """A line for each would wash the log away; a line without a number would play it down."""
+    told: list[tuple[str, int]] = []
+    seldom = Seldom(lambda source, count: told.append((source, count)))
+    for number in range(1000):
+        seldom.note(source=f"s{number}")
+    await trio.sleep(SELDOM_S)
+    seldom.note(source="last")
+    assert told == [("s0", 1), ("last", 1000)]
+    assert autojump_clock.current_time() == SELDOM_S
