@@ -264,5 +264,5 @@ def test_a_daemon_without_a_descriptor_left_says_so_and_goes_on(stations: Statio
         alpha.send("bravo", message("meanwhile"))
         alpha.settled("bravo")
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
-        assert operator.call("status")["station"]["name"] == "bravo"
+        assert operator.call("status")["station"] == "bravo"
     assert "Traceback" not in bravo.stderr.read_text()
