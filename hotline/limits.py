@@ -65,9 +65,6 @@ OPERATOR_BYTES: Final = 64
 NOTE_BYTES: Final = 1024
 REASON_BYTES: Final = 512
 
-PARTIAL_MESSAGES: Final = 4
-"""Messages that may be half received at once: one of each precedence can interrupt the one below."""
-
 PART_BYTES: Final = KIB
 """Every part of a message but the last carries this at least: parts cost more than their bytes."""
 

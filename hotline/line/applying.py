@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hotline.errors import DecodeError, HaltError, IdentityError, ProtocolError
-from hotline.limits import MESSAGE_ENCODED_BYTES, PART_BYTES, PARTIAL_MESSAGES
+from hotline.limits import MESSAGE_ENCODED_BYTES, PART_BYTES
 from hotline.line import taking_back
 from hotline.line.accepting import supersedes
 from hotline.line.key_changes import peers_succession
@@ -162,6 +162,7 @@ class _Reading:
         self._chunks: dict[int, bytes] = {}
         self._partials: dict[str, Partial] | None = None
         self._changed: set[str] = set()
+        self._dropped: set[str] = set()
 
     def take(self, number: int, data: bytes) -> None:
         """Read one entry; raises HaltError or DecodeError if the log may not hold it."""
@@ -188,14 +189,11 @@ class _Reading:
 
     def _take_part(self, number: int, part: entries.Part) -> None:
         partials = self._open()
+        if part.offset == 0:
+            self._begin(part)
         partial = partials.get(part.id)
-        if partial is not None and part.offset == 0:
-            # Begun anew, by a station that had lost where it stood: what came before is dropped.
-            partial = Partial(part.precedence, part.id, part.total_bytes, (), 0)
-        elif partial is None:
-            if len(partials) >= PARTIAL_MESSAGES:
-                raise _broke_rules(number, f"{len(partials)} messages are half sent already")
-            partial = Partial(part.precedence, part.id, part.total_bytes, (), 0)
+        if partial is None:
+            raise _broke_rules(number, f"a part of message {part.id} comes without its first")
         expected = (partial.precedence, partial.total_bytes, partial.have_bytes)
         if (part.precedence, part.total_bytes, part.offset) != expected:
             raise _broke_rules(
@@ -225,10 +223,24 @@ class _Reading:
             else:
                 raise _broke_rules(number, f"the parts of {part.id} carry something else")
 
+    def _begin(self, part: entries.Part) -> None:
+        """Begin a message, in the place of what was half sent before it.
+
+        One log never interrupts a message by another of its precedence: whoever begins one had lost
+        where it stood. So no more are ever unfinished than there are precedences.
+        """
+        partials = self._open()
+        for one in list(partials.values()):
+            if one.id == part.id or one.precedence == part.precedence:
+                del partials[one.id]
+                self._dropped.add(one.id)
+        partials[part.id] = Partial(part.precedence, part.id, part.total_bytes, (), 0)
+
     def _take_key_change(self, number: int, change: entries.KeyChange) -> None:
         if not change.id.startswith(entries.KEY_CHANGE_PREFIX):
             raise _broke_rules(number, f"{change.id} is no id for a key change")
         self.key_change = change
+        self._dropped.add(change.id)
 
     def _gather(self, partial: Partial) -> list[bytes]:
         """Give a message's chunks: from this batch, and from the log for what came before it."""
@@ -267,6 +279,6 @@ class _Reading:
             raise _broke_rules(log[-1].number, "a message id is used twice in this run")
         for identifier in self._changed & self._open().keys() if self._changed else ():
             self._tx.put_partial(self._line, self._open()[identifier])
-        if self.key_change is not None:
-            self._tx.drop_partial(self._line, self.key_change.id)
+        for identifier in self._dropped - self._open().keys() if self._dropped else ():
+            self._tx.drop_partial(self._line, identifier)
         self._tx.receive(self._line, self.messages)

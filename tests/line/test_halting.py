@@ -9,7 +9,6 @@ import pytest
 
 from hotline.daemon import views
 from hotline.daemon.trust import Trust
-from hotline.limits import PARTIAL_MESSAGES
 from hotline.model import Decision, LogEntry, Position, Precedence, Side, State
 from hotline.wire import entries, heads
 from support.line_stores import codes, copy, exchange, rest, restore, until_halted
@@ -247,7 +246,11 @@ BROKEN: dict[str, list[bytes]] = {
         part("p", 0, OTHER[:5000], len(OTHER)),
         part("p", 5000, OTHER[5000:], len(OTHER)),
     ],
-    "too many half messages": [part(f"p{n}", 0, b"x") for n in range(PARTIAL_MESSAGES + 1)],
+    "a part of what another message dropped": [
+        part("p", 0, b"x" * 2000),
+        part("q", 0, b"x" * 2000),
+        part("p", 2000, b"x" * 2000),
+    ],
 }
 
 

@@ -69,6 +69,48 @@ def test_parts_of_a_decent_size_are_taken(rogue: Rogue, size_bytes: int) -> None
     assert rogue.station.view("big", Side.PEER).body == "x" * 10_000
 
 
+def long_message(identifier: str, precedence: Precedence) -> list[entries.Part]:
+    """Cut a message of three parts."""
+    whole = entries.encode(entries.Message(identifier, precedence, 1, None, "a", "s", "x" * 10_000))
+    return [
+        entries.Part(identifier, precedence, at, len(whole), whole[at : at + 4000])
+        for at in range(0, len(whole), 4000)
+    ]
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one run", "a run each"])
+def test_messages_that_are_begun_and_never_ended_take_no_room(rogue: Rogue, together: bool) -> None:
+    """Each would be remembered for ever; and an honest peer that lost its store often was halted."""
+    begun = [long_message(f"{p.name}-{n}", p)[0] for n in range(7) for p in Precedence]
+    rogue.call().say(rogue.beat())
+    rogue.say(*([rogue.run(*begun)] if together else [rogue.run(one) for one in begun]))
+    rogue.world.run(SOON_S)
+    assert rogue.station.record.halt is None
+    assert rogue.station.record.peer.number == len(begun)
+    assert rows(rogue.station, "partial") == len(Precedence)
+    left = [part for p in Precedence for part in long_message(f"{p.name}-6", p)[1:]]
+    again = long_message("ROUTINE-0", Precedence.ROUTINE)
+    rogue.say(rogue.run(*left), rogue.run(*again))
+    rogue.world.run(SOON_S)
+    assert sorted(rogue.station.inbox()) == sorted(
+        [*(f"{p.name}-6" for p in Precedence), "ROUTINE-0"]
+    )
+    assert rows(rogue.station, "partial") == 0
+
+
+def test_one_id_under_two_precedences_is_one_message(rogue: Rogue) -> None:
+    """Two halves of it at once could be put together into what nobody has said."""
+    slow, fast = (long_message("m", p) for p in (Precedence.ROUTINE, Precedence.FLASH))
+    rogue.call().say(rogue.beat(), rogue.run(slow[0]), rogue.run(fast[0]))
+    rogue.world.run(SOON_S)
+    assert rows(rogue.station, "partial") == 1
+    rogue.say(rogue.run(slow[1]))
+    rogue.world.run(SOON_S)
+    halt = rogue.station.record.halt
+    assert halt is not None, "a part of the dropped half was taken"
+    assert halt.code == "peer-broke-rules"
+
+
 # --- floods ---------------------------------------------------------------------------------------
 
 

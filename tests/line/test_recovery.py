@@ -155,6 +155,24 @@ def test_a_long_message_that_was_half_sent_is_sent_whole(
     assert victim.record.queued_bytes == victim.record.queued == 0
 
 
+def test_many_losses_each_with_a_message_half_sent(changed_world: LineWorld) -> None:
+    """What a wiped store had half sent is never ended: after four of them the peer would halt."""
+    world = changed_world
+    victim, other = world.stations
+    for turn in range(6):
+        victim.send(f"lost-{turn}", LONG * 4)
+        had = other.record.peer.number
+        world.until(lambda had=had: other.record.peer.number > had + 4, 200)  # type: ignore[misc]
+        assert f"lost-{turn}" not in other.inbox(), "the loss came too late to test anything"
+        lose(world, victim, None)
+        recover(victim)
+        world.until(lambda: recovered(world), 200)
+    victim.send("whole", LONG * 4)
+    world.until(lambda: "whole" in other.inbox(), 200)
+    assert other.inbox() == ["whole"]
+    assert codes(world) == {victim.name: None, other.name: None}
+
+
 def test_a_recovery_that_is_cut_goes_on(changed_world: LineWorld) -> None:
     """Half a log is no log: the next session must take up the recovery, not halt over it."""
     world = changed_world
