@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from hotline.errors import HotlineError, StoreError
+from hotline.errors import HotlineError, ProtocolError, StoreError
 from hotline.line import accepting, sealing
 from hotline.line.pace import Pace
 from hotline.line.window import Window
@@ -43,7 +43,8 @@ class Sending:
         self._fetching = False
         self._paused = False
         self._may_wait = True
-        self._newest_receipt: Receipt | None = None
+        self._newest_receipt: tuple[int, Receipt] | None = None
+        """With the era in which it came."""
         self._taking_receipt = 0
         self._next_expiry_at = 0.0
         self._expiring = False
@@ -158,7 +159,7 @@ class Sending:
     def take_receipt(self, frame: ReceiptFrame, moment: Moment) -> None:
         """The peer says that its disk has our log up to a number; only the newest counts."""
         receipt = Receipt(frame.number, frame.head, frame.time_ns, frame.signature)
-        self._newest_receipt = receipt
+        self._newest_receipt = self._era, receipt
         if not self._taking_receipt:
             self.verify_receipt(moment)
 
@@ -167,23 +168,23 @@ class Sending:
 
         An acknowledgement must find the receipt for its message in the store already.
         """
-        receipt = self._newest_receipt
-        if receipt is None:
+        if self._newest_receipt is None:
             return
+        era, receipt = self._newest_receipt
         self._newest_receipt = None
         self._taking_receipt += 1
         context = self._context
         line, pairing, wall_ns = context.line, context.pairing, moment.wall_ns
         context.commit(
             lambda tx: sealing.take_receipt(tx, line, pairing, receipt, wall_ns),
-            lambda outcome, then: self._receipt_taken(receipt, outcome, then),
+            lambda outcome, then: self._receipt_taken(era, receipt, outcome, then),
         )
 
-    def _receipt_taken(self, receipt: Receipt, outcome: Any, moment: Moment) -> None:
+    def _receipt_taken(self, era: int, receipt: Receipt, outcome: Any, moment: Moment) -> None:
         self._taking_receipt -= 1
         context = self._context
         if isinstance(outcome, HotlineError):
-            self._receipt_not_taken(receipt, outcome, moment)
+            self._receipt_not_taken(era, receipt, outcome, moment)
             return
         messages = outcome.delivered - context.record.delivered
         context.record = outcome
@@ -194,13 +195,19 @@ class Sending:
             self.verify_receipt(moment)
         self.send_more(moment)
 
-    def _receipt_not_taken(self, receipt: Receipt, error: HotlineError, moment: Moment) -> None:
+    def _receipt_not_taken(
+        self, era: int, receipt: Receipt, error: HotlineError, moment: Moment
+    ) -> None:
+        if isinstance(error, ProtocolError) and era != self._era:
+            # Of a session that is gone, and so may be the keys that signed it: after the hello comes
+            # another, and the session that stands has done nothing wrong.
+            return
         if not isinstance(error, StoreError):
             self._context.fault(error, moment)
             return
         # The disk is full: the next hint tries again, for the peer may have no other receipt to give.
         if self._newest_receipt is None:
-            self._newest_receipt = receipt
+            self._newest_receipt = era, receipt
         self._paused = True
 
     def check_expiry(self, moment: Moment) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,6 +121,28 @@ def test_frames_before_the_hello_and_a_second_hello_end_the_session(rogue: Rogue
     assert not again.stands()
     whys = [event["why"] for event in rogue.station.events("session_failed")]
     assert ["before hello" in whys[0], "second hello" in whys[1]] == [True, True]
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_receipt_of_a_session_that_is_gone_accuses_nobody(rogue: Rogue, replaced: bool) -> None:
+    """Its key may be over by the time the disk looks at it: the next session had to end for that."""
+    rogue.call().say(rogue.beat())
+    rogue.station.send("m")
+    rogue.world.run(SOON_S)
+    again = Rogue(rogue.world, rogue.station)
+    if replaced:
+        again.knock()
+        again.say(again.hello())
+    rogue.say(replace(rogue.receipt(1), signature=bytes(64)))
+    rogue.world.run(SOON_S)
+    failed = [event["why"] for event in rogue.station.events("session_failed")]
+    assert len(failed) == (0 if replaced else 1), failed
+    assert rogue.station.record.receipt is None
+    if replaced:
+        again.say(again.beat(), again.receipt(1))
+        rogue.world.run(SOON_S)
+        assert again.stands()
+        assert rogue.station.record.delivered == 1
 
 
 def test_too_much_in_flight_ends_the_session(rogue: Rogue) -> None:

@@ -28,9 +28,9 @@ def pages(station: Station, side: Side, line: int, after: int) -> list[MessageVi
                 side, line=line, after=start, most=_PAGE
             )
         )
-        if not more:
-            return found
         found += more
+        if len(more) < _PAGE:
+            return found
 
 
 def inspect_inbox(world: World, station: Station, direction: Direction) -> None:

@@ -67,4 +67,16 @@ KEPT_SEEDS: Final = (
         "south had halted for north's lost log while its own disk was full; north then recovered, and"
         " the halt was written down behind the hello that had settled it: a halted line at work.",
     ),
+    Kept(
+        10,
+        {
+            "brief": True,
+            "rotates": True,
+            "chaos_s": 240.0,
+            "fault_gap_s": 30.0,
+            "operation_gap_s": 2.0,
+        },
+        "north and south change keys at once; north's receipt, by its old key, is on its way to disk"
+        " when a session under the new one ends the old: south accused it, and ended that session.",
+    ),
 )

@@ -75,7 +75,7 @@ class Options:
         pace = random.choice([1.0, 5.0, 20.0, 30.0])
         # A heartbeat is a record of 4 KiB: at 64 kbit/s two a second would be all that the link does.
         rate = random.choice([None, None, None, 1e6, 1e5, 8e3 if pace > 1 else 4e4])
-        chaos_s = pace * (random.choice([20, 40, 80]) if not brief else 9)
+        chaos_s = pace * (random.choice([20, 40, 80]) if not brief else 7)
         options = cls(
             seed=seed,
             real=seed % 8 == 0,
