@@ -273,5 +273,5 @@ def test_a_disk_that_cannot_be_read_is_told(
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "fdopen", broken)
-    with pytest.raises(IdentityError, match="cannot read .*key: input/output error"):
+    with pytest.raises(IdentityError, match=r"cannot read .*key: input/output error"):
         read_secret(path, 10)
