@@ -1,5 +1,6 @@
 """Secret files: opened only as what they should be, written whole or not at all."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,15 @@ from hotline.identity import (
     write_line_secret,
     write_secret_keys,
 )
-from hotline.identity.files import PUBLIC_MODE, SECRET_MODE, create, read_public, read_secret
+from hotline.identity.files import (
+    PUBLIC_MODE,
+    SECRET_MODE,
+    create,
+    read_public,
+    read_secret,
+    remove,
+    replace,
+)
 
 NOBODY = 65534
 
@@ -232,3 +241,37 @@ def test_no_descriptor_is_leaked(secret: Secret) -> None:
     with pytest.raises(IdentityError):
         create(path, b"x", SECRET_MODE)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_file_is_taken_away(tmp_path: Path) -> None:
+    """An old key that is said to be destroyed and is not can still be stolen."""
+    path = tmp_path / "old.key"
+    create(path, b"x", SECRET_MODE)
+    remove(path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(IdentityError, match=r"cannot remove .*old.key: no such file"):
+        remove(path)
+
+
+def test_a_replacement_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    """A change of passphrase that loses the key would lose the station."""
+    path = tmp_path / "key"
+    path.mkdir()  # no file takes a directory's place
+    with pytest.raises(IdentityError, match="cannot replace"):
+        replace(path, b"new", SECRET_MODE)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_cannot_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad sector under the key is the operator's to hear of, in words and with the path."""
+    path = tmp_path / "key"
+    create(path, b"x", SECRET_MODE)
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdopen", broken)
+    with pytest.raises(IdentityError, match=r"cannot read .*key: input/output error"):
+        read_secret(path, 10)

@@ -199,6 +199,36 @@ def test_a_recovery_that_is_cut_goes_on(changed_world: LineWorld) -> None:
     assert [shown(station) for station in world.stations] == before
 
 
+def test_a_recovery_that_ends_while_the_next_session_begins(changed_world: LineWorld) -> None:
+    """A peer that was told of a recovery waits to be asked: it must be, though all is back by then."""
+    world = changed_world
+    other, victim = world.stations
+    for number in range(3):
+        victim.send(f"v{number}")
+    world.until(lambda: victim.record.delivered == 3)
+    lose(world, victim, None)
+    recover(victim)
+    world.commit_s = (0.3, 0.3)
+    world.until(lambda: victim.record.own.number == 3)
+    assert victim.record.recovering
+    # One end of the session is lost, and the peer is back while this one still commits the end of it.
+    for conn, end in list(other.ends.items()):
+        del other.ends[conn]
+        end.open = False
+        other.do(lambda line, at, conn=conn: line.ended(conn, "session-lost", at))  # type: ignore[misc]
+    lost = world.now
+    other.do(lambda line, at: line.retry(at))
+    world.until(lambda: not victim.record.recovering)
+    assert victim.events("session_opened", lost), "it was over before the next session said hello"
+    assert not victim.events("session_agreed", lost), "the next session came too early to matter"
+    world.commit_s = (0.001, 0.002)
+    world.until(lambda: recovered(world), 5)
+    assert other.events("peer_recovered", lost)
+    other.send("after")
+    victim.send("after")
+    world.until(lambda: "after" in victim.inbox() and "after" in other.inbox())
+
+
 def test_a_fork_is_not_recovered(changed_world: LineWorld) -> None:
     """Recovery takes back what is missing; it must never choose between two histories."""
     world = changed_world
