@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import trio
 
@@ -12,9 +12,14 @@ from hotline.limits import MIB
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hotline.store.views import MessageView
+
 _EVENTS_WAITING: Final = 4096
 _NEWS_WAITING: Final = 4096
 """Runs of messages not yet read from the store for those on watch; more is a disk that crawls."""
+
+_SPELT_OUT: Final = 64
+"""Runs of which the messages themselves are kept: more would be a drain, and would take memory."""
 
 _READ_AT_ONCE: Final = 64
 """Messages read for those on watch at a time: a FLASH that comes meanwhile waits for no more."""
@@ -63,36 +68,61 @@ def _characters(event: dict[str, Any]) -> int:
     return len(message["body"]) if message is not None else 0
 
 
+class _Run(NamedTuple):
+    line: str
+    ids: Sequence[str]
+    views: Sequence[MessageView]
+    """All of them, or none."""
+
+
 class News:
-    """Ids of messages that came and are still to be shown: every FLASH first, then in order."""
+    """Messages that came and are still to be shown: every FLASH first, then in order.
+
+    Ids are kept, and of the few newest runs what they say, as far as it is at hand.
+    """
 
     def __init__(self) -> None:
-        self._flashes: deque[tuple[str, Sequence[str]]] = deque()
-        self._others: deque[tuple[str, Sequence[str]]] = deque()
+        self._flashes: deque[_Run] = deque()
+        self._others: deque[_Run] = deque()
         self._came = trio.Event()
         self.overflown = False
         """Whether the last ``put`` found no place."""
 
-    def put(self, line: str, ids: Sequence[str], flashes: Sequence[str]) -> None:
-        """Note what came on a line; flashes are some of ids."""
-        self.overflown = len(self._flashes) + len(self._others) >= _NEWS_WAITING
+    def put(
+        self,
+        line: str,
+        ids: Sequence[str],
+        flashes: Sequence[str],
+        views: Sequence[MessageView] = (),
+    ) -> None:
+        """Note what came on a line; flashes are some of ids, views of the first of either at hand."""
+        waiting = len(self._flashes) + len(self._others)
+        self.overflown = waiting >= _NEWS_WAITING
         if self.overflown or not ids:
             return
+        at_hand = {view.id: view for view in views} if waiting < _SPELT_OUT else {}
         if flashes:
-            self._flashes.append((line, flashes))
-            ids = [one for one in ids if one not in set(flashes)]
-        self._others += [
-            (line, ids[start : start + _READ_AT_ONCE])
-            for start in range(0, len(ids), _READ_AT_ONCE)
-        ]
+            self._flashes += _runs(line, flashes, at_hand)
+            others = set(flashes)
+            ids = [one for one in ids if one not in others]
+        self._others += _runs(line, ids, at_hand)
         self._came.set()
 
-    async def take(self) -> tuple[str, Sequence[str]]:
-        """Wait for the next few ids to show, and give them with their line."""
+    async def take(self) -> _Run:
+        """Wait for the next few messages to show: their line, their ids, and them if at hand."""
         while not self._flashes and not self._others:
             self._came = trio.Event()
             await self._came.wait()
         return (self._flashes or self._others).popleft()
+
+
+def _runs(line: str, ids: Sequence[str], at_hand: dict[str, MessageView]) -> list[_Run]:
+    runs: list[_Run] = []
+    for start in range(0, len(ids), _READ_AT_ONCE):
+        some = ids[start : start + _READ_AT_ONCE]
+        views = [at_hand[one] for one in some if one in at_hand]
+        runs.append(_Run(line, some, views if len(views) == len(some) else ()))
+    return runs
 
 
 class Watches:

@@ -50,7 +50,6 @@ class Line:
         heartbeat_s: float,
     ) -> None:
         """Stand at rest; ``start`` begins."""
-        self.attended = False
         self.links = Links(addresses, Backoff(world.uniform), arbiter=pairing.arbiter)
         self._world = world
         self._context = Context(pairing, record, world.has_room)
@@ -80,6 +79,11 @@ class Line:
     def record(self) -> LineRecord:
         """The line's numbers as last committed."""
         return self._context.record
+
+    @property
+    def attended(self) -> bool:
+        """Whether an operator is on watch here."""
+        return self._context.attended
 
     @property
     def halt(self) -> Halt | None:
@@ -149,10 +153,14 @@ class Line:
         self._halting.lift()
         return self.wake(moment)
 
+    def attend(self, *, attended: bool) -> None:
+        """Say, before the start, whether an operator is on watch."""
+        self._context.attended = attended
+
     def set_attended(self, attended: bool, moment: Moment) -> list[Effect]:
         """An operator is on watch, or no longer; the peer is told at once."""
-        if attended != self.attended:
-            self.attended = attended
+        if attended != self._context.attended:
+            self._context.attended = attended
             self._beat(moment)
         return self._flush(moment)
 
@@ -405,7 +413,7 @@ class Line:
         if self.links.current is not None and self.vitals.pulse is not None:
             accepting = self._receiving.accepting(moment.now)
             beat = self.vitals.pulse.beat(
-                moment, self.record, accepting=accepting, attended=self.attended
+                moment, self.record, accepting=accepting, attended=self._context.attended
             )
             number = beat.number
             self._push(self.links.current, beat)

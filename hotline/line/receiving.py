@@ -116,8 +116,9 @@ class Receiving:
             self._not_applied(StoreFullError("the disk has only its reserve left"), moment)
             return
         line, pairing, wall_ns = context.line, context.pairing, moment.wall_ns
+        attended = context.attended
         context.commit(
-            lambda tx: applying.apply(tx, line, pairing, batch, wall_ns),
+            lambda tx: applying.apply(tx, line, pairing, batch, wall_ns, attended=attended),
             self._applied,
             lambda applied: (applied, self.sign_receipt(applied.record.peer, wall_ns)),
         )
@@ -141,6 +142,7 @@ class Receiving:
         self._context.report(
             "entries_applied",
             level="debug",
+            about=applied.views,
             last=applied.record.peer.number,
             ids=applied.messages,
             flashes=applied.flashes,
