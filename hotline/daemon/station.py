@@ -460,10 +460,12 @@ class Station:
         if not len(self.watches) or self._nursery is None:
             return
         if report.event == "entries_applied":
-            self._news.put(name, report.fields["ids"], report.fields["flashes"], report.about)
+            fields = report.fields
+            for view in self._news.put(name, fields["ids"], fields["flashes"], report.about):
+                self._tell(name, "message", {"message": views.message(view)})
             if self._news.overflown:
                 self.watches.let_go()
-            for identifier in report.fields["acknowledged"]:
+            for identifier in fields["acknowledged"]:
                 self._tell(name, "acknowledged", {"id": identifier})
         elif report.event == "receipt_taken" and report.fields["messages"]:
             record = line.record

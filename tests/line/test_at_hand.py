@@ -77,3 +77,18 @@ def test_nothing_is_kept_at_hand_when_nobody_is_on_watch(world: LineWorld) -> No
     north.send("a", "text", Precedence.FLASH)
     world.until(lambda: north.record.delivered == 1)
     assert shown(south) == []
+
+
+def test_flashes_are_sealed_in_a_run_of_their_own(make_world: Callable[..., LineWorld]) -> None:
+    """A FLASH in one run with a hundred others is shown when all of them are at the disk."""
+    world = make_world(1)
+    writer = world.stations[0].start()
+    for number in range(50):
+        precedence = Precedence.FLASH if number % 25 == 0 else Precedence.ROUTINE
+        writer.send(f"m{number}", "text", precedence)
+    world.run(1)
+    world.stations[1].start()
+    world.until(lambda: writer.record.delivered == 50)
+    runs = [(one["first"], one["last"]) for one in writer.events("entries_sent")]
+    assert runs[0] == (1, 2)
+    assert runs[1][0] == 3
