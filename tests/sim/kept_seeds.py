@@ -79,4 +79,10 @@ KEPT_SEEDS: Final = (
         "north and south change keys at once; north's receipt, by its old key, is on its way to disk"
         " when a session under the new one ends the old: south accused it, and ended that session.",
     ),
+    Kept(
+        203,
+        {"couriers": True, "rotates": True},
+        "south's entries, refused by north's full disk, come by courier; north takes entries in again"
+        " and south goes on behind them: north accused it of a gap that was none.",
+    ),
 )
