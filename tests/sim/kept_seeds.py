@@ -85,4 +85,10 @@ KEPT_SEEDS: Final = (
         "south's entries, refused by north's full disk, come by courier; north takes entries in again"
         " and south goes on behind them: north accused it of a gap that was none.",
     ),
+    Kept(
+        217,
+        {"couriers": True, "rotates": True},
+        "south changes keys, and its receipts are signed by the new ones before north's copy of south's"
+        " log names them; then a store is wiped, the line halts, and the receipt proved nothing.",
+    ),
 )

@@ -77,6 +77,10 @@ class Rotation:
         """Tell whether a station has had other keys."""
         return bool(self._made.get(identity))
 
+    def successions(self, identity: str) -> list[Any]:
+        """Give a station's successions, as the files beside its card say."""
+        return [succession for succession, _ in self._made.get(identity, [])]
+
     def known(self, pairing: WatchedPairing, station: Station, peer: str) -> None:
         """Give a pairing what the files of both stations say, and what the store remembers."""
         for succession, keys in self._made.get(station.identity, []):
