@@ -44,7 +44,7 @@ class Rotation:
 
     def _next(self) -> None:
         gap_s = self.random.expovariate(_IN_A_WORLD / self.world.options.chaos_s)
-        self.world.after(gap_s, self._look)
+        self.world.when_busy(gap_s, self._look)
 
     def _look(self) -> None:
         if not self.world.operators.busy:
