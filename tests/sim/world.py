@@ -74,7 +74,8 @@ from sim.rotation import Rotation
 from sim.settling import settle
 from sim.station import Station
 
-from hotline.identity import Card, card
+from hotline.identity import Card
+from hotline.identity.publickeys import check_ed25519
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -221,7 +222,7 @@ class World:
                 for name in ("verify_ed25519", "verify_mldsa"):
                     check = crypto.remembering(getattr(Card, name))
                     stack.enter_context(patch.object(Card, name, check))
-                sound = cache(card.check_ed25519)
+                sound = cache(check_ed25519)
                 stack.enter_context(patch("hotline.identity.card.check_ed25519", sound))
             else:
                 stack.enter_context(patch("hotline.noise.handshakestate.dh", crypto.CHEAP_DH))
