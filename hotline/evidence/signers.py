@@ -71,13 +71,18 @@ class Signers:
         self._numbers = tuple(numbers)
 
     @classmethod
-    def of_log(cls, founding: Card, changes: Sequence[KeyChange]) -> Signers:
-        """Give the signers of a station in whose log these changes stand; raises EvidenceError."""
-        return cls(
-            founding,
-            [change.succession for change in changes],
-            [change.number for change in changes],
-        )
+    def of_log(
+        cls, founding: Card, changes: Sequence[KeyChange], files: Sequence[Succession] = ()
+    ) -> Signers:
+        """Give the signers of a station in whose log these changes stand; raises EvidenceError.
+
+        ``files`` are the successions that were handed over by hand: a station that lost its store
+        signs receipts by its newest keys before its log has named them again.
+        """
+        named = {change.id for change in changes}
+        successions = [change.succession for change in changes]
+        successions += [one.encoded for one in files if one.card.id not in named]
+        return cls(founding, successions, [change.number for change in changes])
 
     def of(self, number: int) -> AnyOf:
         """Give what may sign this station's own log at entry number: what is in force, or later."""

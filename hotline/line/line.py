@@ -419,6 +419,7 @@ class Line:
             self._push(self.links.current, beat)
             self.courier.offer_key(beat.number)
         self._sending.hint()
+        self._recovery.go_on()
         self._halting.remember()
         self.vitals.reassess(moment)
         self.vitals.report_heartbeat(moment, number)
