@@ -305,6 +305,13 @@ def read_evidence(vectors: Json) -> None:
     assert (answer["message_id"], answer["decision"]) == (said["id"], 1)
     entries = evidence_by_the_page.read_run(raw(vectors["run"]))
     assert by_the_page.entry(entries[0])[1] == said
+    told = evidence_by_the_page.read_evidence(raw(vectors["evidence_after_a_key_change"]))
+    assert told == (said, [])
+    assert evidence_by_the_page.read_file(vectors["evidence_after_a_key_change_file"]) == told
+    changed = raw(vectors["run_with_a_key_change"])
+    entries = evidence_by_the_page.read_run(changed)
+    ends = [n for n, one in enumerate(entries, 1) if evidence_by_the_page.ends_key_change(one)]
+    assert ends == [vectors["key_change_ends_at"]]
 
 
 READERS: Final[dict[str, Callable[[Json], None]]] = {
