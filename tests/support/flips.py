@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from hotline.evidence import proof
-from hotline.identity import Card, publickeys
+from hotline.identity import Card, latticekeys, publickeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -76,6 +76,7 @@ def remembered() -> Iterator[None]:
     """
     with (
         patch("hotline.identity.card.check_ed25519", cache(publickeys.check_ed25519)),
+        patch("hotline.identity.card.check_mldsa87", cache(latticekeys.check_mldsa87)),
         patch("hotline.identity.card.check_x25519", cache(publickeys.check_x25519)),
         patch.object(Card, "verify_ed25519", cache(Card.verify_ed25519)),
         patch.object(Card, "verify_mldsa", cache(Card.verify_mldsa)),
