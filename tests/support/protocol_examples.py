@@ -108,7 +108,7 @@ def key_files() -> Iterator[Example]:
 def successions() -> Iterator[Example]:
     keys, card = station("alpha", 7)
     made = Succession.make(ALPHA, ALPHA_KEYS, card, keys, NOW_NS)
-    # The rest of it holds a card whose ML-DSA signature is hedged: tests/vectors/succession.json has one.
+    # The rest holds a card, whose ML-DSA signature is hedged.
     signed_part = msgpack.unpackb(made.encoded)[0]
     yield "alpha: station id of its successor, of seeds 07, 08 and 09", card.id
     yield "its succession: first 57 bytes of the signed part", signed_part[:57]

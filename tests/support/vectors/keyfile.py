@@ -25,7 +25,7 @@ def make() -> Json:
     """Give alpha's seeds under one passphrase, at this implementation's cost and at the least."""
     small = _file(SMALL)
     fields = msgpack.unpackb(Armour("HOTLINE SECRET KEY", 256).decode(small, "it"))
-    refused = [
+    refused: list[tuple[str, dict[int, object]]] = [
         ("less memory than is allowed", {2: 8191}),
         ("more memory than is allowed", {2: 1048577}),
         ("more work than is allowed", {2: 1048576, 3: 5}),
