@@ -157,6 +157,18 @@ def test_a_run_shows_what_was_said_only_once_it_is_proven(
 
 
 @pytest.mark.usefixtures("folder")
+def test_what_is_said_of_a_run_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A row that is broken by the terminal, in the midst of a station id, cannot be compared."""
+    for argv, signatures in (("--last 1", "(1 signature, "), ("", " signatures, ")):
+        output = f"w{len(argv)}.run"
+        assert main(f"log export west {argv} -o {output}".split()) == exits.DONE
+        assert main(["evidence", "verify", output]) == exits.DONE
+        told = capsys.readouterr().out
+        assert signatures in told
+        assert max(map(len, told.splitlines())) <= 80
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     "argv",
     [
