@@ -133,8 +133,9 @@ def test_a_full_disk_signs_nothing_and_goes_on_later(world: LineWorld) -> None:
     exchange(world, "a")
     world.until(lambda: all_covered(world), 4 * CHECKPOINT_S)
     world.run(CHECKPOINT_S)
-    world.second.send("b")
-    world.run(0.2)
+    for message in ("b", "c"):  # the first is signed for at once, the second when the disk is full
+        world.second.send(message)
+        world.run(0.2)
     world.arbiter.full = True
     full = world.now
     world.run(3 * CHECKPOINT_S)
