@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import unicodedata
 from hashlib import sha512
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -118,9 +119,12 @@ def read_identity(vectors: Json) -> None:
             int(one["created_ns"]),
         ]
     first, second = (raw(one["id"]) for one in vectors["stations"])
-    assert by_the_page.pair_code(first, second, *word_lists()) == vectors["pair_code"]
+    assert by_the_page.pair_code(first, second, word_lists()) == vectors["pair_code"]
     secret = by_the_page.unarmoured(vectors["line_secret_file"], "HOTLINE LINE SECRET")
     assert secret == raw(vectors["line_secret"])
+    for one in vectors["refused"]:
+        with pytest.raises(AssertionError):
+            by_the_page.check_mldsa87(raw(one["mldsa87"]))
 
 
 def read_succession(vectors: Json) -> None:
@@ -305,6 +309,53 @@ def read_evidence(vectors: Json) -> None:
     assert (answer["message_id"], answer["decision"]) == (said["id"], 1)
     entries = evidence_by_the_page.read_run(raw(vectors["run"]))
     assert by_the_page.entry(entries[0])[1] == said
+    told = evidence_by_the_page.read_evidence(raw(vectors["evidence_after_a_key_change"]))
+    assert told == (said, [])
+    assert evidence_by_the_page.read_file(vectors["evidence_after_a_key_change_file"]) == told
+    changed = raw(vectors["run_with_a_key_change"])
+    entries = evidence_by_the_page.read_run(changed)
+    ends = [n for n, one in enumerate(entries, 1) if evidence_by_the_page.ends_key_change(one)]
+    assert ends == [vectors["key_change_ends_at"]]
+
+
+def read_keyfile(vectors: Json) -> None:
+    typed, seeds = vectors["typed"], [raw(seed) for seed in vectors["seeds"]]
+    for one in vectors["files"]:
+        keys = by_the_page.Keys.read_protected_file(one["key_file"], typed)
+        assert keys.x25519.private_bytes_raw() == seeds[0]
+        assert keys.ed25519.private_bytes_raw() == seeds[1]
+        assert keys.mldsa87.private_bytes_raw() == seeds[2]
+        fields = by_the_page.strict(
+            by_the_page.unarmoured(one["key_file"], "HOTLINE SECRET KEY"), 8
+        )
+        named = ("memory_kib", "passes", "lanes")
+        assert fields[2:5] == [one[name] for name in named]
+        assert fields[5:] == [raw(one[name]) for name in ("salt", "nonce", "sealed_seeds")]
+        assert msgpack.packb(fields[:7]) == raw(one["associated_data"])
+    assert raw(vectors["passphrase"]) == unicodedata.normalize("NFC", typed).encode()
+    small = vectors["files"][-1]["key_file"]
+    with pytest.raises(InvalidTag):
+        by_the_page.Keys.read_protected_file(small, typed + " ")
+    for one in vectors["refused"]:
+        with pytest.raises((AssertionError, InvalidTag)):
+            by_the_page.Keys.read_protected_file(one["file"], typed)
+
+
+def read_halves(vectors: Json) -> None:
+    lists, read = word_lists(), []
+    for one in vectors["halves"]:
+        half = by_the_page.Half.read_file(one["file"])
+        heard = by_the_page.Half.heard(raw(one["from"]), raw(one["to"]), one["words"], lists)
+        assert half == heard
+        assert half.secret == raw(one["half"])
+        assert half.words(lists) == one["words"]
+        read.append(half)
+    told = (raw(vectors["line_secret"]), vectors["check_code"])
+    assert by_the_page.combined(read[0], read[1], lists) == told
+    assert by_the_page.combined(read[1], read[0], lists) == told
+    for one in vectors["refused"]:
+        with pytest.raises((AssertionError, ValueError)):
+            by_the_page.Half.heard(read[0].writer_id, read[0].reader_id, one["words"], lists)
 
 
 READERS: Final[dict[str, Callable[[Json], None]]] = {
@@ -312,8 +363,10 @@ READERS: Final[dict[str, Callable[[Json], None]]] = {
     "entries": read_entries,
     "evidence": read_evidence,
     "frames": read_frames,
+    "halves": read_halves,
     "handshake": read_handshake,
     "identity": read_identity,
+    "keyfile": read_keyfile,
     "log": read_log,
     "records": read_records,
     "succession": read_succession,

@@ -46,3 +46,8 @@ class Stations:
 def half_path(config: StationConfig, line: str) -> Path:
     """Give where this station's half is kept until both are combined: beside the secret key."""
     return config.key.parent / f"{line}.half"
+
+
+def spent_path(half: Path) -> Path:
+    """Give the name of a half from when the line secret is made of it: it is never said again."""
+    return half.with_name(f"{half.name}.spent")

@@ -52,6 +52,7 @@ class Record:
     def _line(self, line: LineConfig) -> Line:
         from hotline.evidence.signers import Signers
         from hotline.identity import read_card
+        from hotline.identity.successors import read_successions
         from hotline.model import Side
 
         peer = read_card(line.card)
@@ -67,7 +68,13 @@ class Record:
         owns, peers = self.archive.read(
             lambda reader: [reader.key_changes(record.line, side) for side in Side]
         )
-        return Line(line.name, record, Signers.of_log(own, owns), Signers.of_log(peer, peers))
+        first = read_card(self.config.card)
+        later = read_successions(self.config.card, first)
+        cards = [first.id, *(one.card.id for one in later)]
+        later = later[cards.index(own.id) :] if own.id in cards else []
+        handed = read_successions(line.card, peer)
+        signers = Signers.of_log(own, owns, later), Signers.of_log(peer, peers, handed)
+        return Line(line.name, record, *signers)
 
 
 def _id(line: LineConfig) -> bytes:

@@ -179,8 +179,8 @@ class _Client:
             submitted()
             self._calls.release()
 
-    async def _notify(self, method: str, params: dict[str, Any]) -> None:
-        await self._send(jsonrpc.notification(method, params))
+    async def _notify(self, method: str, *params: dict[str, Any]) -> None:
+        await self._send(b"".join(jsonrpc.notification(method, one) for one in params))
 
     async def _send(self, data: bytes) -> None:
         async with self._sending:

@@ -24,7 +24,7 @@ import re
 import sys
 import time
 import traceback
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +32,8 @@ import structlog
 
 from hotline import limits
 from hotline.daemon.logfile import Note, Outlet, RotatingFile, Stream
+from hotline.daemon.scribe import Scribe
+from hotline.text import utc_microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
@@ -69,11 +71,13 @@ class Logs:
         self,
         daemon: FilteringBoundLogger,
         heartbeat: FilteringBoundLogger,
+        scribe: Scribe,
         files: tuple[Outlet, ...],
         console: Outlet | None,
     ) -> None:
         self.daemon = daemon
         self.heartbeat = heartbeat
+        self._scribe = scribe
         self._files = files
         self._console = console
 
@@ -82,6 +86,7 @@ class Logs:
 
         What is logged later is ignored.
         """
+        self._scribe.close()
         for file in self._files:
             file.finish()
         # The console is last, as it may have to tell of the files' trouble, and it has its own half
@@ -111,9 +116,11 @@ def setup(config: StationConfig, *, stderr: bool = True) -> Logs:
         )
 
     daemon, heartbeat = outlet(config.daemon_log), outlet(config.heartbeat_log)
+    scribe = Scribe()
     return Logs(
-        _bind(_Pen(daemon, console), station),
-        _bind(_Pen(heartbeat), station),
+        _bind(_Pen(daemon, console), station, scribe),
+        _bind(_Pen(heartbeat), station, scribe),
+        scribe,
         (daemon, heartbeat),
         None if console is None else console.outlet,
     )
@@ -172,20 +179,32 @@ class _Console:
         return f"{head}{' '.join(words)}\n".encode("ascii")
 
 
-def _bind(pen: _Pen, station: str) -> FilteringBoundLogger:
+_BoundLogger: Any = structlog.make_filtering_bound_logger("debug")
+
+
+def _bind(pen: _Pen, station: str, scribe: Scribe) -> FilteringBoundLogger:
+    class Telling(_BoundLogger):  # type: ignore[misc]
+        """Leaves all but the time to the scribe."""
+
+        def _proxy_to_logger(self, method: str, event: str | None = None, **fields: Any) -> None:
+            fields["timestamp"] = time.time_ns()
+            if fields.get("exc_info") is True:
+                fields["exc_info"] = sys.exc_info()[1]
+            scribe.tell(partial(super()._proxy_to_logger, method, event, **fields))
+
     logger: FilteringBoundLogger = structlog.wrap_logger(
         pen,
-        processors=[structlog.processors.add_log_level, _add_timestamp, _redact],
-        wrapper_class=structlog.make_filtering_bound_logger("debug"),
+        processors=[structlog.processors.add_log_level, _spell_time, _redact],
+        wrapper_class=Telling,
         context_class=dict,
     ).bind(station=station)
     return logger
 
 
-def _add_timestamp(
+def _spell_time(
     _logger: object, _method: str, fields: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    fields["timestamp"] = _now()
+    fields["timestamp"] = utc_microseconds(fields["timestamp"])
     return fields
 
 
@@ -193,24 +212,17 @@ def _redact(
     _logger: object, _method: str, fields: MutableMapping[str, Any]
 ) -> tuple[tuple[dict[str, Any]], dict[str, Any]]:
     """Make every value plain and bounded, in the order that lines have; the only way to a pen."""
-    trouble = fields.pop("exc_info", None)
-    told = {}
-    if trouble:
-        error = trouble if isinstance(trouble, BaseException) else sys.exc_info()[1]
-        told = {} if error is None else {"exception": _describe(error)}
+    error = fields.pop("exc_info", None)
+    told = {"exception": _describe(error)} if isinstance(error, BaseException) else {}
     plain = {key: _plain(fields[key]) for key in _FIRST if key in fields}
     plain |= {_text(key): _plain(value) for key, value in fields.items() if key not in _FIRST}
     return (plain | told,), {}
 
 
 def _note_fields(note: Note, station: str) -> dict[str, Any]:
-    first = {"timestamp": _now(), "level": note.level, "event": note.event, "station": station}
+    now = utc_microseconds(time.time_ns())
+    first = {"timestamp": now, "level": note.level, "event": note.event, "station": station}
     return first | dict(note.fields)
-
-
-def _now() -> str:
-    stamp = datetime.now(UTC).replace(tzinfo=None)
-    return f"{stamp.isoformat(timespec='microseconds')}Z"
 
 
 def _describe(error: BaseException, depth: int = DEPTH) -> dict[str, Any]:

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from hotline.store.interface import Reader
     from hotline.store.views import MessageView
 
-    Notify = Callable[[str, dict[str, Any]], Awaitable[None]]
+    Notify = Callable[..., Awaitable[None]]
+    """Called with a method, and the params of as many notifications as shall be sent together."""
+
     Spawn = Callable[..., None]
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -464,7 +466,7 @@ class Requests:
         try:
             with watch.scope:
                 while True:
-                    await self._notify("event", await watch.take())
+                    await self._notify("event", *await watch.take())
         finally:
             self._station.watches.close(watch)
         raise RefusedError("too-slow", "this watch did not keep up with what happens")

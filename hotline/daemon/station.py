@@ -190,7 +190,7 @@ class Station:
         machine = self._machine
         world = World(machine.ephemerals, machine.uniform, kernel_took_all, self._has_room)
         line = Line(pairing, record, world, _addresses(config), config.heartbeat_s)
-        line.attended = bool(len(self.watches))
+        line.attend(attended=bool(len(self.watches)))
         return Runner(line, connections, self._writer, self._reported, machine.dial)
 
     async def reload(self, config: StationConfig) -> None:
@@ -460,10 +460,12 @@ class Station:
         if not len(self.watches) or self._nursery is None:
             return
         if report.event == "entries_applied":
-            self._news.put(name, report.fields["ids"], report.fields["flashes"])
+            fields = report.fields
+            for view in self._news.put(name, fields["ids"], fields["flashes"], report.about):
+                self._tell(name, "message", {"message": views.message(view)})
             if self._news.overflown:
                 self.watches.let_go()
-            for identifier in report.fields["acknowledged"]:
+            for identifier in fields["acknowledged"]:
                 self._tell(name, "acknowledged", {"id": identifier})
         elif report.event == "receipt_taken" and report.fields["messages"]:
             record = line.record
@@ -474,9 +476,9 @@ class Station:
     async def _tell_news(self) -> None:
         """Show new messages to whoever is on watch, one run after another, each by one read."""
         while True:
-            name, ids = await self._news.take()
+            name, ids, found = await self._news.take()
             try:
-                found = await self.read(partial(_shown, ids))
+                found = found or await self.read(partial(_shown, ids))
             except HotlineError as error:
                 self._logs.daemon.error("watch_read_failed", line=name, why=str(error))
                 continue

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import trio
 
-from hotline.limits import MIB
+from hotline.limits import KIB, MIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from hotline.store.views import MessageView
 
 _EVENTS_WAITING: Final = 4096
 _NEWS_WAITING: Final = 4096
 """Runs of messages not yet read from the store for those on watch; more is a disk that crawls."""
 
+_SPELT_OUT: Final = 64
+"""Runs of which the messages themselves are kept: more would be a drain, and would take memory."""
+
 _READ_AT_ONCE: Final = 64
 """Messages read for those on watch at a time: a FLASH that comes meanwhile waits for no more."""
+
+_EVENTS_AT_ONCE: Final = 32
+_CHARACTERS_AT_ONCE: Final = 32 * KIB
+"""Events that are sent together: what a FLASH told meanwhile may have before it."""
 
 _CHARACTERS_WAITING: Final = 16 * MIB
 """What a watching client may be behind before it is let go: it must not make the daemon grow."""
@@ -30,32 +39,46 @@ class Watch:
         """Watch one line, or all."""
         self.line = line
         self.scope = trio.CancelScope()
-        self._waiting: deque[dict[str, Any]] = deque()
+        self._flashes: deque[dict[str, Any]] = deque()
+        self._others: deque[dict[str, Any]] = deque()
         self._waiting_characters = 0
         self._told = trio.Event()
 
     def tell(self, event: dict[str, Any]) -> None:
         """Pass on an event, or end the watch if the client does not keep up."""
-        self._waiting.append(event)
+        (self._flashes if _is_flash(event) else self._others).append(event)
         self._waiting_characters += _characters(event)
-        if len(self._waiting) > _EVENTS_WAITING or self._waiting_characters > _CHARACTERS_WAITING:
+        events = len(self._flashes) + len(self._others)
+        if events > _EVENTS_WAITING or self._waiting_characters > _CHARACTERS_WAITING:
             self.let_go()
         self._told.set()
 
     def let_go(self) -> None:
         """End the watch, also while its client holds up the event that is being sent."""
-        self._waiting.clear()
+        self._flashes.clear()
+        self._others.clear()
         self._waiting_characters = 0
         self.scope.cancel()
 
-    async def take(self) -> dict[str, Any]:
-        """Wait for the next event."""
-        while not self._waiting:
+    async def take(self) -> list[dict[str, Any]]:
+        """Wait for the next events, and give a few that may be sent at once: every FLASH first."""
+        while not self._flashes and not self._others:
             self._told = trio.Event()
             await self._told.wait()
-        event = self._waiting.popleft()
-        self._waiting_characters -= _characters(event)
-        return event
+        events: list[dict[str, Any]] = []
+        characters = 0
+        while (waiting := self._flashes or self._others) and (
+            len(events) < _EVENTS_AT_ONCE and characters < _CHARACTERS_AT_ONCE
+        ):
+            events.append(waiting.popleft())
+            characters += _characters(events[-1])
+        self._waiting_characters -= characters
+        return events
+
+
+def _is_flash(event: dict[str, Any]) -> bool:
+    message = event.get("message")
+    return message is not None and message.get("precedence") == "FLASH"
 
 
 def _characters(event: dict[str, Any]) -> int:
@@ -63,36 +86,72 @@ def _characters(event: dict[str, Any]) -> int:
     return len(message["body"]) if message is not None else 0
 
 
+class _Run(NamedTuple):
+    line: str
+    ids: Sequence[str]
+    views: Sequence[MessageView]
+    """All of them, or none."""
+
+
 class News:
-    """Ids of messages that came and are still to be shown: every FLASH first, then in order."""
+    """Messages that came and are still to be shown: every FLASH first, then in order.
+
+    Ids are kept, and of the few newest runs what they say, as far as it is at hand.
+    """
 
     def __init__(self) -> None:
-        self._flashes: deque[tuple[str, Sequence[str]]] = deque()
-        self._others: deque[tuple[str, Sequence[str]]] = deque()
+        self._flashes: deque[_Run] = deque()
+        self._others: deque[_Run] = deque()
         self._came = trio.Event()
+        self._showing_flashes = False
         self.overflown = False
         """Whether the last ``put`` found no place."""
 
-    def put(self, line: str, ids: Sequence[str], flashes: Sequence[str]) -> None:
-        """Note what came on a line; flashes are some of ids."""
-        self.overflown = len(self._flashes) + len(self._others) >= _NEWS_WAITING
-        if self.overflown or not ids:
-            return
-        if flashes:
-            self._flashes.append((line, flashes))
-            ids = [one for one in ids if one not in set(flashes)]
-        self._others += [
-            (line, ids[start : start + _READ_AT_ONCE])
-            for start in range(0, len(ids), _READ_AT_ONCE)
-        ]
-        self._came.set()
+    def put(
+        self,
+        line: str,
+        ids: Sequence[str],
+        flashes: Sequence[str],
+        views: Sequence[MessageView] = (),
+    ) -> Sequence[MessageView]:
+        """Note what came on a line; flashes are some of ids, views what is at hand of either.
 
-    async def take(self) -> tuple[str, Sequence[str]]:
-        """Wait for the next few ids to show, and give them with their line."""
+        Gives what should be shown at once: FLASHes at hand, unless another is still to be read.
+        """
+        waiting = len(self._flashes) + len(self._others)
+        self.overflown = waiting >= _NEWS_WAITING
+        if self.overflown or not ids:
+            return ()
+        now: Sequence[MessageView] = ()
+        at_hand = {view.id: view for view in views} if waiting < _SPELT_OUT else {}
+        if flashes:
+            if not (self._flashes or self._showing_flashes) and at_hand.keys() >= set(flashes):
+                now = [at_hand[one] for one in flashes]
+            else:
+                self._flashes += _runs(line, flashes, at_hand)
+            others = set(flashes)
+            ids = [one for one in ids if one not in others]
+        self._others += _runs(line, ids, at_hand)
+        self._came.set()
+        return now
+
+    async def take(self) -> _Run:
+        """Wait for the next few messages to show: their line, their ids, and them if at hand."""
+        self._showing_flashes = False
         while not self._flashes and not self._others:
             self._came = trio.Event()
             await self._came.wait()
+        self._showing_flashes = bool(self._flashes)
         return (self._flashes or self._others).popleft()
+
+
+def _runs(line: str, ids: Sequence[str], at_hand: dict[str, MessageView]) -> list[_Run]:
+    runs: list[_Run] = []
+    for start in range(0, len(ids), _READ_AT_ONCE):
+        some = ids[start : start + _READ_AT_ONCE]
+        views = [at_hand[one] for one in some if one in at_hand]
+        runs.append(_Run(line, some, views if len(views) == len(some) else ()))
+    return runs
 
 
 class Watches:

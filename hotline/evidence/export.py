@@ -60,6 +60,8 @@ def export(
     return Evidence(
         writer,
         other,
+        _changes(sent, writer),
+        _changes(replies, other),
         _excerpt(sent, carriers, found),
         _excerpt(replies, answers, found) if answers else None,
         checkpoints[side],
@@ -101,7 +103,34 @@ def _covering(
     return None
 
 
-def _excerpt(log: _Log, numbers: Sequence[int], checkpoints: Sequence[Checkpoint]) -> Excerpt:
+def _changes(log: _Log, writer: Signers) -> tuple[Excerpt, ...]:
+    """Show where the writer's keys changed, each up to the next head that is signed."""
+    found = []
+    for number, card in zip(writer.numbers, writer.cards[1:], strict=True):
+        numbers = _parts(log, number, entries.key_change_id(card.id))
+        found.append(_excerpt(log, numbers, (), receipts=False))
+    return tuple(found)
+
+
+def _parts(log: _Log, last: int, identifier: str) -> list[int]:
+    """Give the entries that carry a key change, back from the one that ends it."""
+    numbers: list[int] = []
+    for at in range(last, max(0, last - CHAIN_ENTRIES), -1):
+        rows = log.history.entries(log.line, log.side, at, 1, 0)
+        try:
+            entry = entries.decode(rows[0].data) if rows else None
+        except DecodeError:
+            continue
+        if isinstance(entry, entries.Part) and entry.id == identifier:
+            numbers.insert(0, at)
+            if entry.offset == 0:
+                return numbers
+    raise EvidenceError(f"the key change at entry {last} is not whole", hint="hotline log verify")
+
+
+def _excerpt(
+    log: _Log, numbers: Sequence[int], checkpoints: Sequence[Checkpoint], *, receipts: bool = True
+) -> Excerpt:
     first, shown = numbers[0], numbers[-1]
     most_last = first + CHAIN_ENTRIES - 1
     signatures = log.history.signatures(log.line, log.side, shown, most_last, 1)
@@ -109,7 +138,7 @@ def _excerpt(log: _Log, numbers: Sequence[int], checkpoints: Sequence[Checkpoint
         raise EvidenceError(f"no signature covers entry {shown} within {CHAIN_ENTRIES} entries")
     signed, signature = signatures[0]
     receipt = None
-    if log.side is Side.OWN:
+    if log.side is Side.OWN and receipts:
         for one in log.history.receipts(log.line, shown, most_last, 1):
             receipt = ReceiptOver(one.number, one.time_ns, one.signature)
     last = max(signed, receipt.number if receipt else 0)

@@ -56,6 +56,7 @@ def body(proven: Proven) -> Iterator[str]:
     """Give the lines that tell what was proven, and what was not."""
     writer, reader = proven.writer.name, proven.reader.name
     yield from _stations(proven.writer, proven.reader)
+    yield from _keys(proven)
     yield "THE MESSAGE"
     yield ""
     yield from _message(proven)
@@ -85,6 +86,25 @@ def _stations(writer: Card, reader: Card) -> Iterator[str]:
     for at in range(0, len(words), 4):
         label = "pair code" if at == 0 else ""
         yield f"  {label:<11}{' '.join(words[at : at + 4])}"
+    yield ""
+
+
+def _keys(proven: Proven) -> Iterator[str]:
+    pairs = (
+        (proven.writer, proven.reader, proven.writer_changes),
+        (proven.reader, proven.writer, proven.reader_changes),
+    )
+    if not any(found for _, _, found in pairs):
+        return
+    yield "THE KEYS"
+    yield ""
+    for card, other, found in pairs:
+        for change in found:
+            digits = change.card.id.hex()
+            yield f"  {card.name} changed its keys in entry {change.number} of its log for"
+            yield f"  {other.name}, signed by its keys before; what follows is signed by those of"
+            yield f"  {'':<11}station id {digits[:32]}"
+            yield f"  {'':<11}           {digits[32:]}"
     yield ""
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hotline.errors import DecodeError, EvidenceError, IdentityError
+from hotline.evidence import changes
 from hotline.evidence import excerpt as excerpts
+from hotline.evidence.changes import Change
 from hotline.evidence.excerpt import Checked, Excerpt
 from hotline.evidence.lines import LogOf, check_checkpoint
-from hotline.evidence.signers import Signers
 from hotline.identity import Card
-from hotline.limits import KEY_CHANGES, KIB, SUCCESSION_BYTES
+from hotline.limits import KEY_CHANGES, KIB
 from hotline.model import Checkpoint, Position
 from hotline.strict import Shape, blob, run, text
 from hotline.wire import entries
@@ -23,9 +24,11 @@ from hotline.wire.frames import CheckpointFrame
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hotline.evidence.signers import Signers
+
 TAG: Final = "hotline/1 evidence"
 CARD_BYTES: Final = 8 * KIB
-MAX_BYTES: Final = 2 * excerpts.MAX_BYTES + 2 * KEY_CHANGES * SUCCESSION_BYTES
+MAX_BYTES: Final = 2 * excerpts.MAX_BYTES + 2 * KEY_CHANGES * changes.USUAL_BYTES
 
 _CHECKPOINT_BYTES: Final = 5 * KIB
 
@@ -34,8 +37,8 @@ _SHAPE: Final = Shape(
     text("tag", len(TAG)),
     blob("writer's card", CARD_BYTES, low=1),
     blob("reader's card", CARD_BYTES, low=1),
-    run("writer's successions", blob("succession", SUCCESSION_BYTES, low=1), KEY_CHANGES),
-    run("reader's successions", blob("succession", SUCCESSION_BYTES, low=1), KEY_CHANGES),
+    run("writer's key changes", blob("key change", changes.MAX_BYTES, low=1), KEY_CHANGES),
+    run("reader's key changes", blob("key change", changes.MAX_BYTES, low=1), KEY_CHANGES),
     blob("message", excerpts.MAX_BYTES, low=1),
     blob("answer", excerpts.MAX_BYTES, low=1, optional=True),
     blob("writer's checkpoint", _CHECKPOINT_BYTES, low=1, optional=True),
@@ -48,12 +51,15 @@ _SHAPE: Final = Shape(
 class Evidence:
     """What stands in a file; ``writer`` wrote the message, ``reader`` received it.
 
+    ``writer_changes`` and ``reader_changes`` are of their own logs, one for each change of keys.
     ``answer`` is of the reader's log and shows the acknowledgements. Each checkpoint's ``own`` log is
     its signer's.
     """
 
     writer: Signers
     reader: Signers
+    writer_changes: tuple[Excerpt, ...]
+    reader_changes: tuple[Excerpt, ...]
     message: Excerpt
     answer: Excerpt | None
     writer_checkpoint: Checkpoint | None
@@ -65,8 +71,8 @@ class Evidence:
             TAG,
             self.writer.founding.encoded,
             self.reader.founding.encoded,
-            self.writer.successions,
-            self.reader.successions,
+            tuple(one.encode() for one in self.writer_changes),
+            tuple(one.encode() for one in self.reader_changes),
             self.message.encode(),
             None if self.answer is None else self.answer.encode(),
             *map(_spelt, (self.writer_checkpoint, self.reader_checkpoint)),
@@ -79,13 +85,16 @@ class Evidence:
             tag, writer, reader, *rest = _SHAPE.unpack(data)
             if tag != TAG:
                 raise EvidenceError(f"this is no evidence of this protocol version ({TAG!r})")
-            writer_successions, reader_successions, message, answer, *both = rest
+            *both_changes, message, answer, by_writer, by_reader = rest
+            by_writers, by_readers = (tuple(map(Excerpt.decode, one)) for one in both_changes)
             return cls(
-                Signers(Card.decode(writer, source="the writer's card"), writer_successions),
-                Signers(Card.decode(reader, source="the reader's card"), reader_successions),
+                changes.signers(Card.decode(writer, source="the writer's card"), by_writers),
+                changes.signers(Card.decode(reader, source="the reader's card"), by_readers),
+                by_writers,
+                by_readers,
                 Excerpt.decode(message),
                 None if answer is None else Excerpt.decode(answer),
-                *(None if one is None else _checkpoint(one) for one in both),
+                *(None if one is None else _checkpoint(one) for one in (by_writer, by_reader)),
             )
         except (DecodeError, IdentityError) as error:
             raise EvidenceError(f"the evidence is damaged: {error}") from None
@@ -142,6 +151,8 @@ class Proven:
     answer_receipt: tuple[int, int] | None
     writer_checkpoint: Sealed | None
     reader_checkpoint: Sealed | None
+    writer_changes: tuple[Change, ...] = ()
+    reader_changes: tuple[Change, ...] = ()
 
 
 def prove(data: bytes) -> Proven:
@@ -155,6 +166,9 @@ def weigh(evidence: Evidence) -> Proven:
     if writer.id == reader.id:
         raise EvidenceError("both cards are the same station's")
     sent, back = LogOf(evidence.writer, evidence.reader), LogOf(evidence.reader, evidence.writer)
+    for log, shown in ((sent, evidence.writer_changes), (back, evidence.reader_changes)):
+        for one in shown:
+            excerpts.check(one, log, ())
     by_writer, by_reader = evidence.writer_checkpoint, evidence.reader_checkpoint
     if by_writer is not None:
         check_checkpoint(sent, back, by_writer)
@@ -181,6 +195,8 @@ def weigh(evidence: Evidence) -> Proven:
         None if answer is None else _receipt(answer),
         _sealed(by_writer, message, answer, own=True),
         _sealed(by_reader, message, answer, own=False),
+        tuple(changes.of(evidence.writer)),
+        tuple(changes.of(evidence.reader)),
     )
 
 
@@ -224,16 +240,8 @@ def _message(checked: Checked) -> entries.Message:
 
 
 def _joined(shown: Sequence[entries.Entry]) -> entries.Message:
-    parts = [one for one in shown if isinstance(one, entries.Part)]
-    if not parts or len(parts) != len(shown):
-        raise EvidenceError("what is shown is not one message")
-    first, whole = parts[0], bytearray()
-    for part in parts:
-        expected = (first.id, first.precedence, first.total_bytes, len(whole))
-        if (part.id, part.precedence, part.total_bytes, part.offset) != expected:
-            raise EvidenceError("the parts that are shown are not those of one message")
-        whole += part.chunk
-    message = entries.decode_message(bytes(whole))
+    first, whole = changes.joined(shown)
+    message = entries.decode_message(whole)
     if (message.id, message.precedence) != (first.id, first.precedence):
         raise EvidenceError("the parts carry another message than they say")
     return message

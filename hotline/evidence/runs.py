@@ -6,10 +6,11 @@ says nothing of where it stands: its place is where the entries before it have l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hotline.errors import DecodeError, EvidenceError, IdentityError
+from hotline.evidence.changes import Change
 from hotline.evidence.lines import LogOf, check_checkpoint
 from hotline.evidence.proof import CARD_BYTES
 from hotline.evidence.signers import Signers
@@ -27,6 +28,7 @@ from hotline.limits import (
 )
 from hotline.model import Checkpoint, Position
 from hotline.strict import Shape, blob, run, text, uint
+from hotline.wire import entries
 from hotline.wire.frames import NUMBER_MAX
 from hotline.wire.heads import next_head
 
@@ -102,6 +104,10 @@ class Run:
     receipt: Newest | None = None
     writer_checkpoint: Newest | None = None
     reader_checkpoint: Newest | None = None
+    changes: list[Change] = field(default_factory=list)
+    """Those of the writer's keys that stand in this run."""
+    elsewhere: tuple[Card, ...] = ()
+    """Later cards of both stations that may have signed here, whose change stands outside of it."""
 
 
 def check(file: BinaryIO, seen: Callable[[int, bytes], None] = lambda _number, _data: None) -> Run:
@@ -167,6 +173,7 @@ class _Reading:
         self._signed = first - 1
         self._seen = seen
         self._run = Run(signers[0].founding, signers[1].founding, first, first - 1)
+        self._signers = signers
 
     def take(self, kind: int, values: tuple[Any, ...]) -> None:
         """Take one piece."""
@@ -191,13 +198,23 @@ class _Reading:
         else:
             raise EvidenceError("the run has a second header")
 
-    def _entries(self, entries: tuple[bytes, ...]) -> None:
+    def _entries(self, run: tuple[bytes, ...]) -> None:
         number, head = self._place.number, self._place.head
-        for entry in entries:
+        for entry in run:
             number += 1
             head = next_head(head, entry)
             self._seen(number, entry)
+            if entries.ends_key_change(entry):
+                self._keys_changed(number, entry)
         self._place = Position(number, head)
+
+    def _keys_changed(self, number: int, entry: bytes) -> None:
+        """Hold what follows to the new keys: the id of the part that ends a change names their card."""
+        writer, part = self._signers[0], entries.decode(entry)
+        ids = [entries.key_change_id(card.id) for card in writer.cards]
+        index = ids.index(part.id) if part.id in ids else 0
+        writer.changed(number, index)
+        self._run.changes.append(Change(number, writer.cards[index - 1], writer.cards[index]))
 
     def end(self, last: int) -> Run:
         """Nothing may stand between the last signature and the end."""
@@ -206,4 +223,7 @@ class _Reading:
                 f"the run ends at entry {self._place.number}, but is signed up to {self._signed}"
             )
         self._run.last = last
+        here = {change.card for change in self._run.changes}
+        later = [card for one in self._signers for card in one.cards[1:]]
+        self._run.elsewhere = tuple(card for card in later if card not in here)
         return self._run

@@ -1,8 +1,8 @@
 """Which cards speak for a station, entry by entry.
 
-A station may have changed its keys: each succession is signed by the keys before. Where the log itself
-is at hand, so are the numbers at which the keys changed, and then an old key signs nothing after its
-time. A file that shows one message cannot show those numbers: there any key of the station will do.
+A station may have changed its keys: each succession is signed by the keys before. Its log says at which
+number, and from there on an old key signs nothing any more. Where that place is not at hand (a run that
+does not reach so far), any key of the station will do.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ class Signers:
 
         ``numbers`` are those of the entries that end each change in the station's log, if known.
         """
+        if list(numbers) != sorted(set(numbers)):
+            raise EvidenceError(f"the keys of {founding.name} change twice at one place")
         cards = [founding]
         for succession in successions:
             try:
@@ -67,24 +69,41 @@ class Signers:
                 raise EvidenceError(f"the keys of {founding.name} change: {error}") from None
         self.founding = founding
         self.successions = tuple(successions)
-        self._cards = tuple(cards)
-        self._numbers = tuple(numbers)
+        self.cards = tuple(cards)
+        self.numbers = tuple(numbers)
+        self._ends = list(zip(numbers, range(1, len(cards)), strict=False))
 
     @classmethod
-    def of_log(cls, founding: Card, changes: Sequence[KeyChange]) -> Signers:
-        """Give the signers of a station in whose log these changes stand; raises EvidenceError."""
-        return cls(
-            founding,
-            [change.succession for change in changes],
-            [change.number for change in changes],
-        )
+    def of_log(
+        cls, founding: Card, changes: Sequence[KeyChange], files: Sequence[Succession] = ()
+    ) -> Signers:
+        """Give the signers of a station in whose log these changes stand; raises EvidenceError.
+
+        ``files`` are the successions that were handed over by hand: a station that lost its store
+        signs receipts by its newest keys before its log has named them again.
+        """
+        named = {change.id for change in changes}
+        successions = [change.succession for change in changes]
+        successions += [one.encoded for one in files if one.card.id not in named]
+        return cls(founding, successions, [change.number for change in changes])
 
     def of(self, number: int) -> AnyOf:
         """Give what may sign this station's own log at entry number: what is in force, or later."""
-        over = sum(change < number for change in self._numbers)
-        return AnyOf(self._cards[over:])
+        over = max((index for change, index in self._ends if change < number), default=0)
+        return AnyOf(self.cards[over:])
+
+    def changed(self, number: int, index: int) -> None:
+        """Learn from the log that the card at index is in force behind entry number.
+
+        Raises EvidenceError unless that is a later card than was in force there.
+        """
+        if not 0 < index < len(self.cards) or any(index <= over for _, over in self._ends):
+            raise EvidenceError(
+                f"entry {number} changes the keys of {self.founding.name} to others than follow"
+            )
+        self._ends.append((number, index))
 
     @property
     def any(self) -> AnyOf:
         """Give all: a receipt's place is in the other station's log, so no number bounds it."""
-        return AnyOf(self._cards)
+        return AnyOf(self.cards)

@@ -22,6 +22,7 @@ from hotline.identity.keys import (
     PublicKeys,
     SecretKeys,
 )
+from hotline.identity.latticekeys import check_mldsa87
 from hotline.identity.publickeys import check_ed25519, check_x25519
 from hotline.limits import (
     ED25519_SIGNATURE_BYTES,
@@ -130,6 +131,7 @@ class Card:
         # Before the signatures: under an unsafe key they would prove nothing.
         check_x25519(x25519, source)
         check_ed25519(ed25519, source)
+        check_mldsa87(mldsa87, source)
         card = cls(name, x25519, ed25519, mldsa87, created_ns, signed_part, encoded)
         try:
             card.verify_ed25519(ed25519_signature, _CONTEXT + signed_part)

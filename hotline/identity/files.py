@@ -106,6 +106,16 @@ def remove(path: Path) -> None:
             raise _io_error("remove", path, error) from None
 
 
+def rename(path: Path, name: str) -> None:
+    """Give a file another name in its directory, durably; raises IdentityError."""
+    with _opened(path.parent, _DIRECTORY) as directory:
+        try:
+            os.rename(path.name, name, src_dir_fd=directory, dst_dir_fd=directory)
+            os.fsync(directory)
+        except OSError as error:
+            raise _io_error("rename", path, error) from None
+
+
 def partial_of(path: Path) -> Path:
     """Give where the file at path is written before it takes its place."""
     return path.with_name(f".{path.name}.partial")

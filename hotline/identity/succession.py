@@ -86,25 +86,24 @@ class Succession:
         """
         had = tuple(line)
         old = had[-1]
-        try:
-            signed_part, *signatures = _SUCCESSION.unpack(encoded)
-            tag, old_id, card, time_ns = _SIGNED_PART.unpack(signed_part)
-        except DecodeError as error:
-            raise IdentityError(f"{source} is damaged: {error}") from None
-        if tag != _TAG:
-            raise IdentityError(f"{source} is not of this protocol version ({_TAG!r})")
-        if old_id != old.id:
+        parts = _Parts.of(encoded, source)
+        if parts.old_id != old.id:
             raise IdentityError(f"{source} follows another card than {_short(old)}")
-        try:
-            _verify(old, signed_part, *signatures[:2])
-            new = Card.decode(card, source=f"the new card in {source}")
-            _verify(new, signed_part, *signatures[2:])
-        except ProtocolError as error:
-            raise IdentityError(f"{source} is damaged or forged: {error}") from None
+        _verify(old, parts.signed_part, *parts.by_old, source)
+        new = parts.new_card(source)
         if new.name != old.name:
             raise IdentityError(f"{source} changes the name from {old.name} to {new.name}")
         check_fresh(new, had, source)
-        return cls(old_id, new, time_ns, encoded)
+        return cls(parts.old_id, new, parts.time_ns, encoded)
+
+    @classmethod
+    def claimed(cls, encoded: bytes, *, source: str = "the succession") -> Succession:
+        """Read a succession of a card that is not at hand, as the new card's claim of whom it succeeds.
+
+        The old signatures are not checked, so this vouches for no new card. Raises IdentityError.
+        """
+        parts = _Parts.of(encoded, source)
+        return cls(parts.old_id, parts.new_card(source), parts.time_ns, encoded)
 
     def armoured(self) -> str:
         """Give the text that ``read_succession`` reads."""
@@ -112,6 +111,36 @@ class Succession:
 
     def __repr__(self) -> str:
         return f"Succession({self.old_id.hex()[:16]} -> {self.card!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What stands in a succession, with no signature checked."""
+
+    signed_part: bytes
+    by_old: tuple[bytes, bytes]
+    by_new: tuple[bytes, bytes]
+    old_id: bytes
+    card: bytes
+    time_ns: int
+
+    @classmethod
+    def of(cls, encoded: bytes, source: str) -> _Parts:
+        try:
+            signed_part, *signatures = _SUCCESSION.unpack(encoded)
+            tag, old_id, card, time_ns = _SIGNED_PART.unpack(signed_part)
+        except DecodeError as error:
+            raise IdentityError(f"{source} is damaged: {error}") from None
+        if tag != _TAG:
+            raise IdentityError(f"{source} is not of this protocol version ({_TAG!r})")
+        by_old, by_new = tuple(signatures[:2]), tuple(signatures[2:])
+        return cls(signed_part, by_old, by_new, old_id, card, time_ns)
+
+    def new_card(self, source: str) -> Card:
+        """Give the new card, once it is sound and has signed."""
+        new = Card.decode(self.card, source=f"the new card in {source}")
+        _verify(new, self.signed_part, *self.by_new, source)
+        return new
 
 
 def check_fresh(new: Card, used: Iterable[Card], source: str = "the succession") -> None:
@@ -124,8 +153,16 @@ def check_fresh(new: Card, used: Iterable[Card], source: str = "the succession")
 
 def read_succession(path: Path, line: Iterable[Card]) -> Succession:
     """Read the succession in path, of the last card of line; raises IdentityError, naming path."""
-    data = _ARMOUR.decode(files.read_public(path, _ARMOUR.max_text_bytes), str(path))
-    return Succession.decode(data, line, source=str(path))
+    return Succession.decode(_read(path), line, source=str(path))
+
+
+def read_claim(path: Path) -> Succession:
+    """Read the succession in path as ``Succession.claimed`` does; raises IdentityError, naming path."""
+    return Succession.claimed(_read(path), source=str(path))
+
+
+def _read(path: Path) -> bytes:
+    return _ARMOUR.decode(files.read_public(path, _ARMOUR.max_text_bytes), str(path))
 
 
 def write_succession(path: Path, succession: Succession) -> None:
@@ -137,9 +174,12 @@ def _signatures(keys: SecretKeys, signed_part: bytes) -> tuple[bytes, bytes]:
     return keys.sign_ed25519(_CONTEXT + signed_part), keys.sign_mldsa(signed_part, _CONTEXT)
 
 
-def _verify(card: Card, signed_part: bytes, ed25519: bytes, mldsa: bytes) -> None:
-    card.verify_ed25519(ed25519, _CONTEXT + signed_part)
-    card.verify_mldsa(mldsa, signed_part, _CONTEXT)
+def _verify(card: Card, signed_part: bytes, ed25519: bytes, mldsa: bytes, source: str) -> None:
+    try:
+        card.verify_ed25519(ed25519, _CONTEXT + signed_part)
+        card.verify_mldsa(mldsa, signed_part, _CONTEXT)
+    except ProtocolError as error:
+        raise IdentityError(f"{source} is damaged or forged: {error}") from None
 
 
 def _short(card: Card) -> str:

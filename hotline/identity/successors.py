@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,12 @@ from hotline.identity.card import Card, read_card, write_card
 from hotline.identity.keyfile import PassphraseSource, read_secret_keys, write_secret_keys
 from hotline.identity.keys import SecretKeys
 from hotline.identity.keyseal import Protection
-from hotline.identity.succession import Succession, read_succession, write_succession
+from hotline.identity.succession import (
+    Succession,
+    read_claim,
+    read_succession,
+    write_succession,
+)
 
 FIRST: Final = 2
 """The number of the first successor."""
@@ -70,6 +76,29 @@ def read_successions(path: Path, founding: Card) -> list[Succession]:
         found.append(read_succession(file, cards))
         cards.append(found[-1].card)
     return found
+
+
+def linked_ids(path: Path, card: Card) -> list[bytes]:
+    """Give the ids of card, and of what successions in the folder of path link with it.
+
+    What follows counts if the card before it signed for it; what went before, if the card itself says
+    so. Raises IdentityError for a file that is no succession.
+    """
+    files = sorted(islice(path.parent.glob("*.succession"), MOST))
+    claims = [(file, read_claim(file)) for file in files]
+    ids, cards, first = [card.id], [card], card.id
+    for _ in claims:  # each can add one card at either end
+        for file, claim in claims:
+            if claim.card.id == first and claim.old_id not in ids:
+                first = claim.old_id
+                ids.append(first)
+            if claim.old_id == cards[-1].id and claim.card.id not in ids:
+                try:
+                    cards.append(read_succession(file, cards).card)
+                except IdentityError:
+                    continue  # a new card that the old one never heard of
+                ids.append(cards[-1].id)
+    return ids
 
 
 def newest_card(path: Path) -> Card:

@@ -7,10 +7,10 @@ can neither be skipped (the log has no holes) nor accepted.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hotline.errors import DecodeError, HaltError, IdentityError, ProtocolError
-from hotline.limits import MESSAGE_ENCODED_BYTES, PART_BYTES
+from hotline.limits import KIB, MESSAGE_ENCODED_BYTES, PART_BYTES
 from hotline.line import taking_back
 from hotline.line.accepting import supersedes
 from hotline.line.key_changes import peers_succession
@@ -26,6 +26,7 @@ from hotline.model import (
     Precedence,
     Side,
 )
+from hotline.store.views import incoming_view
 from hotline.wire import entries, heads
 
 if TYPE_CHECKING:
@@ -34,7 +35,13 @@ if TYPE_CHECKING:
     from hotline.identity import Card
     from hotline.line.pairing import Pairing
     from hotline.store.interface import Transaction
+    from hotline.store.views import MessageView
     from hotline.wire.frames import Entries
+
+
+_SHOWN_AT_ONCE: Final = 16
+_SHOWN_CHARACTERS: Final = 256 * KIB
+"""Messages that are shown without asking the store for them, and what they may say together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +63,20 @@ class Applied:
     acknowledged: Sequence[str]
     tests: Sequence[str]
     change: Changed | None = None
+    views: Sequence[MessageView] = ()
+    """What whoever is on watch need not wait for: all of a few messages, or the FLASHes of many."""
 
 
 def apply(
-    tx: Transaction, line: int, pairing: Pairing, runs: Sequence[Entries], wall_ns: int
+    tx: Transaction,
+    line: int,
+    pairing: Pairing,
+    runs: Sequence[Entries],
+    wall_ns: int,
+    *,
+    attended: bool = False,
 ) -> Applied:
-    """Append runs of the peer's log to our copy of it.
+    """Append runs of the peer's log to our copy of it; attended says that an operator looks on.
 
     Runs follow one another; what we hold already is skipped. Raises ProtocolError for a gap or a
     signature that does not verify, HaltError for content that breaks the rules of a log. Only the
@@ -90,7 +105,7 @@ def apply(
             raise _broke_rules(number, "the keys change, but its run goes on")
     tx.append(line, Side.PEER, log)
     tx.put_signature(line, Side.PEER, first, position.number, signature, wall_ns)
-    reading.finish(log)
+    first_row = reading.finish(log)
     change = None
     if reading.key_change is not None:
         change = _change_keys(tx, line, pairing, changes, reading.key_change, position.number)
@@ -108,7 +123,8 @@ def apply(
     tx.put_line(record)
     shown = [message.id for message in reading.messages]
     flashes = [one.id for one in reading.messages if one.precedence is Precedence.FLASH]
-    return Applied(record, shown, flashes, reading.acknowledged, reading.tests, change)
+    views = reading.views(record.name, first_row) if attended else []
+    return Applied(record, shown, flashes, reading.acknowledged, reading.tests, change, views)
 
 
 def _change_keys(
@@ -155,6 +171,7 @@ class _Reading:
         self._wall_ns = wall_ns
         self.received = record.received
         self.messages: list[Incoming] = []
+        self._said: list[entries.Message] = []
         self.acknowledged: list[str] = []
         self.first_acknowledgements = 0
         self.tests: list[str] = []
@@ -178,6 +195,7 @@ class _Reading:
 
     def _complete(self, number: int, message: entries.Message, parts: tuple[int, ...]) -> None:
         self.received += 1
+        self._said.append(message)
         self.messages.append(
             Incoming(message.id, Kind.MESSAGE, message.precedence, number, self._wall_ns, parts)
         )
@@ -271,8 +289,21 @@ class _Reading:
         self._tx.acknowledge(self._line, Side.OWN, entry.message_id, answer)
         self.acknowledged.append(entry.message_id)
 
-    def finish(self, log: Sequence[LogEntry]) -> None:
-        """Write what was gathered, once the entries themselves are appended."""
+    def views(self, line: str, first_row: int) -> list[MessageView]:
+        """Give those messages that are shown from memory, as the store would give them."""
+        told = list(enumerate(zip(self.messages, self._said, strict=True), first_row))
+        if len(told) > _SHOWN_AT_ONCE:
+            told = [(row, one) for row, one in told if one[0].precedence is Precedence.FLASH]
+        views, room = [], _SHOWN_CHARACTERS
+        for row, (message, said) in told[:_SHOWN_AT_ONCE]:
+            room -= len(said.body)
+            if room < 0:
+                break
+            views.append(incoming_view(row, line, message, said))
+        return views
+
+    def finish(self, log: Sequence[LogEntry]) -> int:
+        """Write what was gathered, once the entries are appended; gives the first message's row."""
         ids = [message.id for message in self.messages]
         repeated = self._tx.known_incoming(self._line, ids)
         if repeated or len(set(ids)) != len(ids):
@@ -281,4 +312,4 @@ class _Reading:
             self._tx.put_partial(self._line, self._open()[identifier])
         for identifier in self._dropped - self._open().keys() if self._dropped else ():
             self._tx.drop_partial(self._line, identifier)
-        self._tx.receive(self._line, self.messages)
+        return self._tx.receive(self._line, self.messages)

@@ -9,13 +9,14 @@ from hotline.limits import COMMITS_WAITING
 from hotline.line.effects import Commit, Effect, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hotline.errors import HotlineError
     from hotline.line.moment import Moment
     from hotline.line.pairing import Pairing
     from hotline.model import Halt, LineRecord
     from hotline.store.interface import Transaction
+    from hotline.store.views import MessageView
     from hotline.wire.frames import Frame
 
 
@@ -36,6 +37,7 @@ class Context:
         """Start from the numbers that the store holds; has_room says whether entries may come in."""
         self.pairing = pairing
         self.has_room = has_room
+        self.attended = False
         self.record = record
         self.unrecorded_halt: Halt | None = None
         self.effects: list[Effect] = []
@@ -72,6 +74,8 @@ class Context:
         if self._commits_waiting > COMMITS_WAITING:
             raise ProtocolError(f"{self._commits_waiting} requests wait for the disk")
 
-    def report(self, event: str, *, level: str = "info", **fields: Any) -> None:
-        """Tell logs and watching operators."""
-        self.effects.append(Report(event, {"line": self.record.name, **fields}, level))
+    def report(
+        self, event: str, *, level: str = "info", about: Sequence[MessageView] = (), **fields: Any
+    ) -> None:
+        """Tell logs and watching operators; about is for the operators alone."""
+        self.effects.append(Report(event, {"line": self.record.name, **fields}, level, about))

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from hotline.line.moment import Moment
     from hotline.store.interface import Transaction
+    from hotline.store.views import MessageView
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Report:
     event: str
     fields: Mapping[str, Any] = field(default_factory=dict)
     level: str = "info"
+    about: Sequence[MessageView] = ()
+    """Messages for whoever is on watch; no log has what they say."""
 
 
 Effect = Dial | Writable | Hangup | Commit | Report

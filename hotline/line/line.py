@@ -50,7 +50,6 @@ class Line:
         heartbeat_s: float,
     ) -> None:
         """Stand at rest; ``start`` begins."""
-        self.attended = False
         self.links = Links(addresses, Backoff(world.uniform), arbiter=pairing.arbiter)
         self._world = world
         self._context = Context(pairing, record, world.has_room)
@@ -63,10 +62,10 @@ class Line:
         self._halting = Halting(self._context)
         self._recovery = Recovery(self._context, self._sending, self._receiving)
         self.key_changes = KeyChanges(self._context, self.links)
-        self._checkpoints = Checkpoints(self._context, lambda: self.links.current is not None)
         parts = (self._sending, self._receiving, self._recovery)
         self.courier = Courier(self._context, *parts)
         self.vitals = Vitals(heartbeat_s, self._context, *parts, self._kernel_took_all)
+        self._checkpoints = Checkpoints(self._context, self.links, self.vitals)
         self._endings = Endings(self._context, self.links, self._sending, self.vitals)
         self._next_beat_at = 0.0
         self._stopping = False
@@ -80,6 +79,11 @@ class Line:
     def record(self) -> LineRecord:
         """The line's numbers as last committed."""
         return self._context.record
+
+    @property
+    def attended(self) -> bool:
+        """Whether an operator is on watch here."""
+        return self._context.attended
 
     @property
     def halt(self) -> Halt | None:
@@ -149,10 +153,14 @@ class Line:
         self._halting.lift()
         return self.wake(moment)
 
+    def attend(self, *, attended: bool) -> None:
+        """Say, before the start, whether an operator is on watch."""
+        self._context.attended = attended
+
     def set_attended(self, attended: bool, moment: Moment) -> list[Effect]:
         """An operator is on watch, or no longer; the peer is told at once."""
-        if attended != self.attended:
-            self.attended = attended
+        if attended != self._context.attended:
+            self._context.attended = attended
             self._beat(moment)
         return self._flush(moment)
 
@@ -370,7 +378,7 @@ class Line:
         self.key_changes.session_agreed(link)
         self.vitals.session_agreed(moment, hello.interval_ms)
         self._receiving.new_session()
-        self._checkpoints.session_agreed()
+        self._checkpoints.session_agreed(moment)
         self._context.report(
             "session_agreed",
             conn=link.conn,
@@ -405,12 +413,13 @@ class Line:
         if self.links.current is not None and self.vitals.pulse is not None:
             accepting = self._receiving.accepting(moment.now)
             beat = self.vitals.pulse.beat(
-                moment, self.record, accepting=accepting, attended=self.attended
+                moment, self.record, accepting=accepting, attended=self._context.attended
             )
             number = beat.number
             self._push(self.links.current, beat)
             self.courier.offer_key(beat.number)
         self._sending.hint()
+        self._recovery.go_on()
         self._halting.remember()
         self.vitals.reassess(moment)
         self.vitals.report_heartbeat(moment, number)

@@ -64,10 +64,12 @@ class Receiving:
 
     def take(self, run: Entries, moment: Moment) -> None:
         """Hold a run until it is durable; raises ProtocolError for a gap, or for too much in flight."""
-        if run.first > self._next:
+        # A courier may have brought what was due by wire, and the peer goes on behind it.
+        due = max(self._next, self._context.record.peer.number + 1)
+        if run.first > due:
             if self._dropped:
                 return  # it follows what we had to refuse; the peer will send all of it again
-            raise ProtocolError(f"entries from {run.first} came where {self._next} was due")
+            raise ProtocolError(f"entries from {run.first} came where {due} was due")
         if self.accept_again_at is not None:
             self._dropped = True
             return
@@ -78,7 +80,7 @@ class Receiving:
             raise ProtocolError(f"{self._held_bytes} bytes came without waiting for a receipt")
         if len(self._waiting) + len(self._applying) >= RUNS_HELD:
             raise ProtocolError(f"{RUNS_HELD} runs came without waiting for a receipt")
-        self._next = max(self._next, run.last + 1)
+        self._next = max(due, run.last + 1)
         self._waiting.append(run)
         self._apply_more(moment)
 
@@ -116,8 +118,9 @@ class Receiving:
             self._not_applied(StoreFullError("the disk has only its reserve left"), moment)
             return
         line, pairing, wall_ns = context.line, context.pairing, moment.wall_ns
+        attended = context.attended
         context.commit(
-            lambda tx: applying.apply(tx, line, pairing, batch, wall_ns),
+            lambda tx: applying.apply(tx, line, pairing, batch, wall_ns, attended=attended),
             self._applied,
             lambda applied: (applied, self.sign_receipt(applied.record.peer, wall_ns)),
         )
@@ -141,6 +144,7 @@ class Receiving:
         self._context.report(
             "entries_applied",
             level="debug",
+            about=applied.views,
             last=applied.record.peer.number,
             ids=applied.messages,
             flashes=applied.flashes,

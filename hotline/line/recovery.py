@@ -17,6 +17,8 @@ from hotline.model import Side
 from hotline.wire.frames import Recover, Returned
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hotline.line.context import Context
     from hotline.line.moment import Moment
     from hotline.line.receiving import Receiving
@@ -41,6 +43,8 @@ class Recovery:
         self._held_bytes = 0
         self._reading = False
         self._finishing = False
+        self._again: Callable[[], None] | None = None
+        """What a full disk has held up in this session."""
 
     @property
     def reason(self) -> str:
@@ -62,9 +66,10 @@ class Recovery:
         self._own_end, self._peer_end = hello.peer_number, hello.own_number
         self._held, self._held_bytes = [], 0
         self._reading = False
+        self._again = None
         if self._taking:
             self._context.report("recovery_begun", level="warning", have=record.own.number)
-            self._context.push(Recover(record.own.number))
+            self._ask()
         if self._giving:
             self._context.report("peer_recovering", level="warning", peer_has=hello.own_number)
         elif hello.receipted < record.peer.number:
@@ -98,13 +103,17 @@ class Recovery:
                 self._context.push(self._receiving.sign_receipt(record.peer, moment.wall_ns))
             self._begin_sending(self._own_end, moment)
             return
-        line, after, session = self._context.line, frame.after, self._session
+        self._give_back(frame.after)
+
+    def _give_back(self, after: int) -> None:
+        line, session = self._context.line, self._session
 
         def given(outcome: Any, _: Moment) -> None:
             if session != self._session:
                 return
             self._reading = False
             if isinstance(outcome, HotlineError):
+                self._again = lambda: self._give_back(after)
                 return
             for returned in outcome:
                 self._context.push(returned)
@@ -138,7 +147,11 @@ class Recovery:
 
     def _taken_back(self, session: int, outcome: Any, moment: Moment) -> None:
         if isinstance(outcome, HotlineError):
-            if not isinstance(outcome, StoreError) and session == self._session:
+            if session != self._session:
+                return
+            if isinstance(outcome, StoreError):
+                self._again = self._ask
+            else:
                 self._context.fault(outcome, moment)
             return
         record, changes = outcome
@@ -148,8 +161,18 @@ class Recovery:
         self._context.report("entries_taken_back", level="warning", upto=record.own.number)
         if session != self._session:
             return
-        self._context.push(Recover(record.own.number))
+        self._ask()
         self._begin_sending(record.own.number, moment)
+
+    def _ask(self) -> None:
+        """Ask for what follows in our own log."""
+        self._context.push(Recover(self._context.record.own.number))
+
+    def go_on(self) -> None:
+        """Try again what a full disk has held up; should be called now and then."""
+        again, self._again = self._again, None
+        if again is not None:
+            again()
 
     def check_finished(self) -> None:
         """End the recovery once both logs are back; should be called when anything was taken in."""

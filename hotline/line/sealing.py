@@ -19,6 +19,7 @@ from hotline.model import (
     LineRecord,
     LogEntry,
     Position,
+    Precedence,
     Queued,
     Queueing,
     Receipt,
@@ -164,11 +165,15 @@ class _Batch:
 
 
 def _fill(tx: Transaction, line: int, batch: _Batch, chunk_bytes: int, wall_ns: int) -> None:
-    """Take rows from the queue until the batch is full or the queue is empty."""
+    """Take rows from the queue until the batch is full or the queue is empty, or its FLASHes are."""
+    flashes = False
     for row in tx.queued(line, _ROWS_A_LOOK):
         if row.sealed_bytes == 0 and row.expires_ns is not None and row.expires_ns <= wall_ns:
             batch.expired.append(row)
             continue
+        if batch.entries and flashes and row.precedence is not Precedence.FLASH:
+            break  # a run of its own is at the disk over there before what follows it
+        flashes = row.precedence is Precedence.FLASH
         size_bytes = len(row.content)
         if size_bytes <= ENTRY_BYTES:
             if not batch.fits(size_bytes):

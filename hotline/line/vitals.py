@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hotline.line.blame import Blame
 from hotline.line.liveness import Assessment, Facts, LineState, assess, next_change
 from hotline.line.pulse import Pulse
 
@@ -35,7 +36,7 @@ class Vitals:
         self._sending = sending
         self._receiving = receiving
         self._recovery = recovery
-        self._kernel_took_all = kernel_took_all
+        self._blame = Blame(kernel_took_all)
         self.pulse: Pulse | None = None
         self.standing = False
         self.heard_at: float | None = None
@@ -81,6 +82,7 @@ class Vitals:
 
     def reassess(self, moment: Moment) -> None:
         """Assess anew, and report if state or reason has changed."""
+        self._blame.look(moment.now, self.heartbeat_s)
         facts, before = self._facts(moment), self.assessment
         after = assess(facts)
         if facts.halt is None and not facts.standing and self._trouble_detail:
@@ -104,7 +106,9 @@ class Vitals:
         heard_at = self.heard_at if self.heard_at is not None else moment.now
         if not self.standing or pulse is None:
             return Facts(moment.now, halt, standing=False, trouble=self._trouble, heard_at=heard_at)
-        late = moment.now - heard_at >= max(pulse.interval_s, pulse.peer_interval_s)
+        interval_s = max(pulse.interval_s, pulse.peer_interval_s)
+        late = moment.now - heard_at >= interval_s
+        took_all = self._blame.took_all(moment.now, heard_at, interval_s) if late else None
         return Facts(
             now=moment.now,
             halt=halt,
@@ -114,7 +118,7 @@ class Vitals:
             proven_at=pulse.proven_at,
             interval_s=pulse.interval_s,
             peer_interval_s=pulse.peer_interval_s,
-            kernel_took_all=self._kernel_took_all() if late else None,
+            kernel_took_all=took_all,
             accepting=self._receiving.accepting(moment.now),
             peer_accepting=self._sending.peer_accepting,
             peer_attended=pulse.attended,

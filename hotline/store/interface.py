@@ -144,8 +144,11 @@ class Transaction(Protocol):
         """Say that what was in force before the card of station_id is refused from now on."""
 
     # --- the peer's messages ---
-    def receive(self, line: int, messages: Sequence[Incoming]) -> None:
-        """Show complete messages of the peer's log; drop their partials."""
+    def receive(self, line: int, messages: Sequence[Incoming]) -> int:
+        """Show complete messages of the peer's log; drop their partials.
+
+        Gives the row of the first; the others' follow in order.
+        """
 
     def known_incoming(self, line: int, ids: Sequence[str]) -> set[str]:
         """Give those of ids that the peer has used for a message already."""

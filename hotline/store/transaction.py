@@ -342,9 +342,10 @@ class SqliteTransaction(WritesKeyChanges):
 
     # --- the peer's messages ---
 
-    def receive(self, line: int, messages: Sequence[Incoming]) -> None:
-        """Show complete messages of the peer's log; drop their partials."""
-        numbered = list(enumerate(messages, start=self._next_row()))
+    def receive(self, line: int, messages: Sequence[Incoming]) -> int:
+        """Show complete messages of the peer's log; drop their partials. Gives the first one's row."""
+        first = self._next_row()
+        numbered = list(enumerate(messages, start=first))
         _RECEIVE.run(
             self._database,
             [
@@ -361,6 +362,7 @@ class SqliteTransaction(WritesKeyChanges):
                 "DELETE FROM partial WHERE line = ? AND id = ?",
                 [(line, m.id) for m in messages if m.parts],
             )
+        return first
 
     def known_incoming(self, line: int, ids: Sequence[str]) -> set[str]:
         """Give those of ids that the peer has used for a message already."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hotline.model import Kind, Side, State
+
 if TYPE_CHECKING:
-    from hotline.model import Decision, Kind, Precedence, Side, State
+    from hotline.model import Decision, Incoming, Precedence
+    from hotline.wire.entries import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,31 @@ class MessageView:
     note: str | None
     state: State
     attempts: int
+
+
+def incoming_view(row: int, line: str, incoming: Incoming, said: Message) -> MessageView:
+    """Give what the store will give for a message that just came, without asking it."""
+    return MessageView(
+        row=row,
+        id=incoming.id,
+        line=line,
+        side=Side.PEER,
+        kind=Kind.MESSAGE,
+        number=incoming.number,
+        precedence=incoming.precedence,
+        author=said.author,
+        subject=said.subject,
+        body=said.body,
+        composed_ns=said.composed_ns,
+        ack_by_ns=said.ack_by_ns,
+        expires_ns=None,
+        sent_ns=None,
+        delivered_ns=None,
+        received_ns=incoming.received_ns,
+        acknowledged_ns=None,
+        acknowledged_by=None,
+        decision=None,
+        note=None,
+        state=State.DELIVERED,
+        attempts=0,
+    )

@@ -141,6 +141,7 @@ class Scale:
     lines: int
     idle_s: float
     verbs: int
+    strangers: int
     grows: tuple[int, ...]
 
 
@@ -159,6 +160,7 @@ FULL: Final = Scale(
     lines=1000,
     idle_s=20.0,
     verbs=30,
+    strangers=50,
     grows=(1_000, 10_000, 100_000, 1_000_000),
 )
 QUICK: Final = Scale(
@@ -176,6 +178,7 @@ QUICK: Final = Scale(
     lines=100,
     idle_s=10.0,
     verbs=10,
+    strangers=16,
     grows=(1_000, 10_000, 100_000),
 )
 TINY: Final = Scale(
@@ -193,6 +196,7 @@ TINY: Final = Scale(
     lines=2,
     idle_s=0.2,
     verbs=1,
+    strangers=2,
     grows=(20,),
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from bench import page, run, table
 from bench.figure import MEASUREMENTS, TINY, Figure, Reach
-from bench.figures import ORDER
+from bench.figures import ORDER, strangers
 
 from support.processes import ROOT
 
@@ -100,6 +100,15 @@ def test_the_page_in_the_tree_has_its_marks() -> None:
     """Without them the next refresh fails after minutes of measuring."""
     text = (ROOT / "docs" / "performance.md").read_text()
     assert page.refreshed(text, made()).count(page.END) == 1
+
+
+def test_the_distance_of_two_distributions() -> None:
+    """A distance that is always small would call every difference none."""
+    assert strangers.distance([1, 2, 3], [3, 2, 1]) == 0
+    assert strangers.distance([1, 2], [3, 4]) == 1
+    assert strangers.distance([1, 2, 3, 4], [3, 4, 5, 6]) == 0.5
+    same, late = [n / 100 for n in range(100)], [n / 100 + 0.4 for n in range(200)]
+    assert strangers.distance(same, late) > strangers.by_chance(100, 200)
 
 
 def test_the_command_lists_and_refuses() -> None:

@@ -3,12 +3,22 @@
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli.station_operator import Done, Operator
 
-from hotline.identity import Protection, read_line_secret, read_secret_keys
+from hotline.cli.main import main
+from hotline.cli.verbs import secret_combine
+from hotline.identity import (
+    Protection,
+    files,
+    read_line_secret,
+    read_secret_keys,
+    write_line_secret,
+)
 from hotline.identity.keyfile import replace_secret_keys
 from hotline.identity.keyseal import Cost
 
@@ -245,6 +255,56 @@ def test_a_secret_is_never_overwritten(both: tuple[Operator, Operator]) -> None:
     done = alpha.run("secret", "combine", "bravo", "--half", "peer/alpha.half")
     assert (done.code, (alpha.folder / "bravo.secret").read_text()) == (2, "precious")
     assert (alpha.folder / "bravo.half").exists()
+
+
+class Death(BaseException):
+    """The machine stops here."""
+
+
+@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_stop_while_a_secret_is_made_leaves_no_half(
+    both: tuple[Operator, Operator], monkeypatch: pytest.MonkeyPatch, after: int, anew: bool
+) -> None:
+    """A half that outlives its secret would be said a second time, to be overheard a second time."""
+    alpha, bravo = both
+    own = words_of(alpha.run("secret", "contribute", "bravo").out)
+    assert bravo.run("secret", "contribute", "alpha").code == 0
+    argv = ["secret", "combine", "bravo", "--half", str(bravo.folder / "alpha.half")]
+    monkeypatch.chdir(alpha.folder)
+    monkeypatch.delenv("HOTLINE_CONFIG", raising=False)
+    left = after
+
+    def dying(act: Callable[..., None]) -> Callable[..., None]:
+        def do(*arguments: Any) -> None:
+            nonlocal left
+            if left == 0:
+                raise Death
+            left -= 1
+            act(*arguments)
+
+        return do
+
+    with monkeypatch.context() as dangers:
+        dangers.setattr(files, "rename", dying(files.rename))
+        dangers.setattr(secret_combine, "write_line_secret", dying(write_line_secret))
+        dangers.setattr(files, "remove", dying(files.remove))
+        if after < 3:
+            with pytest.raises(Death):
+                main(argv)
+        else:
+            assert main(argv) == 0
+    if anew:
+        (alpha.folder / "bravo.secret").unlink(missing_ok=True)
+        again = words_of(alpha.run("secret", "contribute", "bravo").out)
+        assert (again == own) == (after == 0), "only a half that was never begun on is said again"
+    elif after < 3:
+        done = alpha.run(*argv)
+        assert done.code == 0, done.err
+        assert len(words_of(done.out.partition("next:")[0])) >= 16, "the code is still to be had"
+    assert alpha.run(*argv).code == (0 if anew else 2)
+    assert not list(alpha.folder.glob("*half*"))
+    assert read_line_secret(alpha.folder / "bravo.secret")
 
 
 def test_what_is_no_half_is_refused(both: tuple[Operator, Operator]) -> None:

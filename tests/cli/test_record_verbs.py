@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from hotline.cli import exits
+from hotline.cli import exits, record
 from hotline.cli.main import main
 from hotline.identity import write_card
+from hotline.identity.succession import write_succession
 from support.evidence_case import Case
+from support.line_world import successor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +48,22 @@ def folder(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HOTLINE_CONFIG", raising=False)
     return tmp_path
+
+
+@pytest.mark.parametrize("whose", ["author", "reader"])
+def test_successions_in_files_count_as_keys(
+    case: Case, folder: Path, capsys: pytest.CaptureFixture[str], whose: str
+) -> None:
+    """What a station signed before its log named its new keys would be told as a forgery."""
+    station = getattr(case, whose).station
+    succession, _ = successor(station.name, station.card, station.keys, 1)
+    write_succession(folder / f"{station.name}.2.succession", succession)
+    assert main(["log", "verify", "west"]) == exits.DONE
+    assert "all is as it was signed" in capsys.readouterr().out
+    with record.opened(argparse.Namespace(config=None)) as found:
+        line = found.line("west")
+    expected = {"author": line.own, "reader": line.peer}
+    assert [len(one.successions) for one in (expected.pop(whose), *expected.values())] == [1, 0]
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -135,6 +154,18 @@ def test_a_run_shows_what_was_said_only_once_it_is_proven(
     data[-1] ^= 1
     (folder / "x.run").write_bytes(data)
     refused(capsys, "evidence", "verify", "x.run", "--entries")
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_said_of_a_run_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A row that is broken by the terminal, in the midst of a station id, cannot be compared."""
+    for argv, signatures in (("--last 1", "(1 signature, "), ("", " signatures, ")):
+        output = f"w{len(argv)}.run"
+        assert main(f"log export west {argv} -o {output}".split()) == exits.DONE
+        assert main(["evidence", "verify", output]) == exits.DONE
+        told = capsys.readouterr().out
+        assert signatures in told
+        assert max(map(len, told.splitlines())) <= 80
 
 
 @pytest.mark.usefixtures("folder")

@@ -6,6 +6,9 @@ import trio
 import trio.testing
 
 from hotline.daemon.watching import News, Watch, Watches
+from hotline.model import Incoming, Kind, Precedence
+from hotline.store.views import MessageView, incoming_view
+from hotline.wire.entries import Message
 
 MIB = 2**20
 
@@ -29,8 +32,8 @@ async def test_events_reach_those_who_watch_the_line_in_order() -> None:
     for number in range(3):
         watches.tell("bravo", {"n": number})
         watches.tell("charlie", {"n": -number})
-    assert [(await bravo.take())["n"] for _ in range(3)] == [0, 1, 2]
-    assert [(await every.take())["n"] for _ in range(6)] == [0, 0, 1, -1, 2, -2]
+    assert [event["n"] for event in await bravo.take()] == [0, 1, 2]
+    assert [event["n"] for event in await every.take()] == [0, 0, 1, -1, 2, -2]
 
 
 async def test_a_watcher_that_waits_is_woken_by_an_event() -> None:
@@ -39,7 +42,7 @@ async def test_a_watcher_that_waits_is_woken_by_an_event() -> None:
     got: list[object] = []
 
     async def look() -> None:
-        got.extend([await watch.take(), await watch.take()])
+        got.extend(await watch.take() + await watch.take())
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(look)
@@ -105,12 +108,13 @@ async def test_a_flash_is_shown_before_what_came_earlier() -> None:
     """Whoever is on watch during a drain must not see the FLASH after ten thousand others."""
     news = News()
     news.put("bravo", [f"m-{n}" for n in range(500)], [])
-    assert (await news.take())[1][0] == "m-0"
+    assert (await news.take()).ids[0] == "m-0"
     news.put("bravo", ["n-0", "now", "n-1"], ["now"])
-    assert await news.take() == ("bravo", ["now"])
+    first = await news.take()
+    assert (first.line, first.ids) == ("bravo", ["now"])
     rest: list[str] = []
     while len(rest) < 500 - 64 + 2:
-        rest += (await news.take())[1]
+        rest += (await news.take()).ids
     assert rest == [f"m-{n}" for n in range(64, 500)] + ["n-0", "n-1"]
 
 
@@ -122,4 +126,57 @@ async def test_news_do_not_grow_without_bound() -> None:
         news.put("bravo", [str(puts)], [])
         puts += 1
     assert puts < 10_000
-    assert (await news.take()) == ("bravo", ["0"])
+    assert (await news.take()).ids == ["0"]
+
+
+def _view(identifier: str) -> MessageView:
+    incoming = Incoming(identifier, Kind.MESSAGE, Precedence.ROUTINE, 1, 1)
+    said = Message(identifier, Precedence.ROUTINE, 1, None, "op", "", "")
+    return incoming_view(1, "bravo", incoming, said)
+
+
+async def test_what_is_at_hand_is_shown_without_asking_the_store() -> None:
+    """A message just taken in would be read from the disk again before anybody sees it."""
+    news = News()
+    views = [_view("a"), _view("now"), _view("b")]
+    assert news.put("bravo", ["a", "now", "b"], ["now"], views) == [views[1]]
+    assert (await news.take()).views == [views[0], views[2]]
+    news.put("bravo", ["c", "d"], [], [_view("c")])
+    run = await news.take()
+    assert (run.ids, run.views) == (["c", "d"], ())
+
+
+async def test_a_flash_at_hand_waits_for_one_that_is_still_being_read() -> None:
+    """Two orders shown in the wrong order may be two other orders."""
+    news = News()
+    assert news.put("bravo", ["first"], ["first"]) == ()
+    assert news.put("bravo", ["second"], ["second"], [_view("second")]) == ()
+    assert (await news.take()).ids == ["first"]
+    assert news.put("bravo", ["third"], ["third"], [_view("third")]) == ()
+    assert [(await news.take()).ids, (await news.take()).ids] == [["second"], ["third"]]
+    news.put("bravo", ["other"], [])
+    assert (await news.take()).ids == ["other"]
+    assert len(news.put("bravo", ["fourth"], ["fourth"], [_view("fourth")])) == 1
+
+
+async def test_a_flash_is_sent_before_events_that_wait() -> None:
+    """Behind a drain's thousand messages it would be shown last, to whom it matters first."""
+    watch = Watch(None)
+    for number in range(100):
+        watch.tell({"message": {"body": "", "id": number, "precedence": "ROUTINE"}})
+    await watch.take()
+    watch.tell({"message": {"body": "", "id": "now", "precedence": "FLASH"}})
+    shown = [event["message"]["id"] for _ in range(3) for event in await watch.take()]
+    assert shown[0] == "now"
+    assert len(shown) - 1 <= 3 * 32
+    assert shown[1:] == list(range(100 - len(shown) + 1, 100))
+
+
+async def test_what_waits_is_not_kept_at_hand_without_bound() -> None:
+    """A thousand runs that wait for a watch must cost their ids, not what they say."""
+    news = News()
+    for number in range(1000):
+        news.put("bravo", [str(number)], [], [_view(str(number))])
+    runs = [await news.take() for _ in range(1000)]
+    assert [run.ids for run in runs] == [[str(number)] for number in range(1000)]
+    assert sum(bool(run.views) for run in runs) <= 100

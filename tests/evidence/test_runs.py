@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-from functools import cache
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -13,8 +11,8 @@ from hypothesis import strategies as st
 
 from hotline.errors import EvidenceError
 from hotline.evidence import exporting_runs, runs
-from hotline.identity import Card
 from hotline.model import Side
+from support.flips import Walk, remembered, unseen
 
 if TYPE_CHECKING:
     from support.evidence_case import Case, Holder
@@ -87,19 +85,12 @@ def survives(data: bytes) -> bool:
     return True
 
 
-def test_any_flipped_bit_is_found(case: Case) -> None:
+def test_any_flipped_bit_is_found(case: Case, walk: Walk) -> None:
     """A run in a file is only as good as its worst byte."""
     data = export(case.reader, Side.OWN, 1, 2)
-    start = len(data) - 600
-    where = [*range(100), *range(100, start, 149), *range(start, len(data))]
-    with patch.object(Card, "decode", cache(Card.decode)):
-        assert survives(data)
-        false = [
-            at
-            for at in where
-            if survives(data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :])
-        ]
-    assert false == []
+    with remembered():
+        where = walk.but(len(data), [(100, len(data) - 600)], 149)
+        assert unseen(check, data, where, EvidenceError) == []
 
 
 def pieces(data: bytes) -> list[bytes]:

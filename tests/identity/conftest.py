@@ -18,7 +18,12 @@ def card(keys: SecretKeys) -> Card:
 
 
 @pytest.fixture(scope="session")
-def other_card() -> Card:
+def other_keys() -> SecretKeys:
+    """Give south's secret keys; its seeds are 32 times 4, 5 and 6."""
+    return SecretKeys.from_seeds(b"\x04" * 32, b"\x05" * 32, b"\x06" * 32)
+
+
+@pytest.fixture(scope="session")
+def other_card(other_keys: SecretKeys) -> Card:
     """Give south's card."""
-    seeds = SecretKeys.from_seeds(b"\x04" * 32, b"\x05" * 32, b"\x06" * 32)
-    return Card.make("south", seeds, 1_700_000_000_000_000_001)
+    return Card.make("south", other_keys, 1_700_000_000_000_000_001)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgpack  # type: ignore[import-untyped]
 import pytest
 
 from hotline.errors import IdentityError
 from hotline.identity import Card, SecretKeys, read_secret_keys, write_card, write_secret_keys
 from hotline.identity.keyfile import inspect_key_file, once
+from hotline.identity.succession import Succession, write_succession
 from hotline.identity.successors import (
     FIRST,
     Made,
     Names,
     key_files,
+    linked_ids,
     make_successor,
     newest_card,
     read_successions,
@@ -113,3 +117,48 @@ def test_a_passphrase_is_asked_for_once(tmp_path: Path) -> None:
     ask = once(source)
     assert [ask(tmp_path / name) for name in ("a", "b", "c")] == [b"wombat"] * 3
     assert asked == [tmp_path / "a"]
+
+
+def test_cards_are_linked_both_ways(
+    station: tuple[Path, Path], keys: SecretKeys, card: Card, tmp_path: Path
+) -> None:
+    """A card that was refused must be found from any other of its station's, older or newer."""
+    second = make(station, FIRST, (card, keys))
+    third = make(station, FIRST + 1, (second.card, second.keys))
+    ids = {card.id, second.card.id, third.card.id}
+    for one in (card, second.card, third.card):
+        found = linked_ids(tmp_path / "any.card", one)
+        assert found[0] == one.id
+        assert set(found) == ids
+        assert len(found) == len(ids)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert linked_ids(elsewhere / "north.card", card) == [card.id]
+
+
+def test_nobody_links_himself_with_an_innocent_card(
+    tmp_path: Path, card: Card, keys: SecretKeys, other_keys: SecretKeys
+) -> None:
+    """Whoever was refused could otherwise have any station refused that it claims to succeed."""
+    liar = Card.make(card.name, other_keys, NOW_NS)
+    false = Succession.make(card, keys, liar, other_keys, NOW_NS)
+    write_succession(tmp_path / "true.succession", false)
+    assert linked_ids(tmp_path / "north.card", card) == [card.id, liar.id]
+    unsigned = replace(false, encoded=without_the_old_signatures(false.encoded))
+    (tmp_path / "true.succession").unlink()
+    write_succession(tmp_path / "false.succession", unsigned)
+    assert linked_ids(tmp_path / "north.card", card) == [card.id]
+    # The new card has signed whom it succeeds: against itself that counts.
+    assert linked_ids(tmp_path / "liar.card", liar) == [liar.id, card.id]
+
+
+def without_the_old_signatures(encoded: bytes) -> bytes:
+    signed_part, _, _, *by_new = msgpack.unpackb(encoded)
+    return bytes(msgpack.packb([signed_part, bytes(64), bytes(4627), *by_new]))
+
+
+def test_a_file_that_is_no_succession_links_nothing_unseen(tmp_path: Path, card: Card) -> None:
+    """What cannot be read might be the link: it is named, and nothing is added beside it."""
+    (tmp_path / "torn.succession").write_text("-----BEGIN HOTLINE SUCCESSION-----")
+    with pytest.raises(IdentityError, match=r"torn\.succession"):
+        linked_ids(tmp_path / "north.card", card)

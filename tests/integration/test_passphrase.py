@@ -26,13 +26,17 @@ def protect(station: Station) -> None:
 
 
 def credentials(station: Station, passphrase: str) -> tuple[str, ...]:
-    """Make a credentials directory as systemd does; gives the command that puts it before a verb."""
+    """Make a credentials directory as systemd does; gives the command that puts it before a verb.
+
+    LoadCredential= with User=: a directory of mode 0500 and a file of mode 0400, both the service
+    user's. No service manager runs in these tests: what it would do is done by hand.
+    """
     folder = station.folder / "credentials"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir()
     file = folder / "hotline-passphrase"
-    file.unlink(missing_ok=True)
     file.write_text(passphrase + "\n")
-    file.chmod(0o440)
+    file.chmod(0o400)
+    folder.chmod(0o500)
     return ("env", f"CREDENTIALS_DIRECTORY={folder}")
 
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from hotline.identity import pair_code, read_card
+from hotline.identity import Card, pair_code, read_card, read_secret_keys, write_card
 from support.stations import Refused, Station, Stations, message, start
 
 
@@ -168,6 +168,43 @@ def test_a_succession_that_is_handed_over_leads_to_no_revoked_card(stations: Sta
     charlie.kill()
     charlie.start()
     assert charlie.status("bravo")["reason"] == "revoked"
+
+
+def test_earlier_cards_of_a_revoked_station_are_refused_where_a_succession_shows_them(
+    stations: Stations,
+) -> None:
+    """A card from before the one that was pinned here is another one: only the succession tells."""
+    _, bravo = stations.running_pair()
+    assert bravo.hotline("key", "rotate").code == 0
+    bravo.when("alpha", key_change="confirmed")
+    charlie = stations.make("charlie")
+    given = charlie.folder / "given"
+    given.mkdir()
+    (given / "newer.card").write_bytes((bravo.folder / "bravo.2.card").read_bytes())
+    assert charlie.hotline("peer", "add", str(given / "newer.card"), "--name", "north").code == 0
+    assert charlie.hotline("peer", "revoke", "north", "--confirm", "north").code == 0
+    # By itself the earlier card is a stranger's, as docs/threat-model.md says.
+    (given / "older.card").write_bytes(bravo.card.read_bytes())
+    added = charlie.hotline("peer", "add", str(given / "older.card"), "--name", "east")
+    assert added.code == 0, added.err
+    succession = (bravo.folder / "bravo.2.succession").read_bytes()
+    (given / "any.succession").write_bytes(succession)
+    (charlie.folder / "east.card").unlink()
+    charlie.write()
+    added = charlie.hotline("peer", "add", str(given / "older.card"), "--name", "east")
+    assert (added.code, "another card of bravo was refused for good" in added.err) == (5, True)
+
+
+def test_a_new_card_over_the_same_keys_is_refused(stations: Stations) -> None:
+    """Whoever has a revoked station's keys can make as many cards of them as there are dates."""
+    alpha, bravo = stations.running_pair()
+    assert alpha.hotline("peer", "revoke", "bravo", "--confirm", "bravo").code == 0
+    keys = read_secret_keys(bravo.folder / "bravo.key")
+    again = alpha.folder / "again.card"
+    write_card(again, Card.make("golf", keys, 5))
+    added = alpha.hotline("peer", "add", str(again))
+    assert added.code == 5
+    assert "as the line bravo does" in added.err
 
 
 def test_other_lines_go_on(stations: Stations) -> None:

@@ -216,6 +216,25 @@ def test_a_line_that_lives_hears_at_once_of_what_a_courier_brought(world: LineWo
     world.check_messages(settled=True)
 
 
+def test_the_wire_goes_on_behind_what_a_courier_brought(world: LineWorld) -> None:
+    """A station whose disk was full must not accuse its peer of a gap that a courier has filled."""
+    north, south = world.stations
+    until_keys_are_kept(world)
+    south.full = True
+    send(world, north, "a", "b")
+    world.until(lambda: bool(south.events("store_full")))
+    world.cut()  # the next session begins with a hello that takes nothing in
+    south.full = False
+    world.until(lambda: all(len(one.events("session_agreed")) == 2 for one in (north, south)))
+    assert north.reason == "peer-not-accepting"
+    assert bring(world, south, export(world, north)).applied.messages == ["a", "b"]
+    world.until_up()
+    send(world, north, "c")
+    world.until(lambda: north.view("c").state == "delivered")
+    assert south.events("session_failed") == []
+    world.check_messages(settled=True)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_nothing_is_lost_or_doubled_by_two_ways(
     make_world: Callable[..., LineWorld], seed: int

@@ -299,6 +299,22 @@ def test_the_record_is_checked_across_a_change(world: LineWorld) -> None:
             audited(station, told=False)
 
 
+def test_a_receipt_by_keys_that_only_files_name_is_proven(world: LineWorld) -> None:
+    """A station that lost its store signs by its newest keys before its log names them again."""
+    station = world.second
+    station.rotate()
+    until_changed(world, station)
+    line, [(succession, keys)] = station.record.line, station.successors
+    signature = keys.sign_ed25519(b"a receipt")
+    with pytest.raises(ProtocolError, match="does not verify"):
+        Signers.of_log(station.card, []).any.verify_ed25519(signature, b"a receipt")
+    told = Signers.of_log(station.card, [], [succession])
+    told.any.verify_ed25519(signature, b"a receipt")
+    changes = station.store.read(lambda r: r.key_changes(line, Side.OWN))
+    both = Signers.of_log(station.card, changes, [succession])
+    assert both.successions == told.successions == (succession.encoded,)
+
+
 def test_an_old_key_proves_nothing_after_its_time(world: LineWorld) -> None:
     """Somebody who stole it must not be able to add to the record."""
     world.second.rotate()

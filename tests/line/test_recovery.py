@@ -286,3 +286,27 @@ def test_recovery_is_refused_where_nothing_is_lost(changed_world: LineWorld) -> 
     """An operator in a hurry must not be able to start it on a healthy line."""
     assert isinstance(recover(changed_world.arbiter), RefusedError)
     assert not changed_world.arbiter.record.recovering
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["gives", "takes"])
+def test_a_full_disk_holds_a_recovery_up_and_no_longer(
+    changed_world: LineWorld, which: int
+) -> None:
+    """Whoever waits for a session to end, with heartbeats going on, waits for an hour."""
+    world = changed_world
+    victim, other = world.stations
+    exchange(world, "a")
+    victim.send("long", LONG)
+    world.until(lambda: "long" in other.inbox())
+    world.run(1)
+    lose(world, victim, None)
+    recover(victim)
+    world.until(lambda: bool(victim.events("recovery_begun")))
+    full = (other, victim)[which]
+    full.full = True
+    world.run(20)
+    assert not recovered(world)
+    assert len(victim.events("recovery_begun")) == 1
+    full.full = False
+    world.until(lambda: recovered(world), 15)
+    assert len(victim.events("recovery_begun")) == 1

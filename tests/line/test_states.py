@@ -120,6 +120,40 @@ def test_a_stalled_peer_is_told_from_a_dead_network(world: LineWorld) -> None:
     assert world.arbiter.reason == "peer-stalled"
 
 
+@pytest.mark.parametrize("kernel", [True, False])
+def test_who_stood_still_blames_nobody(world: LineWorld, kernel: bool) -> None:
+    """Its kernel says how things are now; nobody over there was stalled, and no network was cut."""
+    settle(world)
+    south = world.second
+    south.kernel = kernel
+    do, wake = south.do, south.wake
+    south.do = lambda tell: None  # type: ignore[method-assign]  # noqa: ARG005
+    south.wake = lambda: None  # type: ignore[method-assign]
+    stopped = world.now
+    world.run(60)
+    south.do, south.wake = do, wake  # type: ignore[method-assign]
+    south.do(lambda line, at: line.wake(at))
+    assert [one[2] for one in south.states(stopped)] == ["heartbeats-missed"]
+    south.kernel = "honest"
+    world.until_up()
+
+
+def test_a_network_that_comes_back_is_no_stalled_peer(world: LineWorld) -> None:
+    """Our repetitions may be answered before the peer's come: those have been waiting as long."""
+    settle(world)
+    north = world.arbiter
+    north.kernel = False
+    world.clog(north)
+    began = world.now
+    world.until(lambda: north.state == "degraded")
+    assert north.reason == "network-silent"
+    north.kernel = True
+    world.run(0.9 * HEARTBEAT_S)
+    assert "peer-stalled" not in {one[2] for one in north.states(began)}
+    world.heal()
+    world.until_up()
+
+
 def test_a_line_heals_when_the_network_does(world: LineWorld) -> None:
     """After the worst outage nobody should have to do anything."""
     settle(world)

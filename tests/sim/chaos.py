@@ -35,12 +35,12 @@ class Chaos:
         if options.trouble:
             share = self.random.uniform(0.1, 0.9)
             age = self.random.choice([self.random.random(), 0.03, 0.0])
-            self.world.after(options.chaos_s * share * (1.0 - age), self._backup)
-            self.world.after(options.chaos_s * share, self._trouble)
+            self.world.when_busy(options.chaos_s * share * (1.0 - age), self._backup)
+            self.world.when_busy(options.chaos_s * share, self._trouble)
 
     def _next(self) -> None:
         gap = self.random.expovariate(1.0 / self.world.options.fault_gap_s)
-        self.world.after(gap, self._fire)
+        self.world.when_busy(gap, self._fire)
 
     def _fire(self) -> None:
         if self.over:

@@ -46,7 +46,7 @@ class Couriers:
 
     def _next(self) -> None:
         gap_s = self.random.expovariate(1.0 / (_RARER * self.world.options.operation_gap_s))
-        self.world.after(gap_s, self._act)
+        self.world.when_busy(gap_s, self._act)
 
     def _act(self) -> None:
         if not self.world.operators.busy:

@@ -193,6 +193,22 @@ def _real_successor(name: str, number: int) -> tuple[SecretKeys, Card]:
     return keys, Card.make(name, keys, 1_600_000_000 * 10**9 + number)
 
 
+def remembering(verify: Callable[..., None]) -> Callable[..., None]:
+    """Give a check that is computed once for the same input: auditors see every signature again.
+
+    What does not verify is not remembered.
+    """
+    good: set[tuple[Any, ...]] = set()
+
+    def check(card: Card, *seen: bytes) -> None:
+        key = card.ed25519, card.mldsa87, *seen
+        if key not in good:
+            verify(card, *seen)
+            good.add(key)
+
+    return check
+
+
 def watched_protocol(used: Callable[[bytes, bytes], None], *, real: bool) -> Protocol:
     """Give the session's protocol with a cipher that tells each (key, nonce) it encrypts under."""
 

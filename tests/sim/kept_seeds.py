@@ -79,4 +79,16 @@ KEPT_SEEDS: Final = (
         "north and south change keys at once; north's receipt, by its old key, is on its way to disk"
         " when a session under the new one ends the old: south accused it, and ended that session.",
     ),
+    Kept(
+        203,
+        {"couriers": True, "rotates": True},
+        "south's entries, refused by north's full disk, come by courier; north takes entries in again"
+        " and south goes on behind them: north accused it of a gap that was none.",
+    ),
+    Kept(
+        217,
+        {"couriers": True, "rotates": True},
+        "south changes keys, and its receipts are signed by the new ones before north's copy of south's"
+        " log names them; then a store is wiped, the line halts, and the receipt proved nothing.",
+    ),
 )

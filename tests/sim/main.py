@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import tempfile
 import time
@@ -31,6 +32,8 @@ class Tally:
 
     worlds: int = 0
     virtual_s: float = 0.0
+    quiet_s: float = 0.0
+    """Of those, in lulls."""
     cpu_s: float = 0.0
     messages: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -40,10 +43,21 @@ class Tally:
         """Count one world."""
         self.worlds += 1
         self.virtual_s += world.now
+        self.quiet_s += world.options.lull_s
         self.cpu_s += cpu_s
         self.messages += world.operators.sent
         self.faults.update(world.chaos.fired)
         self.marks.update(world.marks)
+
+    def join(self, other: Tally) -> None:
+        """Count all that another has counted."""
+        self.worlds += other.worlds
+        self.virtual_s += other.virtual_s
+        self.quiet_s += other.quiet_s
+        self.cpu_s += other.cpu_s
+        self.messages += other.messages
+        self.faults.update(other.faults)
+        self.marks.update(other.marks)
 
     def missing(self) -> list[str]:
         """Give the rare paths that did not run."""
@@ -53,8 +67,9 @@ class Tally:
         """Give it for a person."""
         rate = self.virtual_s / max(self.cpu_s, 1e-9)
         rows = [
-            f"{self.worlds} worlds, {self.virtual_s / 3600:.1f} virtual hours in {self.cpu_s:.1f} s"
-            f" of one core ({rate:.0f} virtual hours an hour), {self.messages} messages",
+            f"{self.worlds} worlds, {self.virtual_s / 3600:.1f} virtual hours"
+            f" ({self.quiet_s / 3600:.1f} of them quiet) in {self.cpu_s:.1f} s of one core"
+            f" ({rate:.0f} virtual hours an hour), {self.messages} messages",
             "faults: " + ", ".join(f"{n} {c}" for n, c in sorted(self.faults.items())),
             *(f"  {self.marks[n]:8}  {n}" for n in sorted({*self.marks, *RARE_PATHS})),
         ]
@@ -80,11 +95,14 @@ def live(
         else:
             world = World(Options.of(seed, **fixed), Path(folder))
         began = time.process_time()
+        gc.disable()  # a world is soon over: looking for cycles again and again is a tenth of its time
         try:
             world.run()
         except Exception as error:
             error.add_note(failure(world, error))
             raise
+        finally:
+            gc.enable()
         if tally is not None:
             tally.add(world, time.process_time() - began)
         return world

@@ -41,7 +41,7 @@ class Operators:
 
     def _next(self) -> None:
         gap = self.random.expovariate(1.0 / self.world.options.operation_gap_s)
-        self.world.after(gap, self._act)
+        self.world.when_busy(gap, self._act)
 
     def _act(self) -> None:
         if not self.busy:

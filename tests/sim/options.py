@@ -20,6 +20,8 @@ FAULTS: Final = (
 _ROTATES_SHARE: Final = 0.4
 _COURIERS_SHARE: Final = 0.3
 
+_DAY_S: Final = 86_400.0
+
 TROUBLES: Final = ("restore", "wipe", "clone")
 
 
@@ -59,6 +61,8 @@ class Options:
     """Operators have a line recovered whose own log was lost."""
     couriers: bool
     """Files go by hand too."""
+    lull_s: float
+    """How long nobody does anything, in the midst of it all."""
 
     @classmethod
     def of(cls, seed: int, *, brief: bool = False, **fixed: Any) -> Options:
@@ -101,6 +105,7 @@ class Options:
             recovers=random.random() < 0.5,
             couriers=Random(f"couriers {seed}").random() < _COURIERS_SHARE,
             rotates=Random(f"rotates {seed}").random() < _ROTATES_SHARE,
+            lull_s=0.0 if brief else _lull_s(Random(f"lasts {seed}"), pace),
         )
         return replace(options, **fixed)
 
@@ -123,3 +128,13 @@ class Options:
     def described(self) -> str:
         """Give all options, one a line."""
         return "\n".join(f"  {one.name} = {getattr(self, one.name)!r}" for one in fields(self))
+
+
+def _lull_s(random: Random, pace: float) -> float:
+    """Draw none, a hundred heartbeats, several hundred, or a day where heartbeats are few."""
+    share = random.random()
+    if share < 0.5:
+        return 0.0
+    if share < 0.85:
+        return 100 * pace
+    return _DAY_S if pace >= 20 and share > 0.95 else 400 * pace

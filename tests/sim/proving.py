@@ -41,7 +41,11 @@ def _signers(world: World, station: Station, peer: str) -> tuple[Signers, Signer
     own, theirs = station.store.read(
         lambda reader: [reader.key_changes(line, side) for side in (Side.OWN, Side.PEER)]
     )
-    return Signers.of_log(station.card, own), Signers.of_log(other.card, theirs)
+    made = world.rotation.successions
+    return (
+        Signers.of_log(station.card, own, made(station.identity)),
+        Signers.of_log(other.card, theirs, made(peer)),
+    )
 
 
 def _audit(world: World, station: Station, peer: str) -> None:

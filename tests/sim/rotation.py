@@ -44,7 +44,7 @@ class Rotation:
 
     def _next(self) -> None:
         gap_s = self.random.expovariate(_IN_A_WORLD / self.world.options.chaos_s)
-        self.world.after(gap_s, self._look)
+        self.world.when_busy(gap_s, self._look)
 
     def _look(self) -> None:
         if not self.world.operators.busy:
@@ -76,6 +76,10 @@ class Rotation:
     def has_changed(self, identity: str) -> bool:
         """Tell whether a station has had other keys."""
         return bool(self._made.get(identity))
+
+    def successions(self, identity: str) -> list[Any]:
+        """Give a station's successions, as the files beside its card say."""
+        return [succession for succession, _ in self._made.get(identity, [])]
 
     def known(self, pairing: WatchedPairing, station: Station, peer: str) -> None:
         """Give a pairing what the files of both stations say, and what the store remembers."""

@@ -10,12 +10,13 @@ _PAIR: Final[dict[str, Any]] = {
     "dialling": (("north", "south"), ("south", "north")),
     "dead_address": False,
     "real": False,
+    "lull_s": 0.0,
     "rate": None,
     "crumbs": False,
 }
 
-QUICK: Final[dict[str, Any]] = {"real": False}
-"""Any world, without the cost of real cryptography."""
+QUICK: Final[dict[str, Any]] = {"real": False, "lull_s": 0.0}
+"""Any world, without the cost of real cryptography and of a long time in which nothing happens."""
 
 UNEVEN: Final[dict[str, Any]] = _PAIR | {
     "heartbeat_s": {"north": 1.0, "south": 1.0},

@@ -32,14 +32,14 @@ def settle(world: World) -> Iterator[float]:
     Gives the times until which time should pass.
     """
     world.chaos.heal()
-    end = world.now + _BASE_S + _slowness_s(world)
-    unsettled = _unsettled(world)
-    while unsettled and world.now < end:
+    end = world.now + patience_s(world)
+    missing = unsettled(world)
+    while missing and world.now < end:
         yield world.now + _STEP_S
         world.checker.probe()
-        unsettled = _unsettled(world)
-    if unsettled:
-        raise Violation(f"healed, and not settled in time: {unsettled}")
+        missing = unsettled(world)
+    if missing:
+        raise Violation(f"healed, and not settled in time: {missing}")
     world.checker.inspect()
     for direction in world.checker.directions.values():
         inspect_order(direction)
@@ -49,8 +49,8 @@ def settle(world: World) -> Iterator[float]:
         _disk_agrees(world, station)
 
 
-def _slowness_s(world: World) -> float:
-    """Give how much longer silence, slow disks and slow links may make it."""
+def patience_s(world: World) -> float:
+    """Give how long it may take: longer for silence, slow disks and slow links."""
     options = world.options
     waiting = 0
     for station in world.stations:
@@ -59,12 +59,11 @@ def _slowness_s(world: World) -> float:
     # A window may stay at its least, one record a round trip, where disks are slow and uneven.
     turn_s = 4 * options.delay_s + 4 * options.slowest_commit_s
     rate = min(options.rate or 10_000_000.0, 3584 / turn_s)
-    return (
-        8 * max(options.heartbeat_s.values()) + 3 * waiting / rate + 200 * options.slowest_commit_s
-    )
+    slow_s = 3 * waiting / rate + 200 * options.slowest_commit_s
+    return _BASE_S + 8 * max(options.heartbeat_s.values()) + slow_s
 
 
-def _unsettled(world: World) -> str:
+def unsettled(world: World) -> str:
     """Say what is still missing, or nothing."""
     for one, other in world.options.pairs:
         missing = _pair_unsettled(world, one, other)

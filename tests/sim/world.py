@@ -51,6 +51,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from hashlib import blake2b
 from itertools import count
 from random import Random
@@ -63,6 +64,7 @@ from sim.chaos import Chaos
 from sim.checker import Checker
 from sim.couriers import Couriers
 from sim.disk import Disk, DiskVfs
+from sim.lull import Lull
 from sim.network import End, Way
 from sim.operators import Operators
 from sim.pairing import WatchedSession
@@ -71,6 +73,9 @@ from sim.reports import Reports
 from sim.rotation import Rotation
 from sim.settling import settle
 from sim.station import Station
+
+from hotline.identity import Card
+from hotline.identity.publickeys import check_ed25519
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,6 +125,7 @@ class World:
         self.reports = Reports(self)
         self.attacker = Attacker(self)
         self.operators = self.operators_class(self)
+        self.lull = Lull(self)
         self.couriers = Couriers(self)
         self.recovering = Recovering(self)
         self.rotation = Rotation(self)
@@ -155,6 +161,10 @@ class World:
         """Let action happen after a while."""
         self.at(self.now + delay_s, action)
 
+    def when_busy(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Let somebody act, or a fault come, after a while; in a lull nobody does, and none."""
+        self.at(self.lull.over(self.now, delay_s), action)
+
     def stream(self, name: str) -> Random:
         """Give randomness of its own to one part of the world."""
         return Random(f"{name} {self.options.seed}")
@@ -183,10 +193,12 @@ class World:
         self.chaos.start()
         self.recovering.start()
         self.rotation.start()
-        chaos_s = self.options.chaos_s
-        for number in range(_PROBES):
-            yield chaos_s * (number + 1) / _PROBES
+        busy = [self.options.chaos_s * (number + 1) / _PROBES for number in range(_PROBES)]
+        looks = [self.lull.over(0.0, when) for when in busy] + self.lull.looks(_PROBES)
+        for number, until in enumerate(sorted(looks)):
+            yield until
             self.checker.probe()
+            self.lull.look()
             if number % (_PROBES // _INSPECTIONS) == 0:
                 self.checker.inspect()
         self.operators.busy = False
@@ -206,7 +218,13 @@ class World:
                 "hotline.line.line.Session": WatchedSession,
             }.items():
                 stack.enter_context(patch(name, value))
-            if not options.real:
+            if options.real:
+                for name in ("verify_ed25519", "verify_mldsa"):
+                    check = crypto.remembering(getattr(Card, name))
+                    stack.enter_context(patch.object(Card, name, check))
+                sound = cache(check_ed25519)
+                stack.enter_context(patch("hotline.identity.card.check_ed25519", sound))
+            else:
                 stack.enter_context(patch("hotline.noise.handshakestate.dh", crypto.CHEAP_DH))
                 succession = patch("hotline.line.key_changes.Succession", crypto.CheapSuccession)
                 stack.enter_context(succession)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hmac
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from hashlib import sha512
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,10 +21,14 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA87PrivateKey, M
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+WordLists = tuple[list[str], list[str]]
+"""The words of two syllables, and those of three."""
 
 NAME = b"Noise_KKhfs+psk0_25519+MLKEM1024_AESGCM_SHA512"
 
@@ -52,6 +57,18 @@ def unarmoured(text: str, label: str) -> bytes:
     return base64.b64decode("".join(lines), validate=True)
 
 
+def check_mldsa87(key: bytes) -> None:
+    """A t1 as if drawn at random, by the page's bounds."""
+    q = 8380417
+    for at in range(32, 2592, 320):
+        bits = "".join(f"{byte:08b}"[::-1] for byte in key[at : at + 320])
+        row = [int(bits[n : n + 10][::-1], 2) for n in range(0, 2560, 10)]
+        for multiple in (1, 2):
+            sizes = [min(x, q - x) for x in (multiple * t * 2**13 % q for t in row)]
+            assert sum(sizes) >= 256 * 523776, "short"
+        assert max(map(row.count, row)) <= 32, "one value too often"
+
+
 @dataclass
 class Card:
     """Who a station is."""
@@ -68,6 +85,7 @@ class Card:
         tag, name, x25519, ed25519, mldsa87, _ = strict(signed_part, 6)
         assert tag == "hotline/1 card"
         assert re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", name)
+        check_mldsa87(mldsa87)
         card = cls(name, x25519, ed25519, mldsa87, signed_part)
         card.check_ed25519(ed_signature, b"hotline/1 card" + signed_part)
         card.check_mldsa(ml_signature, signed_part, b"hotline/1 card")
@@ -121,8 +139,67 @@ class Keys:
         assert (tag, protection) == ("hotline/1 key", "none")
         return cls(*seeds)
 
+    @classmethod
+    def read_protected_file(cls, text: str, typed: str) -> Keys:
+        """A file under a passphrase, as it was typed."""
+        *header, sealed = strict(unarmoured(text, "HOTLINE SECRET KEY"), 8)
+        tag, protection, memory_kib, passes, lanes, salt, nonce_ = header
+        assert (tag, protection) == ("hotline/1 key", "argon2id aes256gcm")
+        assert 8192 <= memory_kib <= 1048576
+        assert 1 <= passes <= 64
+        assert memory_kib * passes <= 4194304
+        assert 1 <= lanes <= 16
+        assert (len(salt), len(nonce_), len(sealed)) == (16, 12, 112)
+        kdf = Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory_kib)
+        key = kdf.derive(unicodedata.normalize("NFC", typed).encode())
+        seeds = AESGCM(key).decrypt(nonce_, sealed, msgpack.packb(header))
+        return cls(seeds[:32], seeds[32:64], seeds[64:])
+
     def sign_mldsa(self, data: bytes, context: bytes) -> bytes:
         return self.mldsa87.sign(data, context)
+
+
+@dataclass
+class Half:
+    """One station's part of a line secret."""
+
+    writer_id: bytes
+    reader_id: bytes
+    secret: bytes
+
+    @classmethod
+    def read_file(cls, text: str) -> Half:
+        tag, *values = strict(unarmoured(text, "HOTLINE HALF SECRET"), 4)
+        assert tag == "hotline/1 half"
+        assert [len(value) for value in values] == [32, 32, 32]
+        return cls(*values)
+
+    @classmethod
+    def heard(cls, writer: bytes, reader: bytes, words: str, lists: WordLists) -> Half:
+        """36 words: the half, and four bytes that tell whose it is for whom."""
+        said = words.split()
+        data = bytes(lists[at % 2].index(word) for at, word in enumerate(said))
+        assert len(data) == 36
+        made = cls(writer, reader, data[:32])
+        assert made.checksum == data[32:]
+        return made
+
+    @property
+    def checksum(self) -> bytes:
+        text = b"hotline/1 half" + self.writer_id + self.reader_id + self.secret
+        return sha512(text).digest()[:4]
+
+    def words(self, lists: WordLists) -> str:
+        return spoken(self.secret + self.checksum, lists)
+
+
+def combined(one: Half, other: Half, lists: WordLists) -> tuple[bytes, str]:
+    """The line secret, and the check code in words."""
+    assert (one.writer_id, one.reader_id) == (other.reader_id, other.writer_id)
+    first, second = sorted((one, other), key=lambda half: half.writer_id)
+    ikm, info = first.secret + second.secret, first.writer_id + second.writer_id
+    code = hkdf(b"hotline/1 line secret check", ikm, info, 16)
+    return hkdf(b"hotline/1 line secret", ikm, info, 32), spoken(code, lists)
 
 
 def read_succession(data: bytes, old: Card) -> tuple[bytes, Card, int]:
@@ -139,10 +216,15 @@ def read_succession(data: bytes, old: Card) -> tuple[bytes, Card, int]:
     return signed_part, new, time_ns
 
 
-def pair_code(id_a: bytes, id_b: bytes, two: list[str], three: list[str]) -> str:
-    """The first 16 bytes of a hash over both ids as words: even places two syllables, odd three."""
+def spoken(data: bytes, lists: WordLists) -> str:
+    """Bytes as words: at even places of two syllables, at odd ones of three."""
+    return " ".join(lists[at % 2][byte] for at, byte in enumerate(data))
+
+
+def pair_code(id_a: bytes, id_b: bytes, lists: WordLists) -> str:
+    """The first 16 bytes of a hash over both ids as words."""
     code = sha512(b"hotline/1 pair" + min(id_a, id_b) + max(id_a, id_b)).digest()[:16]
-    return " ".join((three if at % 2 else two)[byte] for at, byte in enumerate(code))
+    return spoken(code, lists)
 
 
 # --- the handshake --------------------------------------------------------------------------------

@@ -9,9 +9,36 @@ from dataclasses import dataclass
 from hashlib import sha512
 from typing import Any
 
-from support.by_the_page import Card, Log, entry, strict, unarmoured
+from cryptography.exceptions import InvalidSignature
 
-MESSAGE, PART, ACKNOWLEDGEMENT = 1, 2, 3
+from support.by_the_page import Card, Log, entry, read_succession, strict, unarmoured
+
+MESSAGE, PART, ACKNOWLEDGEMENT, KEY_CHANGE = 1, 2, 3, 5
+
+
+class Keys:
+    """One side's cards, and the numbers behind which each but the first is in force."""
+
+    def __init__(self, founding: Card) -> None:
+        self.cards, self.numbers = [founding], [0]
+
+    def change(self, number: int, succession: bytes) -> Card:
+        """Take the next card, which is in force behind an entry."""
+        _, card, _ = read_succession(succession, self.cards[-1])
+        assert number > self.numbers[-1]
+        self.cards.append(card)
+        self.numbers.append(number)
+        return card
+
+    def check_ed25519(self, number: int, signature: bytes, text: bytes) -> None:
+        """The key in force at a number, or a later one."""
+        in_force = max(at for at, begins in enumerate(self.numbers) if begins < number or not at)
+        for card in self.cards[in_force:-1]:
+            try:
+                return card.check_ed25519(signature, text)
+            except InvalidSignature:
+                continue
+        return self.cards[-1].check_ed25519(signature, text)
 
 
 def head_zero(writer: Card, reader: Card) -> bytes:
@@ -48,7 +75,7 @@ class Excerpt:
 
     @classmethod
     def read(
-        cls, data: bytes, writer: Card, reader: Card, places: list[tuple[int, bytes]]
+        cls, data: bytes, keys: Keys, reader: Card, places: list[tuple[int, bytes]]
     ) -> Excerpt:
         """Give an excerpt; places are the heads of its log that checkpoints sign."""
         first, before, hashes, numbers, entries, signed, signature, *receipt = strict(data, 10)
@@ -57,7 +84,7 @@ class Excerpt:
         found = [hashes[at : at + 64] for at in range(0, len(hashes), 64)]
         for one in found:
             heads.append(sha512(heads[-1] + one).digest())
-        zero = head_zero(writer, reader)
+        zero = head_zero(keys.cards[0], reader)
         assert first > 1 or before == zero
         assert numbers == sorted(set(numbers))
         assert numbers[0] == first
@@ -66,7 +93,7 @@ class Excerpt:
         last = first + len(found) - 1
         assert numbers[-1] <= signed <= last
         place = zero + u64(signed) + heads[signed - first + 1]
-        writer.check_ed25519(signature, b"hotline/1 head" + place)
+        keys.check_ed25519(signed, signature, b"hotline/1 head" + place)
         reaches = [signed]
         if receipt != [None, None, None]:
             number, time_ns, signature = receipt
@@ -80,15 +107,31 @@ class Excerpt:
         return made
 
 
+def read_changes(shown: list[bytes], founding: Card, reader: Card) -> Keys:
+    """Each change of keys: its parts, signed by the keys before it."""
+    keys = Keys(founding)
+    for data in shown:
+        values = strict(data, 10)
+        parts = [entry(one)[1] for one in values[4]]
+        whole = b"".join(part["chunk"] for part in parts)
+        assert len(whole) == parts[0]["total_bytes"]
+        kind, identifier, succession = strict(whole, 3)
+        assert kind == KEY_CHANGE
+        assert {part["id"] for part in parts} == {identifier}
+        card = keys.change(values[3][-1], succession)
+        assert identifier == "key-change." + card.id[:16].hex()
+        Excerpt.read(data, keys, reader, [])
+    return keys
+
+
 def read_evidence(data: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Give the message and the acknowledgements that evidence proves."""
-    tag, writer_card, reader_card, *successions, message, answer, by_writer, by_reader = strict(
-        data, 9
-    )
+    tag, writer_card, reader_card, *changes, message, answer, by_writer, by_reader = strict(data, 9)
     assert tag == "hotline/1 evidence"
     writer, reader = Card.read(writer_card), Card.read(reader_card)
     assert writer.id != reader.id
-    assert successions == [[], []]
+    writers = read_changes(changes[0], writer, reader)
+    readers = read_changes(changes[1], reader, writer)
     sent: list[tuple[int, bytes]] = []
     back: list[tuple[int, bytes]] = []
     for signer, other, body, own, peer in (
@@ -100,11 +143,11 @@ def read_evidence(data: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             check_checkpoint(signer, other, signed)
             own.append((signed[0], signed[1]))
             peer.append((signed[2], signed[3]))
-    first = Excerpt.read(message, writer, reader, sent)
+    first = Excerpt.read(message, writers, reader, sent)
     said = whole(first)
     answers = []
     if answer is not None:
-        for _, found in Excerpt.read(answer, reader, writer, back).shown:
+        for _, found in Excerpt.read(answer, readers, writer, back).shown:
             kind, values = entry(found)
             assert kind == ACKNOWLEDGEMENT
             assert (values["message_id"], values["number"]) == (said["id"], first.shown[-1][0])
@@ -130,6 +173,16 @@ def read_file(text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return read_evidence(unarmoured(block, "HOTLINE EVIDENCE"))
 
 
+def ends_key_change(data: bytes) -> bool:
+    """The last part of a key change, by its id."""
+    if data[1] != PART:
+        return False
+    part = entry(data)[1]
+    if part["offset"] + len(part["chunk"]) != part["total_bytes"]:
+        return False
+    return str(part["id"]).startswith("key-change.")
+
+
 def read_run(data: bytes) -> list[bytes]:
     """Give the entries of a run that is sound from its first byte to its last."""
     magic, data = data[:16], data[16:]
@@ -143,9 +196,9 @@ def read_run(data: bytes) -> list[bytes]:
     kind, body = pieces[0]
     assert kind == 1
     tag, writer_card, reader_card, *successions, first, before = strict(body, 7)
-    assert (tag, successions, first) == ("hotline/1 log run", [[], []], 1)
+    assert (tag, successions[1], first) == ("hotline/1 log run", [], 1)
     writer, reader = Card.read(writer_card), Card.read(reader_card)
-    log = Log(writer.id, reader.id)
+    log, keys, coming = Log(writer.id, reader.id), Keys(writer), list(successions[0])
     assert before == log.heads[0]
     entries: list[bytes] = []
     signed = 0
@@ -155,8 +208,11 @@ def read_run(data: bytes) -> list[bytes]:
             for one in strict(body, 1)[0]:
                 log.add(one)
                 entries.append(one)
+                if ends_key_change(one):
+                    card = keys.change(log.number, coming.pop(0))
+                    assert entry(one)[1]["id"] == "key-change." + card.id[:16].hex()
         elif kind == 3:
-            writer.check_ed25519(strict(body, 1)[0], log.head_text(at))
+            keys.check_ed25519(at, strict(body, 1)[0], log.head_text(at))
             signed = at
         elif kind == 4:
             time_ns, signature = strict(body, 2)

@@ -45,25 +45,34 @@ class Holder:
 
 
 class Case:
-    """Two stations; ``author`` has sent ``air-7`` (answered twice), ``long`` and ``plain``."""
+    """Two stations; ``author`` has sent ``air-7`` (answered twice), ``long`` and ``plain``.
 
-    def __init__(self, folder: Path) -> None:
+    rotated: the author's keys changed before it sent air-7, the reader's after it answered that.
+    """
+
+    def __init__(self, folder: Path, *, rotated: bool = False) -> None:
         self.world = world = LineWorld(folder, 3).start()
         world.until_up()
         author, reader = world.stations
         exchange(world, "before")
         author.send("long", LONG)
+        if rotated:
+            author.rotate()
+            world.run(30)
         author.send("air-7", BODY, Precedence.FLASH, ack_by_ns=author.moment().wall_ns + 10**12)
         world.run(3)
         reader.answer("air-7", Decision.READ, "seen")
         world.run(1)
         reader.answer("air-7", Decision.WILCO, "note \u202e of theirs")
         world.run(30)
+        if rotated:
+            reader.rotate()
+            world.run(30)
         author.send("plain", "nobody answers")
         world.run(1)
         exchange(world, "after")
         world.run(30)
-        signers = {station.name: Signers(station.card) for station in world.stations}
+        signers = {station.name: _signers(station) for station in world.stations}
         self.author, self.reader = (
             Holder(station, signers[station.name], signers[world.other(station).name])
             for station in world.stations
@@ -77,3 +86,8 @@ class Case:
     def close(self) -> None:
         """Release the stores."""
         self.world.close()
+
+
+def _signers(station: Station) -> Signers:
+    changes = station.store.read(lambda reader: reader.key_changes(1, Side.OWN))
+    return Signers.of_log(station.card, changes)

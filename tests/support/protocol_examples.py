@@ -12,9 +12,13 @@ from collections.abc import Iterator
 from hashlib import sha512
 from typing import Final
 
-from hotline.identity import Card, SecretKeys, pair_code
+import msgpack  # type: ignore[import-untyped]
+
+from hotline.identity import Card, SecretKeys, keyseal, pair_code
 from hotline.identity.courierkey import CourierKey, CourierSecret
 from hotline.identity.halves import Half, combine
+from hotline.identity.keyseal import Cost, Protection, passphrase_bytes
+from hotline.identity.succession import Succession
 from hotline.line.pairing import Pairing
 from hotline.model import Decision, Position, Precedence
 from hotline.noise.cipher import AES_GCM
@@ -86,6 +90,30 @@ def halves() -> Iterator[Example]:
     secret, code = combine(alpha, bravo)
     yield "line secret of that half and bravo's cc...cc", secret
     yield "its check code", " ".join(code)
+
+
+def key_files() -> Iterator[Example]:
+    cost, salt, nonce = Cost(8192, 1, 1), bytes(range(16)), bytes(range(16, 28))
+    protection = Protection(passphrase_bytes("correct horse battery staple"), bytes, cost)
+    header = ("hotline/1 key", "argon2id aes256gcm", 8192, 1, 1, salt, nonce)
+    associated = msgpack.packb(header)
+    sealed = keyseal.seal(b"".join(ALPHA_KEYS.seeds()), protection, salt, nonce, associated)
+    what = (
+        '"correct horse battery staple", 8192 KiB, 1 pass, 1 lane, salt 00 ... 0f, nonce 10 ... 1b'
+    )
+    yield f"key file under {what}: associated data", associated
+    yield "sealed seeds of alpha under it", sealed
+
+
+def successions() -> Iterator[Example]:
+    keys, card = station("alpha", 7)
+    made = Succession.make(ALPHA, ALPHA_KEYS, card, keys, NOW_NS)
+    # The rest holds a card, whose ML-DSA signature is hedged.
+    signed_part = msgpack.unpackb(made.encoded)[0]
+    yield "alpha: station id of its successor, of seeds 07, 08 and 09", card.id
+    yield "its succession: first 57 bytes of the signed part", signed_part[:57]
+    yield "its succession: last 9 bytes of the signed part", signed_part[-9:]
+    yield "id of the key change to it", entries.key_change_id(card.id)
 
 
 def logs() -> Iterator[Example]:
@@ -187,7 +215,10 @@ def records() -> Iterator[Example]:
             yield f"record {number}: first and last 16 bytes", unit[:16] + unit[-16:]
 
 
-SECTIONS: Final = (identities, secrets, halves, logs, checkpoints, messages, couriers, records)
+SECTIONS: Final = (
+    *(identities, key_files, secrets, halves, successions),
+    *(logs, checkpoints, messages, couriers, records),
+)
 
 
 def rendered() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from hotline.cli import exits
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
+    from hotline.evidence.changes import Change
     from hotline.evidence.proof import Proven, Sealed
     from hotline.evidence.runs import Newest, Run
     from hotline.identity import Card
 
+
+_COLUMNS: Final = 80
 
 _INTACT: Final = "Every byte of this file is as it was signed."
 
@@ -57,13 +61,19 @@ def _check_pins(pinned: list[Card], *cards: Card) -> str:
     given = {card.id for card in pinned}
     unknown = [card.name for card in cards if card.id not in given]
     if not unknown:
-        return f"VERIFIED\n\n{_INTACT} Both cards are the ones that you gave."
+        return f"VERIFIED\n\n{_INTACT}\nBoth cards are the ones that you gave."
     which = " and ".join(unknown)
-    return (
-        f"INTACT\n\n{_INTACT}\n"
-        f"The card of {which} comes from this file itself: it proves nothing unless you know\n"
-        "the station id, or the pair code, by another way (or give the card with --card)."
+    left = _folded(
+        f"The card of {which} comes from this file itself: it proves nothing unless you know"
+        " the station id, or the pair code, by another way (or give the card with --card)."
     )
+    return "\n".join(["INTACT", "", _INTACT, *left])
+
+
+def _folded(text: str) -> list[str]:
+    """Give a sentence, or a point of a list, in rows that a terminal shows whole."""
+    indent = "  " if text.startswith("- ") else ""
+    return wrap(text, _COLUMNS, subsequent_indent=indent, break_on_hyphens=False)
 
 
 # --- one message ----------------------------------------------------------------------------------
@@ -113,7 +123,12 @@ def _proven(proven: Proven, pinned: list[Card]) -> dict[str, Any]:
         "acknowledgement_receipt": _newest(proven.answer_receipt),
         "writer_checkpoint": _sealed(proven.writer_checkpoint),
         "reader_checkpoint": _sealed(proven.reader_checkpoint),
+        "key_changes": [_change(one) for one in (*proven.writer_changes, *proven.reader_changes)],
     }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {"station": change.card.name, "number": change.number, "id": change.card.id.hex()}
 
 
 def _station(card: Card, pinned: list[Card]) -> dict[str, Any]:
@@ -167,15 +182,47 @@ def _found(found: Run, pinned: list[Card]) -> dict[str, Any]:
         "receipt": _newest(found.receipt),
         "writer_checkpoint": _newest(found.writer_checkpoint),
         "reader_checkpoint": _newest(found.reader_checkpoint),
+        "key_changes": [_change(one) for one in found.changes],
+        "keys_elsewhere": [{"station": card.name, "id": card.id.hex()} for card in found.elsewhere],
     }
 
 
 def _summary(found: Run) -> Iterator[str]:
     writer, reader = found.writer, found.reader
-    yield f"Entries {found.first} to {found.last} of the log of {writer.name} for {reader.name}:"
+    which = f"Entries {found.first} to {found.last} of the log of {writer.name} for {reader.name}:"
+    yield from _folded(which)
     for card in (writer, reader):
-        yield f"  {card.name:<32} station id {card.id.hex()}"
-    yield f"- {writer.name} signed all of them ({found.signatures} signatures, Ed25519)."
+        yield from _fingerprint(f"  {card.name}", card)
+    for point in _points(found):
+        yield from _folded(point)
+    for change in found.changes:
+        yield from _folded(
+            f"- Entry {change.number} changes the keys of {writer.name}. What follows is signed by"
+            " those of"
+        )
+        yield from _fingerprint("", change.card)
+    for card in found.elsewhere:
+        yield from _folded(
+            f"- {card.name} has had other keys too, by a change outside of these entries: those of"
+        )
+        yield from _fingerprint("", card)
+
+
+def _fingerprint(label: str, card: Card) -> Iterator[str]:
+    """Give a station id behind its label, in two rows or three: all its digits are wider than a row."""
+    digits, indent = card.id.hex(), 12
+    if len(label) >= indent:
+        yield label
+        label = ""
+    yield f"{label:<{indent}}station id {digits[:32]}"
+    yield f"{'':<{indent}}           {digits[32:]}"
+
+
+def _points(found: Run) -> Iterator[str]:
+    """Give what is proven, a sentence each."""
+    writer, reader = found.writer, found.reader
+    signatures = f"{found.signatures} signature{'' if found.signatures == 1 else 's'}"
+    yield f"- {writer.name} signed all of them ({signatures}, Ed25519)."
     if found.receipt is None:
         yield f"- Not that {reader.name} received them: there is no receipt here."
     else:

@@ -37,8 +37,6 @@ def run(args: argparse.Namespace) -> int:
             files.create_by(Path(args.output), fill, files.SECRET_MODE)
         finally:
             meter.clear()
-    print(
-        f"entries {args.first} to {reached} are in {one_line(args.output)};"
-        f" check it with: hotline evidence verify {one_line(args.output)}"
-    )
+    print(f"entries {args.first} to {reached} are in {one_line(args.output)}")
+    print(f"check it with: hotline evidence verify {one_line(args.output)}")
     return exits.DONE

@@ -13,9 +13,17 @@ from hotline.cli.rendering import time_of, word
 from hotline.cli.toml import quoted
 from hotline.daemon import config as configuration
 from hotline.daemon.config import Address
-from hotline.errors import ConfigError, RefusedError
+from hotline.errors import ConfigError, IdentityError, RefusedError
 from hotline.identity import check_name, files, read_card, write_card
-from hotline.identity.successors import FIRST, MOST, Names, newest_card
+from hotline.identity.succession import check_fresh
+from hotline.identity.successors import (
+    FIRST,
+    MOST,
+    Names,
+    linked_ids,
+    newest_card,
+    read_successions,
+)
 from hotline.text import utc
 
 if TYPE_CHECKING:
@@ -55,23 +63,42 @@ def _refuse_duplicates(config: StationConfig, own: Card, card: Card, name: str) 
             raise RefusedError(
                 "duplicate-name", f"there is a line {name} already", hint="choose another --name"
             )
-        if read_card(line.card).id == card.id:
+        pinned = read_card(line.card)
+        if pinned.id == card.id:
             raise RefusedError(
                 "duplicate-card",
                 f"the line {line.name} is pinned to this card already",
                 hint=f"see: hotline peer verify {line.name}",
             )
+        _refuse_same_keys(
+            card, [pinned, *(s.card for s in read_successions(line.card, pinned))], line.name
+        )
+
+
+def _refuse_same_keys(card: Card, used: list[Card], line: str) -> None:
+    """Raise RefusedError if a card has a key of the line's: it is that station, or says that it is."""
+    try:
+        check_fresh(card, used, "the card")
+    except IdentityError as error:
+        raise RefusedError(
+            "duplicate-keys",
+            f"{error}, as the line {line} does",
+            hint="two stations have no key in common: get a card of its own keys",
+        ) from None
 
 
 def _refuse_revoked(args: argparse.Namespace, card: Card) -> None:
     # The daemon refuses such a line in any case; here the operator learns of it in time.
-    marks = cards.ask(args, "trust", {}, card.id)
-    if marks["revoked_at"] is not None:
+    for card_id in linked_ids(Path(args.card), card):
+        marks = cards.ask(args, "trust", {}, card_id)
+        if marks["revoked_at"] is None:
+            continue
         when, who = time_of(marks, "revoked_at", exact=True), word(marks, "revoked_by")
+        what = "the card" if card_id == card.id else "another card"
         raise RefusedError(
             "revoked",
-            f"the card of {card.name} was refused for good, {when} by {who}",
-            hint="get another card of that station's",
+            f"{what} of {card.name} was refused for good, {when} by {who}",
+            hint="get a card of new keys, which no succession links with that one",
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -9,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from hotline.cli import exits, pairing
 from hotline.cli.exits import UsageError
-from hotline.cli.halves import Stations, half_path
+from hotline.cli.halves import Stations, half_path, spent_path
 from hotline.cli.pairing import WORDS_PER_ROW
 from hotline.cli.toml import quoted
 from hotline.errors import IdentityError
-from hotline.identity import files, write_line_secret
+from hotline.identity import files, read_line_secret, write_line_secret
 from hotline.identity.halves import HALF_WORDS, Half, combine, read_half
 from hotline.text import one_line
 
@@ -28,6 +30,9 @@ def run(args: argparse.Namespace) -> int:
     """Do what ``hotline secret combine`` was asked."""
     found = Stations.of(args)
     own_path = half_path(found.config, args.line)
+    path = own_path.with_name(f"{args.line}.secret")
+    if os.path.lexists(spent_path(own_path)) and not os.path.lexists(own_path):
+        own_path = spent_path(own_path)  # goes on where it was cut
     if not own_path.exists():
         raise UsageError(
             f"there is no half of this station's: {own_path}",
@@ -39,9 +44,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         peer = Half.from_words(found.peer.id, found.own.id, _typed(found.peer.name))
     secret, code = combine(own, peer)
-    path = own_path.with_name(f"{args.line}.secret")
-    write_line_secret(path, secret)
-    files.remove(own_path)
+    _keep(path, secret, own_path)
     print(f"line secret of {found.own.name} and {found.peer.name}, made as {one_line(str(path))}")
     for row in pairing.rows(code):
         print(row)
@@ -56,6 +59,24 @@ def run(args: argparse.Namespace) -> int:
     if args.half is not None:
         print(f"  3. destroy the copy of the peer's half: {one_line(shlex.quote(args.half))}")
     return exits.DONE
+
+
+def _keep(path: Path, secret: bytes, half: Path) -> None:
+    """Put the secret in the place of the half that it is made of; harmless to do again.
+
+    The half is spent before the secret stands: whoever removes the secret later, to begin anew, finds
+    no old half there to be said a second time.
+    """
+    if not os.path.lexists(path):
+        spent = half.with_name(f"{path.stem}.half.spent")
+        if half != spent:
+            files.rename(half, spent.name)
+        write_line_secret(path, secret)
+        files.remove(spent)
+    elif hmac.compare_digest(read_line_secret(path), secret):
+        files.remove(half)
+    else:
+        write_line_secret(path, secret)  # says that there is one, and that it stays
 
 
 def _typed(peer: str) -> list[str]:

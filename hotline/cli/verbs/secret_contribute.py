@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from hotline.cli import exits, pairing
-from hotline.cli.halves import Stations, half_path
+from hotline.cli.halves import Stations, half_path, spent_path
+from hotline.identity import files
 from hotline.identity.halves import Half, read_half, write_half
 from hotline.text import one_line
 
@@ -18,6 +19,8 @@ def run(args: argparse.Namespace) -> int:
     """Do what ``hotline secret contribute`` was asked."""
     found = Stations.of(args)
     path = half_path(found.config, args.line)
+    if os.path.lexists(spent_path(path)):
+        files.remove(spent_path(path))
     if os.path.lexists(path):
         half = found.check_own(read_half(path), path)
     else:

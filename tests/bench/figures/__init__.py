@@ -14,6 +14,7 @@ from bench.figures import (
     slow_link,
     stages,
     stored,
+    strangers,
     throughput,
     verbs,
 )
@@ -30,6 +31,7 @@ ORDER: Final = (
     "handshake",
     "idle",
     "lines",
+    "strangers",
     "verbs",
     "stages",
     "sizes",
@@ -49,6 +51,7 @@ __all__ = [
     "slow_link",
     "stages",
     "stored",
+    "strangers",
     "throughput",
     "verbs",
 ]

@@ -1,8 +1,9 @@
-"""Checkpoints of both stations, evidence of one answered message, and a run of a log."""
+"""Checkpoints of both stations, evidence of messages before and after keys changed, runs of logs."""
 
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from hashlib import sha512
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,11 @@ from hotline.evidence.file import write
 from hotline.evidence.proof import Evidence
 from hotline.evidence.signers import Signers
 from hotline.line.pairing import Pairing
-from hotline.model import Checkpoint, Decision, Position
+from hotline.model import Checkpoint, Decision, Position, Precedence
 from hotline.wire import entries, heads
 from support.vectors.entries import SHORT, TEST, parts
 from support.vectors.fixed import ALPHA, BRAVO, NOW_NS, Json, Station
+from support.vectors.succession import SUCCESSOR, change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +64,8 @@ def make() -> Json:
     evidence = Evidence(
         Signers(ALPHA.card),
         Signers(BRAVO.card),
+        (),
+        (),
         sent.excerpt(1, 1, 2, end),
         back.excerpt(2, 2, 2, 2),
         by_alpha,
@@ -83,6 +87,56 @@ def make() -> Json:
         "evidence": evidence,
         "evidence_file": write(evidence).decode(),
         "run": _run(sent, by_alpha, by_bravo, back),
+        **_changed(),
+    }
+
+
+def _changed() -> Json:
+    """Give a message that alpha wrote after its keys had changed, and the log that holds both."""
+    succession = change()
+    whole = entries.encode(entries.KeyChange(entries.key_change_id(SUCCESSOR.card.id), succession))
+    said = [
+        entries.Part(entries.key_change_id(SUCCESSOR.card.id), Precedence.IMMEDIATE, *place)
+        for place in (
+            (at, len(whole), whole[at : at + entries.CHUNK_BYTES])
+            for at in range(0, len(whole), entries.CHUNK_BYTES)
+        )
+    ]
+    log = _Log(ALPHA, BRAVO, [TEST, *said, SHORT])
+    last, end = len(said) + 1, len(said) + 2
+    shown = Excerpt(
+        2,
+        log.heads[1],
+        b"".join(sha512(one).digest() for one in log.data[1:last]),
+        tuple(range(2, last + 1)),
+        tuple(log.data[1:last]),
+        last,
+        log.writer.sign_head(log.place(last)),
+        None,
+    )
+    zero, head = log.zero, log.heads[end]
+    signature = SUCCESSOR.keys.sign_ed25519(heads.head_message(zero, end, head))
+    message = replace(log.excerpt(end, end, end, end), signature=signature)
+    signers = Signers(ALPHA.card, [succession], [last]), Signers(BRAVO.card)
+    evidence = Evidence(*signers, (shown,), (), message, None, None, None).encode()
+    header = (ALPHA.card.encoded, BRAVO.card.encoded, (succession,), (), 1, zero)
+    run = b"".join(
+        (
+            runs.MAGIC,
+            runs.piece(runs.HEADER, runs.TAG, *header),
+            runs.piece(runs.ENTRIES, tuple(log.data[:last])),
+            runs.piece(runs.SIGNATURE, shown.signature),
+            runs.piece(runs.ENTRIES, tuple(log.data[last:])),
+            runs.piece(runs.SIGNATURE, signature),
+            runs.piece(runs.END, end),
+        )
+    )
+    runs.check(io.BytesIO(run))
+    return {
+        "evidence_after_a_key_change": evidence,
+        "evidence_after_a_key_change_file": write(evidence).decode(),
+        "run_with_a_key_change": run,
+        "key_change_ends_at": last,
     }
 
 

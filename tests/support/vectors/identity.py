@@ -16,7 +16,22 @@ def make() -> Json:
         "pair_code": " ".join(pair_code(ALPHA.card.id, BRAVO.card.id)),
         "line_secret": LINE_SECRET,
         "line_secret_file": Armour("HOTLINE LINE SECRET", 32).encode(LINE_SECRET),
+        "refused": [{"why": why, "mldsa87": _mldsa87(t)} for why, t in _ANYBODYS],
     }
+
+
+_ANYBODYS = (
+    ("t1 is zero", [0] * 2048),
+    ("t1 is -1 modulo q", [1023] * 2048),
+    ("t1 is near to half of q", [512] * 2048),
+    ("a value 33 times in one polynomial", [*([7] * 33), *(97 * n % 1024 for n in range(2015))]),
+)
+
+
+def _mldsa87(t1: list[int]) -> bytes:
+    """Pack a public key (FIPS 204, algorithm 22)."""
+    number = sum(value << (10 * at) for at, value in enumerate(t1))
+    return bytes(32) + number.to_bytes(2560, "little")
 
 
 def _station(station: Station) -> Json:

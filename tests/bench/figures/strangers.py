@@ -1,24 +1,25 @@
-"""When a stranger's connection closes, for what was sent: ``python tests/bench/strangers.py [CALLS]``.
+"""When a stranger's connection closes, for what was sent.
 
 A real daemon is called by strangers of each kind at once; each waits until it is hung up on. Both
-distributions are printed: of those whose first unit has a right mac, and so cost the station work, and
+distributions are told: of those whose first unit has a right mac, and so cost the station work, and
 of those who sent junk or nothing. If the time told what was sent, they would differ.
 """
 
 from __future__ import annotations
 
+import bisect
 import contextlib
+import math
 import os
 import random
 import selectors
 import socket
 import statistics
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bench.figure import SECONDS, Figure, Outcome, Reach, Scale, measurement
+from bench.world import stations
 
 from hotline.identity import read_secret_keys
 from hotline.identity.card import read_card
@@ -27,10 +28,11 @@ from hotline.line.session import Session
 from hotline.noise.ephemerals import system_ephemerals
 from hotline.noise.kem import MLKEM1024
 from hotline.wire import handshake
-from support.stations import Station, stations_at_work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from support.stations import Station
 
 UNIT_BYTES: Final = 4096
 AT_ONCE: Final = 50
@@ -62,7 +64,7 @@ def kinds(alpha: Station, bravo: Station) -> dict[str, Callable[[], bytes]]:
 
 
 def measure(bravo: Station, sent: list[tuple[str, bytes]]) -> dict[str, list[float]]:
-    """Call once for each of sent, some at a time; give how long each connection lasted, in ms."""
+    """Call once for each of sent, some at a time; give how long each connection lasted, in s."""
     lasted: dict[str, list[float]] = {name: [] for name, _ in sent}
     for start in range(0, len(sent), AT_ONCE):
         with selectors.DefaultSelector() as selector:
@@ -77,42 +79,62 @@ def measure(bravo: Station, sent: list[tuple[str, bytes]]) -> dict[str, list[flo
                     name, began, caller = key.data
                     with contextlib.suppress(ConnectionResetError):
                         assert caller.recv(1) == b"", "a stranger was answered"
-                    lasted[name].append((time.monotonic() - began) * 1000)
+                    lasted[name].append(time.monotonic() - began)
                     selector.unregister(caller)
                     caller.close()
     return lasted
 
 
-def row(name: str, values: list[float]) -> str:
-    """Give one distribution in a line, in milliseconds."""
-    quarters = statistics.quantiles(values, n=20)
+def distance(one: Sequence[float], other: Sequence[float]) -> float:
+    """Give the greatest difference of two distributions, 0 to 1 (Kolmogorov and Smirnov)."""
+    ordered = sorted(one), sorted(other)
+
+    def share(values: list[float], upto: float) -> float:
+        return bisect.bisect_right(values, upto) / len(values)
+
+    return max(abs(share(ordered[0], x) - share(ordered[1], x)) for x in (*one, *other))
+
+
+def by_chance(one: int, other: int) -> float:
+    """Give the distance that so many of one distribution have by chance once in a hundred times."""
+    return 1.628 * math.sqrt((one + other) / (one * other))
+
+
+def told(name: str, values: Sequence[float]) -> str:
+    """Give one distribution in a line."""
+    first, *_, last = statistics.quantiles(values, n=20)
+    median = statistics.median(values)
     return (
-        f"| {name} | {len(values)} | {min(values):.1f} | {quarters[0]:.1f} | "
-        f"{statistics.median(values):.1f} | {quarters[-1]:.1f} | {max(values):.1f} |"
+        f"{name}: {len(values)} calls, median {1000 * median:.1f} ms,"
+        f" 5 % to 95 % {1000 * first:.1f} to {1000 * last:.1f} ms"
     )
 
 
-def main(calls: int) -> int:
-    """Print both distributions, and each kind's."""
-    with stations_at_work() as stations:
-        alpha, bravo = stations.make("alpha"), stations.make("bravo")
+@measurement("strangers")
+def strangers(scale: Scale) -> Outcome:
+    """Call a daemon with each kind of first unit, in a random order."""
+    costly = Figure(
+        "strangers",
+        "until a stranger is hung up on whose unit costs public-key work",
+        SECONDS,
+        Reach("within 1 % of the others", at_most=1.01, of_ratio=True),
+        "a stranger who sends nothing or junk",
+    )
+    with stations() as some:
+        alpha, bravo = some.make("alpha"), some.make("bravo")
         bravo.pin(alpha, calls=False)
         bravo.start()
         senders = kinds(alpha, bravo)
-        sent = [(name, make()) for name, make in senders.items() for _ in range(calls)]
+        sent = [(name, make()) for name, make in senders.items() for _ in range(scale.strangers)]
         random.shuffle(sent)
         lasted = measure(bravo, sent)
-    print("| sent | calls | least | 5 % | median | 95 % | most |\n|---|---|---|---|---|---|---|")
     for name, values in lasted.items():
-        print(row(name, values))
-    costly = [one for name, values in lasted.items() if name.startswith("right") for one in values]
-    cheap = [
-        one for name, values in lasted.items() if not name.startswith("right") for one in values
+        (costly.runs if name.startswith("right") else costly.floors).extend(values)
+    found = distance(costly.runs, costly.floors)
+    chance = by_chance(len(costly.runs), len(costly.floors))
+    costly.notes += [
+        told("with a right mac", costly.runs),
+        told("without one", costly.floors),
+        f"distance of the two distributions {found:.2f}; by chance up to {chance:.2f}",
     ]
-    print(row("**all with a right mac**", costly))
-    print(row("**all without**", cheap))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 50))
+    return Outcome([costly])
