@@ -57,13 +57,12 @@ def line(subject: Line, moment: Moment, trust: Trust, notices: Sequence[Notice])
         "reason": vitals.assessment.reason,
         "detail": vitals.assessment.detail,
         "since": _time(vitals.since_ns),
-        "rtt_ms": _milliseconds(pulse.rtt_s if pulse else None),
-        "clock_offset_ms": _milliseconds(pulse.clock_offset_s if pulse else None),
-        "clock_differs": pulse is not None
-        and pulse.clock_offset_s is not None
+        "rtt_ms": _milliseconds(pulse.rtt_s),
+        "clock_offset_ms": _milliseconds(pulse.clock_offset_s),
+        "clock_differs": pulse.clock_offset_s is not None
         and abs(pulse.clock_offset_s) > CLOCK_DIFFERS_S,
         "last_heard_s": _seconds(vitals.heard_at, moment.now),
-        "attended": pulse.attended if pulse is not None and current is not None else None,
+        "attended": pulse.attended if current is not None else None,
         "queued": record.queued,
         "queued_bytes": record.queued_bytes,
         "in_flight": record.sealed - record.delivered,

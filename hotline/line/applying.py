@@ -136,7 +136,7 @@ def _change_keys(
     number: int,
 ) -> Changed:
     try:
-        succession = peers_succession(pairing, changes, entry)
+        succession = peers_succession(pairing, changes, entry, number)
     except IdentityError as error:
         raise _broke_rules(number, str(error)) from None
     if tx.revocation(succession.card.id) is not None:
@@ -190,7 +190,7 @@ class _Reading:
             self._take_part(number, entry)
         elif isinstance(entry, entries.Acknowledgement):
             self._take_acknowledgement(number, entry)
-        elif isinstance(entry, entries.Test):
+        else:  # a line test
             self.tests.append(entry.id)
 
     def _complete(self, number: int, message: entries.Message, parts: tuple[int, ...]) -> None:

@@ -101,7 +101,7 @@ class Checkpoints:
             self._context.report("checkpoint_sent", level="debug", own=own, peer=peer)
         # On a full disk nothing was signed: it is tried again in its time.
         if self._goodbye is not None:
-            self._leave(moment)
+            self._leave(self._goodbye, moment)
 
     # --- the peer's ---
 
@@ -137,24 +137,21 @@ class Checkpoints:
 
         A disk that hangs holds nobody up: after a while goodbye is said without it.
         """
-        self._goodbye = goodbye
         if not self._signing and self._moved():
             self._sign(moment)
-        if not self._signing:
-            self._leave(moment)
-            return
-        self.goodbye_at = moment.now + CHECKPOINT_LAST_S
+        if self._signing:
+            self._goodbye, self.goodbye_at = goodbye, moment.now + CHECKPOINT_LAST_S
+        else:
+            goodbye(moment)
 
     def check_goodbye(self, moment: Moment) -> None:
         """Wait no longer than that."""
-        if moment.now >= self.goodbye_at:
-            self._leave(moment)
+        if self._goodbye is not None and moment.now >= self.goodbye_at:
+            self._leave(self._goodbye, moment)
 
-    def _leave(self, moment: Moment) -> None:
-        goodbye, self._goodbye = self._goodbye, None
-        self.goodbye_at = math.inf
-        if goodbye is not None:
-            goodbye(moment)
+    def _leave(self, goodbye: Callable[[Moment], None], moment: Moment) -> None:
+        self._goodbye, self.goodbye_at = None, math.inf
+        goodbye(moment)
 
 
 def _receipted(record: LineRecord) -> int:

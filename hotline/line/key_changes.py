@@ -13,9 +13,9 @@ the two without one that both know.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hotline.errors import HaltError, HotlineError, IdentityError
+from hotline.errors import HaltError, IdentityError
 from hotline.identity.succession import Succession, check_fresh
 from hotline.limits import KEY_CHANGES
 from hotline.line.accepting import digest
@@ -96,17 +96,15 @@ def own_change(pairing: Pairing, entry: entries.KeyChange, number: int) -> KeyCh
 
 
 def peers_succession(
-    pairing: Pairing, changes: list[KeyChange], entry: entries.KeyChange
+    pairing: Pairing, changes: list[KeyChange], entry: entries.KeyChange, number: int
 ) -> Succession:
-    """Give the succession in an entry of the peer's log, which has these changes before it.
+    """Give the succession in entry number of the peer's log, which has these changes before it.
 
     Raises IdentityError for one that the peer may not announce.
     """
     if len(changes) >= KEY_CHANGES:
         raise IdentityError(f"its keys have changed {KEY_CHANGES} times")
-    last = pairing.peers.index(changes[-1].id) if changes else 0
-    if last is None:
-        raise IdentityError("it follows a card that is not here")
+    last = pairing.peers.in_force(changes, number)
     succession = Succession.decode(entry.succession, pairing.peers.cards[: last + 1])
     check_fresh(succession.card, pairing.owns.cards)
     if entry.id != entries.key_change_id(succession.card.id):
@@ -150,11 +148,15 @@ class KeyChanges:
         if current is not None and current.outdated_at is None and self._is_outdated(current):
             current.outdated_at = moment.now
 
-    def _is_outdated(self, link: Link) -> bool:
+    def _between(self, link: Link) -> tuple[int | None, int | None]:
+        """Give which identities a session is between, by index: ours, the peer's."""
         pairing, session = self._context.pairing, link.session
-        if session is None:
-            return False
-        own, peer = pairing.owns.index(session.own_id), pairing.peers.index(session.peer_id)
+        ids = (session.own_id, session.peer_id) if session is not None else (b"", b"")
+        return pairing.owns.index(ids[0]), pairing.peers.index(ids[1])
+
+    def _is_outdated(self, link: Link) -> bool:
+        pairing = self._context.pairing
+        own, peer = self._between(link)
         return (own or 0) < pairing.owns.oldest or (peer or 0) < pairing.peers.newest_in_log
 
     def session_opened(self, link: Link) -> bool:
@@ -162,10 +164,8 @@ class KeyChanges:
 
         Who answers to our new name has taken it in, whether or not the receipt has come.
         """
-        pairing, session = self._context.pairing, link.session
-        if session is None:
-            return False
-        own, peer = pairing.owns.index(session.own_id), pairing.peers.index(session.peer_id)
+        pairing = self._context.pairing
+        own, peer = self._between(link)
         if own is None or peer is None or peer < pairing.peers.oldest or own < pairing.owns.oldest:
             self._context.report("session_outdated", conn=link.conn)
             return False
@@ -175,15 +175,12 @@ class KeyChanges:
 
     def session_agreed(self, link: Link) -> None:
         """This session carries the line: what the peer was before is refused from now on."""
-        pairing, session = self._context.pairing, link.session
-        peer = pairing.peers.index(session.peer_id) if session is not None else None
-        if session is None or peer is None or not pairing.peers.end_before(peer):
+        peers, (_, peer) = self._context.pairing.peers, self._between(link)
+        if peer is None or not peers.end_before(peer):
             return
-        self._context.report("peer_keys_ended", level="warning", id=session.peer_id.hex())
-        line, station_id = self._context.line, session.peer_id
-
-        def ended(outcome: Any, _: Moment) -> None:
-            if isinstance(outcome, HotlineError):
-                return  # a full disk: in force here, and written down when the next session is agreed
-
-        self._context.commit(lambda tx: tx.end_card_before(line, Side.PEER, station_id), ended)
+        line, station_id = self._context.line, peers[peer].card.id
+        self._context.report("peer_keys_ended", level="warning", id=station_id.hex())
+        # Not on a full disk: it is in force here, and the first session after a restart ends it anew.
+        self._context.commit(
+            lambda tx: tx.end_card_before(line, Side.PEER, station_id), lambda *_: None
+        )

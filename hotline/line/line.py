@@ -318,7 +318,7 @@ class Line:
             link.keep_early(frame)
         # What still comes by a session that has been replaced comes again by the new one.
 
-    def _frame_of_current(self, frame: frames.Frame, moment: Moment) -> None:
+    def _frame_of_current(self, frame: frames.OfSession, moment: Moment) -> None:
         if isinstance(frame, frames.Entries):
             self._sending.verify_receipt(moment)
             self._receiving.take(frame, moment)
@@ -410,7 +410,7 @@ class Line:
         """Send a heartbeat, where a session stands, and log the line's pulse in any case."""
         self._next_beat_at = moment.now + self.vitals.heartbeat_s
         number = None
-        if self.links.current is not None and self.vitals.pulse is not None:
+        if self.links.current is not None:
             accepting = self._receiving.accepting(moment.now)
             beat = self.vitals.pulse.beat(
                 moment, self.record, accepting=accepting, attended=self._context.attended
@@ -426,8 +426,6 @@ class Line:
 
     def _take_heartbeat(self, heartbeat: frames.Heartbeat, moment: Moment) -> None:
         pulse = self.vitals.pulse
-        if pulse is None:
-            return
         is_first = pulse.heard_number == 0
         pulse.heard(heartbeat, moment)
         agreement.still_agree(self.record, heartbeat)
@@ -482,14 +480,13 @@ class Line:
             self._push(self.links.current, frame)
 
     def _push(self, link: Link, frame: frames.Frame) -> None:
-        if link.session is None or not link.session.is_open:
-            return
-        if link.session.unsent_bytes > limits.UNSENT_BYTES:
+        session = link.session
+        if session is None or not session.is_open or session.unsent_bytes > limits.UNSENT_BYTES:
             if link.deadline != 0.0:  # the next wake lets it go
                 link.deadline = 0.0
                 self._context.report("session_unread", level="warning", conn=link.conn)
             return
-        link.session.push(frame)
+        session.push(frame)
         self._context.effects.append(Writable(link.conn))
 
     def _flush(self, moment: Moment) -> list[Effect]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from hotline.line.backoff import Backoff
     from hotline.line.session import Session
-    from hotline.wire.frames import Frame
+    from hotline.wire.frames import OfSession
 
 
 _ENTRY_COST_BYTES: Final = 64
@@ -63,13 +63,13 @@ class Link:
     choice: int = 0
     asking: bool = False
     """Whether our hello said that this station recovers, and will ask for its log."""
-    early: list[Frame] = field(default_factory=list)
+    early: list[OfSession] = field(default_factory=list)
     """What came between the peer's hello and our agreement to it."""
     early_bytes: int = 0
     outdated_at: float | None = None
     """When the identities that it is between were succeeded by others: it is to be renewed."""
 
-    def keep_early(self, frame: Frame) -> None:
+    def keep_early(self, frame: OfSession) -> None:
         """The peer has agreed to this session before our own store could answer."""
         self.early_bytes += UNIT_BYTES
         if isinstance(frame, Entries):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hotline.line.moment import Moment
     from hotline.line.receiving import Receiving
     from hotline.line.sending import Sending
-    from hotline.wire.frames import Frame, Hello
+    from hotline.wire.frames import Hello
 
 
 class Recovery:
@@ -66,6 +66,7 @@ class Recovery:
         self._own_end, self._peer_end = hello.peer_number, hello.own_number
         self._held, self._held_bytes = [], 0
         self._reading = False
+        self._finishing = self._finishing and self._again is None  # else it was held up
         self._again = None
         if self._taking:
             self._context.report("recovery_begun", level="warning", have=record.own.number)
@@ -80,11 +81,11 @@ class Recovery:
         if not self._giving and self._context.record.own.number >= self._own_end:
             self._sending.begin(after, moment.now, peer_accepting=self._sending.peer_accepting)
 
-    def take(self, frame: Frame, moment: Moment) -> None:
+    def take(self, frame: Recover | Returned, moment: Moment) -> None:
         """One of the two frames of a recovery came."""
         if isinstance(frame, Recover):
             self._take_request(frame, moment)
-        elif isinstance(frame, Returned):
+        else:
             self._take_returned(frame, moment)
 
     # --- giving back ---
@@ -182,13 +183,18 @@ class Recovery:
         if record.own.number < self._own_end or record.peer.number < self._peer_end:
             return
         self._finishing = True
+        self._finish()
+
+    def _finish(self) -> None:
         line = self._context.line
         self._context.commit(lambda tx: taking_back.finish(tx, line), self._finished)
 
     def _finished(self, outcome: Any, _: Moment) -> None:
+        if isinstance(outcome, HotlineError):
+            self._again = self._finish  # not at once: a full disk would be asked without a pause
+            return
         self._finishing = False
-        if not isinstance(outcome, HotlineError):
-            self._context.record = outcome
-            self._context.report(
-                "line_recovered", level="warning", own=outcome.own.number, peer=outcome.peer.number
-            )
+        self._context.record = outcome
+        self._context.report(
+            "line_recovered", level="warning", own=outcome.own.number, peer=outcome.peer.number
+        )

@@ -130,6 +130,8 @@ class Sending:
         if isinstance(outcome, HotlineError):
             # Full disk: what is queued stays queued, and the next hint looks again.
             self._paused = True
+            if not isinstance(outcome, StoreError):
+                self._context.fault(outcome, moment)  # our keys for what is queued are not here
             return
         run: sealing.Run = outcome
         self._context.record = run.record

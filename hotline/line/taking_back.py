@@ -72,10 +72,8 @@ def finish(tx: Transaction, line: int) -> LineRecord:
 
 def give_back(tx: Transaction, line: int, after: int) -> list[Returned]:
     """Give what we hold of the peer's log after a number, up to a head that the peer has signed."""
-    signed = tx.signature_from(line, Side.PEER, after + 1)
-    if signed is None:
-        return []
-    last, signature = signed
+    # Whatever we hold is signed; of what we do not hold nothing is given.
+    last, signature = tx.signature_from(line, Side.PEER, after + 1) or (after, b"")
     frames: list[Returned] = []
     first = after + 1
     while first <= last:

@@ -37,7 +37,8 @@ class Vitals:
         self._receiving = receiving
         self._recovery = recovery
         self._blame = Blame(kernel_took_all)
-        self.pulse: Pulse | None = None
+        self.pulse = Pulse(heartbeat_s, 0.0)
+        """Of the newest session, or of none yet: then nothing is known of the peer."""
         self.standing = False
         self.heard_at: float | None = None
         self.assessment = Assessment(LineState.DOWN, "starting", "not yet tried")
@@ -61,9 +62,7 @@ class Vitals:
 
     def set_heartbeat(self, heartbeat_s: float) -> None:
         """Beat at another pace from now on."""
-        self.heartbeat_s = heartbeat_s
-        if self.pulse is not None:
-            self.pulse.interval_s = heartbeat_s
+        self.heartbeat_s = self.pulse.interval_s = heartbeat_s
 
     def delivered_a_second(self, now: float) -> float | None:
         """Give how many messages a second the peer has receipted of late; None if none."""
@@ -73,8 +72,7 @@ class Vitals:
         """Give how many of the peer's heartbeats are overdue; None before any contact."""
         if self.heard_at is None:
             return None
-        interval_s = self.pulse.peer_interval_s if self.pulse is not None else self.heartbeat_s
-        return int((now - self.heard_at) / interval_s)
+        return int((now - self.heard_at) / self.pulse.peer_interval_s)
 
     def next_change(self, moment: Moment) -> float | None:
         """Give when, without news, the state or reason would next be different."""
@@ -104,7 +102,7 @@ class Vitals:
         """Gather what is known now; the kernel is asked only when the peer is late."""
         pulse, halt = self.pulse, self._context.halt
         heard_at = self.heard_at if self.heard_at is not None else moment.now
-        if not self.standing or pulse is None:
+        if not self.standing:
             return Facts(moment.now, halt, standing=False, trouble=self._trouble, heard_at=heard_at)
         interval_s = max(pulse.interval_s, pulse.peer_interval_s)
         late = moment.now - heard_at >= interval_s
@@ -133,8 +131,8 @@ class Vitals:
             "heartbeat",
             number=number,
             sent=number is not None,
-            rtt_ms=_milliseconds(pulse.rtt_s if pulse else None),
-            clock_offset_ms=_milliseconds(pulse.clock_offset_s if pulse else None),
+            rtt_ms=_milliseconds(pulse.rtt_s),
+            clock_offset_ms=_milliseconds(pulse.clock_offset_s),
             missed=self.missed(moment.now),
             state=str(self.assessment.state),
             reason=self.assessment.reason,

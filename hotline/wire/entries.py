@@ -141,7 +141,10 @@ class KeyChange:
     succession: bytes
 
 
-Entry = Message | Part | Acknowledgement | Test | KeyChange
+Single = Message | Part | Acknowledgement | Test
+"""What one entry may be by itself."""
+
+Entry = Single | KeyChange
 Long = Message | KeyChange
 """What parts carry."""
 
@@ -186,7 +189,7 @@ def _plain(value: object) -> object:
     return int(value) if isinstance(value, int) else value
 
 
-def decode(data: bytes) -> Entry:
+def decode(data: bytes) -> Single:
     """Give the entry that data spells, or raise DecodeError."""
     # A fixarray's second byte is the first element; a kind is a positive fixint.
     kind = data[1] if len(data) > 1 else 0

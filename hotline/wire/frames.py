@@ -248,18 +248,12 @@ class CourierKeyFrame:
     key: bytes
 
 
-Frame = (
-    Attest
-    | Hello
-    | Entries
-    | ReceiptFrame
-    | Heartbeat
-    | CheckpointFrame
-    | Close
-    | Recover
-    | Returned
-    | CourierKeyFrame
+OfSession = (
+    Entries | ReceiptFrame | Heartbeat | CheckpointFrame | Recover | Returned | CourierKeyFrame
 )
+"""What is said by a session that carries the line; the others begin it and end it."""
+
+Frame = Attest | Hello | Close | OfSession
 
 _CLASSES: Final[dict[int, type[Frame]]] = {cls.TYPE: cls for cls in get_args(Frame)}
 

@@ -22,6 +22,7 @@ from hotline.identity.files import (
     read_public,
     read_secret,
     remove,
+    rename,
     replace,
 )
 
@@ -275,3 +276,13 @@ def test_a_disk_that_cannot_be_read_is_told(
     monkeypatch.setattr(os, "fdopen", broken)
     with pytest.raises(IdentityError, match=r"cannot read .*key: input/output error"):
         read_secret(path, 10)
+
+
+def test_a_file_gets_another_name_and_keeps_its_content(tmp_path: Path) -> None:
+    """A half that was used is set apart, never lost."""
+    path = tmp_path / "half"
+    create(path, b"x", SECRET_MODE)
+    rename(path, "half.used")
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("half.used", b"x")]
+    with pytest.raises(IdentityError, match=r"cannot rename .*half: no such file"):
+        rename(path, "half.used")

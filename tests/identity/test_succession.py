@@ -163,3 +163,11 @@ def test_a_succession_travels_as_a_file(tmp_path: Path) -> None:
         write_succession(path, made())
     with pytest.raises(IdentityError, match=r"alpha\.2\.succession"):
         read_succession(path, [card(5)])
+
+
+def test_a_succession_is_told_by_its_ids() -> None:
+    """Logs show who follows whom, and not nine thousand bytes of signatures."""
+    shown = repr(made())
+    assert card(1).id.hex()[:16] in shown
+    assert repr(card(2)) in shown
+    assert len(shown) < 200

@@ -162,3 +162,13 @@ def test_a_file_that_is_no_succession_links_nothing_unseen(tmp_path: Path, card:
     (tmp_path / "torn.succession").write_text("-----BEGIN HOTLINE SUCCESSION-----")
     with pytest.raises(IdentityError, match=r"torn\.succession"):
         linked_ids(tmp_path / "north.card", card)
+
+
+def test_no_folder_is_read_without_end(
+    station: tuple[Path, Path], keys: SecretKeys, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can write files beside a card must not be able to keep a start busy for ever."""
+    second = make(station, FIRST, (card, keys))
+    make(station, FIRST + 1, (second.card, second.keys))
+    monkeypatch.setattr("hotline.identity.successors.MOST", FIRST + 1)
+    assert [one.card for one in read_successions(station[1], card)] == [second.card]
