@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from hotline.limits import CLOSE_TIMEOUT_S, RECEIVE_BYTES, SEND_BYTES
+from hotline.limits import CLOSE_TIMEOUT_S, RECEIVE_BYTES, SEND_BYTES, UNIT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +31,12 @@ _LAST_ACK_RECEIVED: Final = 56
 
 
 def tune(stream: trio.SocketStream, user_timeout_s: float) -> None:
-    """Send small units at once, and have the kernel give up on a dead path after a while."""
+    """Send small units at once, keep few in the kernel, and have it give up on a dead path."""
     # Not on every system, nor on a socket that the peer has reset already: heartbeats notice.
     with contextlib.suppress(OSError):
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # What waits here can be overtaken and shares a record; what waits in the kernel cannot.
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNIT_BYTES)
         stream.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(user_timeout_s * 1000))
 
 

@@ -12,7 +12,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from hotline.errors import HaltError, HotlineError, StoreError
-from hotline.limits import CHECKPOINT_LAST_S, CHECKPOINT_S, CHECKPOINT_TAKEN_S
+from hotline.limits import (
+    CHECKPOINT_CALM_S,
+    CHECKPOINT_LAST_S,
+    CHECKPOINT_ROUND_TRIPS,
+    CHECKPOINT_S,
+    CHECKPOINT_TAKEN_S,
+)
 from hotline.line.sealing import own_log_lost
 from hotline.model import Checkpoint, LineRecord, Position, Side
 from hotline.wire.frames import CheckpointFrame
@@ -21,18 +27,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hotline.line.context import Context
+    from hotline.line.links import Links
     from hotline.line.moment import Moment
     from hotline.line.pairing import Pairing
+    from hotline.line.vitals import Vitals
     from hotline.store.interface import Transaction
 
 
 class Checkpoints:
     """When to sign the next one, what came from the peer, and the last one before a goodbye."""
 
-    def __init__(self, context: Context, standing: Callable[[], bool]) -> None:
-        """Stand before the first session; standing tells whether one carries the line."""
+    def __init__(self, context: Context, links: Links, vitals: Vitals) -> None:
+        """Stand before the first session; links and vitals are only looked at."""
         self._context = context
-        self._standing = standing
+        self._links = links
+        self._vitals = vitals
         self._said: tuple[int, int] | None = None
         """Numbers of what was sent last in this session."""
         self._signing = False
@@ -44,9 +53,13 @@ class Checkpoints:
         self.goodbye_at = math.inf
         """When a stop no longer waits for the last checkpoint."""
 
-    def session_agreed(self) -> None:
-        """What was sent by an older session may be lost: the newest goes out once more."""
+    def session_agreed(self, moment: Moment) -> None:
+        """What was sent by an older session may be lost: the newest goes out once more.
+
+        Not at once: what waited for the session goes first, and the signature would hold it up.
+        """
         self._said = None
+        self._next_at = max(self._next_at, moment.now + CHECKPOINT_CALM_S)
 
     @property
     def due_at(self) -> float:
@@ -63,7 +76,7 @@ class Checkpoints:
 
     def _moved(self) -> bool:
         record = self._context.record
-        if not self._standing() or self._context.halt is not None or record.recovering:
+        if self._links.current is None or self._context.halt is not None or record.recovering:
             return False
         numbers = _receipted(record), record.peer.number
         return numbers not in {self._said, (0, 0)}
@@ -72,7 +85,10 @@ class Checkpoints:
 
     def _sign(self, moment: Moment) -> None:
         self._signing = True
-        self._next_at = moment.now + CHECKPOINT_S
+        # On a slow link it is a second in the way of a FLASH: a small share of the time, then.
+        pulse = self._vitals.pulse
+        rtt_s = pulse.rtt_s if pulse is not None else None
+        self._next_at = moment.now + max(CHECKPOINT_S, CHECKPOINT_ROUND_TRIPS * (rtt_s or 0.0))
         line, pairing, wall_ns = self._context.line, self._context.pairing, moment.wall_ns
         self._context.commit(lambda tx: sign(tx, line, pairing, wall_ns), self._signed)
 

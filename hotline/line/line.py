@@ -62,10 +62,10 @@ class Line:
         self._halting = Halting(self._context)
         self._recovery = Recovery(self._context, self._sending, self._receiving)
         self.key_changes = KeyChanges(self._context, self.links)
-        self._checkpoints = Checkpoints(self._context, lambda: self.links.current is not None)
         parts = (self._sending, self._receiving, self._recovery)
         self.courier = Courier(self._context, *parts)
         self.vitals = Vitals(heartbeat_s, self._context, *parts, self._kernel_took_all)
+        self._checkpoints = Checkpoints(self._context, self.links, self.vitals)
         self._endings = Endings(self._context, self.links, self._sending, self.vitals)
         self._next_beat_at = 0.0
         self._stopping = False
@@ -378,7 +378,7 @@ class Line:
         self.key_changes.session_agreed(link)
         self.vitals.session_agreed(moment, hello.interval_ms)
         self._receiving.new_session()
-        self._checkpoints.session_agreed()
+        self._checkpoints.session_agreed(moment)
         self._context.report(
             "session_agreed",
             conn=link.conn,

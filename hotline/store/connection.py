@@ -12,7 +12,7 @@ from hotline.limits import KIB, MIB
 if TYPE_CHECKING:
     from pathlib import Path
 
-WRITER_CACHE_BYTES: Final = 16 * MIB
+WRITER_CACHE_BYTES: Final = 8 * MIB
 READER_CACHE_BYTES: Final = 2 * MIB
 """Fixed, so that memory does not grow with what is stored."""
 

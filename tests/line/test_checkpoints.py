@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hotline.errors import HaltError, ProtocolError
-from hotline.limits import CHECKPOINT_LAST_S, CHECKPOINT_S
+from hotline.limits import CHECKPOINT_LAST_S, CHECKPOINT_ROUND_TRIPS, CHECKPOINT_S
 from hotline.line import checkpoints, taking_back
 from hotline.line.pairing import Pairing
 from hotline.model import Checkpoint, Decision, Halt, Position, Side
@@ -76,6 +76,34 @@ def test_a_busy_line_signs_every_ten_seconds_and_a_quiet_one_never(world: LineWo
     quiet = world.now
     world.run(1000)
     assert [sent(station, quiet) for station in world.stations] == [0, 0]
+
+
+def test_on_a_slow_link_checkpoints_are_rare(make_world: Callable[..., LineWorld]) -> None:
+    """Two records that nobody may overtake are a second at 64 kbit/s, in the way of any FLASH."""
+    world = make_world(3).start()
+    world.until_up()
+    world.delay_s = 0.5
+    began = world.now
+    while world.now < began + 600:
+        world.arbiter.send(f"m{round(world.now - began)}")
+        world.run(5.0)
+    for station in world.stations:
+        assert 3 <= sent(station, began) <= 600 / (CHECKPOINT_ROUND_TRIPS * 1.0) + 2
+    world.until(lambda: all_covered(world), 2 * CHECKPOINT_ROUND_TRIPS)
+
+
+def test_what_waited_for_a_session_goes_before_its_checkpoint(world: LineWorld) -> None:
+    """The signature would be in its way, at the very moment at which everybody looks."""
+    world.arbiter.send("first")
+    world.until(lambda: all_covered(world), 4 * CHECKPOINT_S)
+    world.second.stop()
+    world.run(2 * CHECKPOINT_S)
+    world.arbiter.send("second")
+    began = world.now
+    world.second.start()
+    world.until(lambda: world.arbiter.record.delivered == 2)
+    assert [sent(station, began) for station in world.stations] == [0, 0]
+    world.until(lambda: all_covered(world), 4 * CHECKPOINT_S)
 
 
 def test_the_last_checkpoint_goes_before_the_goodbye(world: LineWorld) -> None:

@@ -207,3 +207,11 @@ def test_only_its_own_ids_end_a_key_change() -> None:
     assert entries.ends_key_change(
         entries.encode(replace(part, id=entries.key_change_id(bytes(32))))
     )
+
+
+def test_a_damaged_part_ends_no_key_change() -> None:
+    """It is asked of bytes that nobody has checked yet: the reader refuses them a line later."""
+    part = entries.Part("key.x", Precedence.ROUTINE, 9000, 9008, b"12345678")
+    whole = entries.encode(part)
+    assert not entries.ends_key_change(whole[:-1])
+    assert not entries.ends_key_change(whole + b"x")

@@ -33,17 +33,12 @@ def costs(pair: tuple[Station, Station], scale: Scale) -> dict[str, float]:
     start(*pair)  # and stopped again: what one start leaves in the page cache serves the next
     for station in pair:
         assert station.stop() == 0
-    found["start-up"] = timed(lambda: _restarted(bravo), min(3, scale.runs))
+    found["start-up"] = timed(lambda: _restarted(bravo), 1)
     start(*pair)
     path = batch_file(alpha, scale.sample)
-    rates = []
-    spent = []
-    for _ in range(max(1, scale.runs)):
-        before = sum(map(cpu_s, pair))
-        rates.append(move(alpha, "bravo", path, scale.sample) / scale.sample)
-        spent.append((sum(map(cpu_s, pair)) - before) / scale.sample)
-    found["message"] = statistics.median(rates)
-    found["message-cpu"] = statistics.median(spent)
+    before = sum(map(cpu_s, pair))
+    found["message"] = move(alpha, "bravo", path, scale.sample) / scale.sample
+    found["message-cpu"] = (sum(map(cpu_s, pair)) - before) / scale.sample
     with bravo.client() as client:
         found["inbox"] = timed(lambda: client.call("inbox", limit=100))
         found["status"] = timed(lambda: client.call("status"))
@@ -84,14 +79,19 @@ def stored(scale: Scale) -> Outcome:
     }
     with stations() as some:
         pair = some.pair(heartbeat_s=HEARTBEAT_S)
-        empty = costs(some.pair(heartbeat_s=HEARTBEAT_S), scale)
         have = 0
         for size in sorted({*scale.grows, scale.stored}):
             bulk.deliver(*pair, max(0, size - have), first=have)
-            found = costs(pair, scale)
-            have = size  # and what the measurement itself has left
-            for name, value in found.items():
-                grows[name].points.append((size, value / empty[name]))
+            have = size  # and what the measurement itself will leave
+            # An empty store beside each full one: this machine is not the same from minute to minute.
+            beside = [
+                (costs(some.pair(heartbeat_s=HEARTBEAT_S), scale), costs(pair, scale))
+                for _ in range(scale.runs)
+            ]
+            for name in _WHAT:
+                ratios = [full[name] / empty[name] for empty, full in beside]
+                grows[name].points.append((size, statistics.median(ratios)))
                 if size == scale.stored:
-                    figures[name].add(value, empty[name])
+                    for empty, full in beside:
+                        figures[name].add(full[name], empty[name])
     return Outcome(list(figures.values()), list(grows.values()))
