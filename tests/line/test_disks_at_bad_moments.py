@@ -27,20 +27,6 @@ def lose_store(station: Station) -> None:
         station.perform(commit.done(StoreError("the disk is gone"), station.moment()))
 
 
-def test_a_hello_that_a_full_disk_cannot_compare_is_refused_in_words(rogue: Rogue) -> None:
-    """To agree to logs that nobody has compared could let a second history in."""
-    station = rogue.station
-    rogue.knock()
-    station.full = True
-    rogue.say(rogue.hello())
-    rogue.world.run(SOON_S)
-    assert [close.code for close in rogue.all(frames.Close)] == ["failed"]
-    assert not rogue.stands()
-    assert station.events("session_agreed") == []
-    station.full = False
-    assert Rogue(rogue.world, station).call().stands()
-
-
 def test_what_is_refused_on_a_full_disk_is_taken_when_it_comes_again(rogue: Rogue) -> None:
     """A run held in memory meanwhile would be receipted late, or twice, or never."""
     station, world = rogue.station, rogue.world
