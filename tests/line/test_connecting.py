@@ -10,6 +10,8 @@ import pytest
 from hotline import limits
 from hotline.line import session as session_module
 from hotline.wire import records
+from hotline.wire.frames import Close
+from support.rogue import SOON_S, Rogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -309,3 +311,19 @@ def test_other_line_secrets_never_meet(make_world: Callable[..., LineWorld]) -> 
     assert world.strangers > 0
     assert (world.second.state, world.second.reason) == ("down", "no-answer")
     assert world.arbiter.reason == "no-address"
+
+
+def test_a_session_that_was_chosen_before_the_one_that_stands_yields(rogue: Rogue) -> None:
+    """Two hellos come over two connections, in either order: both stations must keep the same one."""
+    newer = Rogue(rogue.world, rogue.station)
+    rogue.knock()
+    newer.knock()
+    newer.say(newer.hello())
+    rogue.world.run(SOON_S)
+    rogue.say(rogue.hello())
+    rogue.world.run(SOON_S)
+    assert (rogue.stands(), newer.stands()) == (False, True)
+    assert [close.code for close in rogue.all(Close)] == ["superseded"]
+    assert rogue.station.line.links.attempts == 0
+    newer.say(newer.beat())
+    assert newer.stands()

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from support.line_world import LineWorld, Station
 
-ZERO = bytes(64)
-
 
 def lose_store(station: Station) -> None:
     """Answer all that waits for the disk as the daemon does when the store is gone."""
