@@ -86,9 +86,8 @@ class Checkpoints:
     def _sign(self, moment: Moment) -> None:
         self._signing = True
         # On a slow link it is a second in the way of a FLASH: a small share of the time, then.
-        pulse = self._vitals.pulse
-        rtt_s = pulse.rtt_s if pulse is not None else None
-        self._next_at = moment.now + max(CHECKPOINT_S, CHECKPOINT_ROUND_TRIPS * (rtt_s or 0.0))
+        rtt_s = self._vitals.pulse.rtt_s or 0.0
+        self._next_at = moment.now + max(CHECKPOINT_S, CHECKPOINT_ROUND_TRIPS * rtt_s)
         line, pairing, wall_ns = self._context.line, self._context.pairing, moment.wall_ns
         self._context.commit(lambda tx: sign(tx, line, pairing, wall_ns), self._signed)
 
