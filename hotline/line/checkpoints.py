@@ -118,15 +118,19 @@ class Checkpoints:
         self._takes_at = moment.now + CHECKPOINT_TAKEN_S
         line, pairing, wall_ns = self._context.line, self._context.pairing, moment.wall_ns
         self._context.commit(
-            lambda tx: take_in(tx, line, pairing, checkpoint, wall_ns), self._taken
+            lambda tx: take_in(tx, line, pairing, checkpoint, wall_ns),
+            lambda outcome, then: self._taken(checkpoint, outcome, then),
         )
 
-    def _taken(self, outcome: Any, moment: Moment) -> None:
+    def _taken(self, checkpoint: Checkpoint, outcome: Any, moment: Moment) -> None:
         self._taking = False
         if isinstance(outcome, Checkpoint):
             own, peer = outcome.numbers
             self._context.report("checkpoint_taken", level="debug", own=own, peer=peer)
-        elif isinstance(outcome, HotlineError) and not isinstance(outcome, StoreError):
+        elif isinstance(outcome, StoreError):
+            # A full disk: again in its time, for the peer says it once, unless a newer one came.
+            self._waiting = self._waiting or checkpoint
+        elif isinstance(outcome, HotlineError):
             self._context.fault(outcome, moment)
 
     # --- the last one ---

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hotline.errors import HaltError, RefusedError
+from hotline.errors import DecodeError, HaltError, ProtocolError, RefusedError
+from hotline.line import applying
+from hotline.line.pairing import Pairing
 from hotline.model import Position
 from hotline.wire import courier as files
 from hotline.wire import entries, frames, heads
@@ -277,3 +279,38 @@ def test_an_entry_that_a_log_may_not_hold_halts(apart: LineWorld) -> None:
     head = heads.next_head(pairing.own_zero, answer)
     run = frames.Entries(1, (answer,), pairing.sign_head(Position(1, head)))
     assert halts(apart, north, south, replace(content, runs=(run,))) == "peer-broke-rules"
+
+
+def test_a_file_is_opened_under_its_own_line_alone(apart: LineWorld) -> None:
+    """Whoever asks for one without looking at its mark first must not get another line's content."""
+    north, south = (station.line.pairing for station in apart.stations)
+    file = north.seal_courier(b"content", south.courier_key)
+    assert south.open_courier(file) == b"content"
+    keys, card = identity("stranger")
+    for other in (Pairing(keys, card, north.own), north):
+        with pytest.raises(DecodeError, match="for another line"):
+            other.open_courier(file)
+
+
+def test_runs_with_a_gap_between_them_are_not_applied(apart: LineWorld) -> None:
+    """Entries under other numbers than their author gave them are what nobody has said."""
+    north, south = apart.stations
+    data = [entries.encode(entries.Test(f"t{number}", 1, "lt")) for number in (1, 2, 3)]
+    chain = heads.chain(north.line.pairing.own_zero, data)
+    runs = [
+        frames.Entries(n, (data[n - 1],), north.line.pairing.sign_head(Position(n, chain[n - 1])))
+        for n in (1, 2, 3)
+    ]
+    line, pairing = south.record.line, south.line.pairing
+
+    def apply(*numbers: int) -> object:
+        [outcome] = south.store.transact(
+            [lambda tx: applying.apply(tx, line, pairing, [runs[n - 1] for n in numbers], 1)]
+        )
+        return outcome
+
+    for gap in ((1, 3), (2, 3)):
+        before = untouched(south)
+        assert isinstance(apply(*gap), ProtocolError)
+        assert untouched(south) == before
+    assert isinstance(apply(1, 2, 3), applying.Applied)

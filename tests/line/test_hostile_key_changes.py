@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hotline import limits
 from hotline.errors import ProtocolError
 from hotline.identity import Card, SecretKeys
 from hotline.identity.succession import Succession
@@ -17,11 +18,13 @@ from hotline.model import KeyChange, Kind, Mark, Outgoing, Side
 from hotline.wire import entries
 from support.line_stores import codes, until_halted
 from support.line_world import identity, successor
+from support.rogue import SOON_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from support.line_world import LineWorld, Station
+    from support.rogue import Rogue
 
 TIME_NS = 1_650_000_000 * 10**9
 
@@ -197,3 +200,18 @@ def test_keys_cannot_change_without_end(world: LineWorld, monkeypatch: pytest.Mo
     halt = world.arbiter.record.halt
     assert halt is not None
     assert "keys have changed 1 times" in halt.text
+
+
+def test_only_a_key_change_may_carry_keys(rogue: Rogue) -> None:
+    """Under a message's id they would be looked for, and cancelled, as what they are not."""
+    whole = entries.encode(entries.KeyChange("m1", bytes(limits.ENTRY_BYTES)))
+    parts = [
+        entries.Part("m1", key_changes.URGENCY, at, len(whole), whole[at : at + limits.PART_BYTES])
+        for at in range(0, len(whole), limits.PART_BYTES)
+    ]
+    rogue.call().say(rogue.beat(), *(rogue.run(part) for part in parts))
+    rogue.world.run(SOON_S)
+    halt = rogue.station.record.halt
+    assert halt is not None
+    assert "no id for a key change" in halt.text
+    assert len(rogue.station.line.pairing.peers) == 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hotline.errors import EvidenceError, ProtocolError
+from hotline.errors import EvidenceError, IdentityError, ProtocolError
 from hotline.evidence.audit import Audit, Auditor
 from hotline.evidence.signers import Signers
 from hotline.line.liveness import LineState
@@ -330,3 +330,45 @@ def test_an_old_key_proves_nothing_after_its_time(world: LineWorld) -> None:
     signers.of(changes[0].number).verify_ed25519(signature, b"forged")
     with pytest.raises(ProtocolError, match="does not verify"):
         signers.of(number).verify_ed25519(signature, b"forged")
+
+
+def test_a_station_whose_keys_are_all_gone_does_not_start(world: LineWorld) -> None:
+    """It could sign nothing that the peer believes: better said at the start than by silence."""
+    second = world.second
+    second.rotate()
+    until_changed(world, second)
+    second.crash()
+    second.destroyed = 2
+    with pytest.raises(IdentityError, match="is not here") as caught:
+        second.start()
+    assert "restore the key files" in caught.value.hint
+    second.store.close()
+    second.destroyed = 1
+    second.start()
+    busy(world, "after")
+    until_changed(world, second)
+
+
+def test_a_change_whose_keys_are_gone_halts_the_line_and_waits_for_them(world: LineWorld) -> None:
+    """Sealed, it would hand the line to keys that nobody holds; passed over in silence, it stalls."""
+    second = world.second
+    world.clog()
+    world.cut()
+    world.run(60)
+    second.rotate()
+    world.run(1)
+    kept, second.successors = second.successors, []
+    second.crash()
+    second.start()
+    second.send("waits")
+    world.heal()
+    world.until(lambda: second.record.halt is not None, 200)
+    assert codes(world)[second.name] == "own-key-missing"
+    line = second.record.line
+    assert second.store.read(lambda r: r.key_changes(line, Side.OWN)) == [], "it was sealed"
+    second.crash()
+    second.successors = kept
+    second.start()
+    second.do(lambda line, at: line.retry(at))
+    until_changed(world, second)
+    assert world.arbiter.inbox() == ["waits"]

@@ -310,3 +310,28 @@ def test_a_full_disk_holds_a_recovery_up_and_no_longer(
     full.full = False
     world.until(lambda: recovered(world), 15)
     assert len(victim.events("recovery_begun")) == 1
+
+
+def test_an_answer_that_the_backup_has_already_is_shown_once(changed_world: LineWorld) -> None:
+    """It stood in the queue when the backup was made: what comes back says the same once more."""
+    world = changed_world
+    victim, other = world.stations
+    other.send("order")
+    world.until(lambda: "order" in victim.inbox() and other.record.delivered == 1)
+    world.clog(victim, other)
+    world.cut()
+    world.run(1)
+    victim.answer("order", Decision.WILCO, "on our way")
+    world.run(0.5)
+    rest(victim)
+    kept = copy(victim)
+    world.heal()
+    victim.start()
+    world.until(lambda: other.record.acknowledged == 1, 200)
+    before = [shown(station) for station in world.stations]
+    lose(world, victim, kept)
+    recover(victim)
+    world.until(lambda: recovered(world), 60)
+    assert [shown(station) for station in world.stations] == before
+    assert victim.record.acknowledged_here == 1
+    assert victim.record.queued_bytes == 0

@@ -1,0 +1,181 @@
+"""Recovery with a peer that keeps no rule, over sessions that come and go, and on a full disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hotline.line import taking_back
+from hotline.model import Position
+from hotline.wire import entries, frames, heads
+from support.rogue import SOON_S, Rogue
+
+LOG = tuple(entries.encode(entries.Test(f"t{number}", 1, "lt")) for number in (1, 2, 3))
+SLOW_S = 0.5
+
+
+def hello(rogue: Rogue) -> frames.Hello:
+    """Say that this station's log had as many entries as LOG."""
+    return replace(rogue.hello(), peer_number=len(LOG), peer_head=bytes(64))
+
+
+def call(rogue: Rogue, said: frames.Hello) -> Rogue:
+    """Begin a session with a hello, and let the disk look at it."""
+    rogue.knock()
+    rogue.say(said)
+    return rogue
+
+
+@pytest.fixture
+def recovering(rogue: Rogue) -> Rogue:
+    """Give a rogue before a station that takes back three entries."""
+    station, world = rogue.station, rogue.world
+    call(rogue, hello(rogue))
+    world.run(SOON_S)
+    assert station.state == "halted"
+    station.ask(lambda tx, n: (taking_back.begin(tx, n),), lambda found: found[0])
+    world.run(SOON_S)
+    station.do(lambda line, at: line.retry(at))
+    call(rogue, hello(rogue))
+    world.run(SOON_S)
+    assert rogue.all(frames.Recover) == [frames.Recover(0)]
+    return rogue
+
+
+def returned(
+    rogue: Rogue, *, first: int = 1, upto: int = 3, log: tuple[bytes, ...] = LOG, ours: bool = True
+) -> frames.Returned:
+    """Give a log back, under the signature of the station that wrote it or under the rogue's."""
+    own = rogue.station.line.pairing
+    head = heads.chain(own.own_zero, log)[-1]
+    signer = own if ours else rogue.pairing
+    return frames.Returned(first, upto, log, signer.sign_head(Position(len(log), head)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"first": 2}, "does not follow our log"),
+        ({"upto": 2}, "not the run that it named"),
+        ({"ours": False}, "does not verify"),
+        ({"log": (*LOG[:2], b"\x91\x07")}, "what we never write"),
+    ],
+)
+def test_what_is_not_our_log_is_not_taken_back(
+    recovering: Rogue, changed: dict[str, object], why: str
+) -> None:
+    """Who gives us back a log could otherwise write it."""
+    recovering.say(returned(recovering, **changed))  # type: ignore[arg-type]
+    recovering.world.run(SOON_S)
+    assert not recovering.stands()
+    assert why in recovering.station.events("session_failed")[0]["why"]
+    record = recovering.station.record
+    assert (record.own.number, record.recovering, record.halt) == (0, True, None)
+
+
+def test_our_log_is_taken_back(recovering: Rogue) -> None:
+    """The tests beside this one would pass with a station that takes nothing back."""
+    recovering.say(returned(recovering))
+    recovering.world.run(SOON_S)
+    assert recovering.station.record.own.number == len(LOG)
+    assert not recovering.station.record.recovering
+    assert recovering.all(frames.Recover)[-1] == frames.Recover(3)
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_what_an_older_session_returned_counts_as_what_it_is(
+    recovering: Rogue, honest: bool
+) -> None:
+    """Our own signature makes it ours whoever brought it; but a lie ends no session that came since."""
+    station, world = recovering.station, recovering.world
+    world.commit_s = (SLOW_S, SLOW_S)
+    newer = Rogue(world, station)
+    call(newer, hello(newer))
+    recovering.say(returned(recovering, ours=honest))
+    world.run(3 * SLOW_S)
+    assert newer.stands()
+    assert newer.all(frames.Recover) == [frames.Recover(0)]
+    assert station.record.own.number == (len(LOG) if honest else 0)
+    assert station.events("session_failed") == []
+    if not honest:
+        newer.say(returned(newer))
+    world.run(3 * SLOW_S)
+    assert station.record.own.number == len(LOG)
+    assert not station.record.recovering
+
+
+def test_a_full_disk_at_the_end_of_a_recovery_is_not_asked_without_a_pause(
+    recovering: Rogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each refusal was followed by the next try at once: a processor's whole time, for hours."""
+    station, world = recovering.station, recovering.world
+    tries = 0
+    durable = station._durable
+
+    def counted() -> None:
+        nonlocal tries
+        tries += 1
+        durable()
+
+    recovering.say(returned(recovering))
+    world.until(lambda: station.record.own.number == len(LOG), 1)
+    station.full = True
+    monkeypatch.setattr(station, "_durable", counted)
+    world.run(4)
+    assert station.reason == "recovering"
+    assert tries < 20
+    newer = Rogue(world, station)
+    station.full = False
+    call(newer, replace(hello(newer), peer_head=station.record.own.head))
+    world.run(SOON_S)
+    assert newer.stands()
+    assert not station.record.recovering
+    assert len(station.events("line_recovered")) == 1
+
+
+def test_a_full_disk_at_the_end_of_a_recovery_is_asked_again(recovering: Rogue) -> None:
+    """The session that had it all goes on: nobody has to hang up for the disk to have room."""
+    station, world = recovering.station, recovering.world
+    recovering.say(returned(recovering))
+    world.until(lambda: station.record.own.number == len(LOG), 1)
+    station.full = True
+    world.run(1)
+    station.full = False
+    world.run(6)
+    assert recovering.stands()
+    assert not station.record.recovering
+
+
+# --- giving back ----------------------------------------------------------------------------------
+
+
+def test_nothing_is_sent_to_who_recovers_until_all_is_back(rogue: Rogue) -> None:
+    """What our log says of its messages could not be taken in before they are there."""
+    station, world = rogue.station, rogue.world
+    rogue.call(recovering=True)
+    station.send("m1")
+    rogue.say(*rogue.flips())
+    world.run(SOON_S)
+    assert rogue.all(frames.Entries) == []
+    rogue.say(frames.Recover(0))
+    world.run(SOON_S)
+    assert rogue.all(frames.ReceiptFrame) == [], "there is nothing to sign for"
+    assert [run.last for run in rogue.all(frames.Entries)] == [1]
+    assert len(station.events("peer_recovered")) == 1
+
+
+def test_what_an_older_session_asked_for_is_not_given_to_the_next(rogue: Rogue) -> None:
+    """It would be what was not asked for, and an honest peer must end its session for that."""
+    station, world = rogue.station, rogue.world
+    rogue.call(recovering=True).say(rogue.run(entries.Test("t1", 1, "rogue")))
+    world.run(SOON_S)
+    world.commit_s = (SLOW_S, SLOW_S)
+    newer = Rogue(world, station)
+    call(newer, replace(newer.hello(), recovering=True))
+    rogue.say(frames.Recover(0))
+    world.run(3 * SLOW_S)
+    assert newer.all(frames.Returned) == rogue.all(frames.Returned) == []
+    newer.say(frames.Recover(0))
+    world.run(3 * SLOW_S)
+    assert [run.upto for run in newer.all(frames.Returned)] == [1]
