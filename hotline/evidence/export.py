@@ -104,9 +104,12 @@ def _covering(
 
 
 def _changes(log: _Log, writer: Signers) -> tuple[Excerpt, ...]:
-    """Show where the writer's keys changed, each up to the next head that is signed."""
+    """Show where the writer's keys changed, each up to the next head that is signed.
+
+    (There may be more cards than places: those that only files name so far.)
+    """
     found = []
-    for number, card in zip(writer.numbers, writer.cards[1:], strict=True):
+    for number, card in zip(writer.numbers, writer.cards[1:], strict=False):
         numbers = _parts(log, number, entries.key_change_id(card.id))
         found.append(_excerpt(log, numbers, (), receipts=False))
     return tuple(found)

@@ -39,7 +39,7 @@ def test_cut_connections_are_noticed_and_lose_nothing(stations: Stations) -> Non
             "truncated",
             "session-lost",
         }
-        assert bravo.logged("session_cut", how="truncated")
+        bravo.await_logged("session_cut", how="truncated")
         for station, line, peer, letter in (
             (alpha, "bravo", bravo, "x"),
             (bravo, "alpha", alpha, "y"),

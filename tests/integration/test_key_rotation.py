@@ -68,7 +68,7 @@ def test_both_stations_rotate_under_load_twice(stations: Stations) -> None:
         change = station.call("status")["key_change"]
         assert change["number"] >= 3
         assert station.call("status")["station_id"] != first[station.name]
-        assert station.logged("old_keys_ended")
+        station.await_logged("old_keys_ended")
         assert not station.logged("line_state", state="halted")
         assert f"{station.name}.key" in station.hotline("status").out
     destroy_old_keys(pair)

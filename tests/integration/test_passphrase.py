@@ -114,6 +114,7 @@ def test_a_daemon_takes_it_from_a_descriptor(stations: Stations) -> None:
     script = f'exec "$@" --passphrase-fd 7 7<{alpha.folder}/given'
     alpha.inside = ("sh", "-c", script, "sh")
     alpha.start()
+    alpha.await_logged("daemon_started")
     opened = open_files(alpha)
     assert any("daemon.jsonl" in name for name in opened), "the descriptors are those of the daemon"
     assert not any(name.endswith("/given") for name in opened)

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from hotline.identity import Card, pair_code, read_card, read_secret_keys, write_card
+from support.processes import until
 from support.stations import Refused, Station, Stations, message, start
 
 
@@ -34,12 +35,13 @@ def test_a_verification_outlives_the_daemon(stations: Stations) -> None:
     confirm(alpha, bravo)
     assert notices(alpha, "bravo") == []
     before = alpha.status("bravo")["verified_at"]
-    [logged] = alpha.logged("line_verified", line="bravo")
+    logged = alpha.await_logged("line_verified", line="bravo")
     assert logged["operator"] == alpha.status("bravo")["verified_by"]
     assert notices(bravo, "alpha") == ["never-verified"], "each side vouches for itself"
     alpha.kill()
     alpha.start()
     assert alpha.status("bravo")["verified_at"] == before
+    until("both lives told of it", lambda: len(alpha.logged("line_verified")) == 2)
     assert [one["since"] for one in alpha.logged("line_verified", line="bravo")] == [before] * 2
 
 
@@ -49,7 +51,7 @@ def test_a_line_is_verified_while_no_daemon_runs(stations: Stations) -> None:
     confirm(alpha, bravo)
     alpha.start()
     status = alpha.status("bravo")
-    [logged] = alpha.logged("line_verified", line="bravo")
+    logged = alpha.await_logged("line_verified", line="bravo")
     assert (logged["operator"], logged["since"]) == (status["verified_by"], status["verified_at"])
 
 
@@ -80,7 +82,7 @@ def test_a_revoked_card_is_refused_for_good(stations: Stations) -> None:
     assert (status["state"], status["reason"], status["session_age_s"]) == (
         *("halted", "revoked", None),
     )
-    [logged] = alpha.logged("line_revoked", line="bravo")
+    logged = alpha.await_logged("line_revoked", line="bravo")
     assert logged["operator"] == status["revoked_by"]
     bravo.when("alpha", reason="peer-revoked")
     assert bravo.await_logged("session_closed", code="revoked")
@@ -98,7 +100,7 @@ def test_a_revoked_card_is_refused_for_good(stations: Stations) -> None:
     bravo.call("retry")
     alpha.start()
     assert alpha.status("bravo")["reason"] == "revoked"
-    assert len(alpha.logged("line_revoked", line="bravo")) == 2
+    until("both lives told of it", lambda: len(alpha.logged("line_revoked", line="bravo")) == 2)
     alpha.await_logged("stranger_ignored")
     # The same card under another name, first by the verb, then by an editor.
     alpha.lines = {}
@@ -123,7 +125,7 @@ def test_a_card_is_revoked_while_no_daemon_runs(stations: Stations) -> None:
     alpha.start()
     assert alpha.status("bravo")["reason"] == "revoked"
     assert revoked_by(alpha, "bravo")
-    [logged] = alpha.logged("line_revoked", line="bravo")
+    logged = alpha.await_logged("line_revoked", line="bravo")
     assert logged["operator"] == revoked_by(alpha, "bravo")
     assert bravo.status("alpha")["state"] == "down"
 

@@ -36,7 +36,7 @@ def test_a_daemon_stops_quickly_under_load_and_says_goodbye(
     took_s = time.monotonic() - began
     assert took_s < 2 * max(slow, slowdown())
     bravo.await_logged("line_state", line="alpha", reason="peer-stopped")
-    assert bravo.logged("session_closed", code="stopped")
+    bravo.await_logged("session_closed", code="stopped")
     assert not bravo.logged("session_cut")
     for sender in senders:
         sender.process.communicate(timeout=LONG_S)
@@ -166,6 +166,7 @@ def test_hangup_takes_up_all_of_a_configuration_or_nothing(stations: Stations) -
     start(charlie)
     alpha.up("charlie")
     assert alpha.status("bravo")["state"] == "up"
+    bravo.await_logged("session_agreed")
     assert len(bravo.logged("session_agreed")) == 1
 
 

@@ -43,8 +43,8 @@ def slow_link(scale: Scale) -> Outcome:
         try:
             alpha.pin(bravo, heartbeat_s=HEARTBEAT_S)
             bravo.pin(alpha, heartbeat_s=HEARTBEAT_S)
-            start(alpha, bravo)
             network.limit("64kbit", _QUEUE)
+            start(alpha, bravo)
             before = network.carried_bytes()
             bulk = {"id": "bulk", "body": "b" * scale.slow_bytes, "precedence": "ROUTINE"}
             alpha.send("bravo", bulk)
