@@ -316,8 +316,9 @@ def test_other_line_secrets_never_meet(make_world: Callable[..., LineWorld]) -> 
 def test_a_session_that_was_chosen_before_the_one_that_stands_yields(rogue: Rogue) -> None:
     """Two hellos come over two connections, in either order: both stations must keep the same one."""
     newer = Rogue(rogue.world, rogue.station)
-    rogue.knock()
-    newer.knock()
+    for one in (rogue, newer):
+        one.knock()
+        one.flush()  # its attestation, by which it is chosen
     newer.say(newer.hello())
     rogue.world.run(SOON_S)
     rogue.say(rogue.hello())
