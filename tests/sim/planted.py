@@ -199,7 +199,7 @@ def _damage_forgiven(plant: Callable[[object, str, Any], None]) -> None:
     original = Line.received
 
     def received(self: Line, conn: int, data: bytes, moment: Any) -> Any:
-        if self.vitals.standing:
+        if self.vitals.heard_at is not None:
             self.vitals.heard_at = moment.now
             self.vitals.pulse.proven_at = moment.now
         return original(self, conn, data, moment)
