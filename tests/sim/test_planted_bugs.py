@@ -24,7 +24,7 @@ SCENES: Final[dict[str, tuple[dict[str, Any], int]]] = {
     "floor_too_late": (RENEWING, 8),
     "window_without_bound": (LOADED, 10),
     "halt_not_kept": (CLONED, 10),
-    "damage_forgiven": (QUICK, 40),
+    "damage_forgiven": (QUICK, 60),
     "duplicate_check_off": (UNEVEN, 5),
     "given_back_off_by_one": (RECOVERING, 10),
     "answers_not_restored": (ANSWERED, 10),
