@@ -74,6 +74,9 @@ def check_stopped(arena: Arena, old: FaultStation, other: FaultStation) -> None:
     arena.figures.notes.append(", ".join(halted))
     arena.expect("one of them has halted by what it saw", holds="halted/" in " ".join(halted))
     for station in sides:
+        # The log is a moment late, and may still end with what stood before this life.
+        told = len(numbers(station))
+        until("it tells of this life", lambda s=station, n=told: len(numbers(s)) > n)  # type: ignore[misc]
         before, seen = numbers(station)[-1], len(numbers(station))
         arena.ask(station, "after-the-halt")
         until("it beats on", lambda s=station, n=seen: len(numbers(s)) > n + _BEATS)  # type: ignore[misc]
