@@ -8,6 +8,7 @@ from bench import bulk, floors
 from bench.figure import A_SECOND, SECONDS, Figure, Outcome, Reach, Scale, measurement
 from bench.world import HEARTBEAT_S, Watching, stations
 
+from hotline.text import parse_utc
 from support.processes import until
 from support.stations import Stations
 
@@ -19,8 +20,9 @@ def drained(some: Stations, backlog: int) -> tuple[float, float]:
     alpha.start()
     with Watching(alpha) as here:
         bravo.launch()
-        until("bravo is back", lambda: bravo.logged("daemon_started"))
-        began = time.monotonic()
+        # By the line's own time: the log is written a moment later, and is asked for now and then.
+        [back] = until("bravo is back", lambda: bravo.logged("daemon_started"))
+        began = time.monotonic() - (time.time() - parse_utc(back["timestamp"]) / 1e9)
         first = here.delivered(1)
         last = here.delivered(backlog)
     for station in (alpha, bravo):
