@@ -35,9 +35,9 @@ def tune(stream: trio.SocketStream, user_timeout_s: float) -> None:
     # Not on every system, nor on a socket that the peer has reset already: heartbeats notice.
     with contextlib.suppress(OSError):
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stream.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(user_timeout_s * 1000))
         # What waits here can be overtaken and shares a record; what waits in the kernel cannot.
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNIT_BYTES)
-        stream.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(user_timeout_s * 1000))
 
 
 def took_all(queued: int, unsent: int, last_ack_s: float, silence_s: float) -> bool | None:

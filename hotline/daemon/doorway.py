@@ -8,41 +8,20 @@ from __future__ import annotations
 
 import errno
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
+from hotline.daemon.seldom import Seldom
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from structlog.typing import FilteringBoundLogger
-
-SELDOM_S: Final = 1.0
-"""Between two lines of the log about what others may cause as often as they like."""
 
 AGAIN_S: Final = 0.1
 """Until the next try: soon enough for a caller, too seldom to keep a processor busy."""
 
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 """What accept(2) says when descriptors or memory are used up; the caller stays in the backlog."""
-
-
-class Seldom:
-    """Tells of what happens often, once in SELDOM_S at most, with how many there were since."""
-
-    def __init__(self, tell: Callable[..., object]) -> None:
-        """Tell takes the last one's fields, and ``count``."""
-        self._tell = tell
-        self._count = 0
-        self._told_at = float("-inf")
-
-    def note(self, **fields: Any) -> None:
-        """It has happened once more."""
-        self._count += 1
-        now = trio.current_time()
-        if now >= self._told_at + SELDOM_S:
-            self._tell(**fields, count=self._count)
-            self._count, self._told_at = 0, now
 
 
 class Doorway(trio.abc.Listener[trio.SocketStream]):

@@ -11,10 +11,10 @@ import trio
 from hotline import __version__, limits
 from hotline.daemon import rotation, views
 from hotline.daemon.clock import moment
-from hotline.daemon.doorway import Seldom
 from hotline.daemon.identity import Identity
 from hotline.daemon.listener import Hall, Listener
 from hotline.daemon.runner import Runner
+from hotline.daemon.seldom import Seldom
 from hotline.daemon.trust import Trust, halt_of, line_notices, station_notices
 from hotline.daemon.watching import News, Watches
 from hotline.daemon.writer import Writer

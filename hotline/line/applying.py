@@ -123,7 +123,9 @@ def apply(
     tx.put_line(record)
     shown = [message.id for message in reading.messages]
     flashes = [one.id for one in reading.messages if one.precedence is Precedence.FLASH]
-    views = reading.views(record.name, first_row) if attended else []
+    # While the line recovers, the store alone knows what was answered before the loss.
+    at_hand = attended and not record.recovering
+    views = reading.views(record.name, first_row) if at_hand else []
     return Applied(record, shown, flashes, reading.acknowledged, reading.tests, change, views)
 
 

@@ -56,9 +56,10 @@ class Checkpoints:
     def session_agreed(self, moment: Moment) -> None:
         """What was sent by an older session may be lost: the newest goes out once more.
 
-        Not at once: what waited for the session goes first, and the signature would hold it up.
+        Not at once: what waited for the session goes first, and the signature would hold it up. What
+        an older session brought is not looked at any more: the peer says it again too.
         """
-        self._said = None
+        self._said = self._waiting = None
         self._next_at = max(self._next_at, moment.now + CHECKPOINT_CALM_S)
 
     @property

@@ -171,7 +171,7 @@ def _fill(tx: Transaction, line: int, batch: _Batch, chunk_bytes: int, wall_ns: 
         if row.sealed_bytes == 0 and row.expires_ns is not None and row.expires_ns <= wall_ns:
             batch.expired.append(row)
             continue
-        if batch.entries and flashes and row.precedence is not Precedence.FLASH:
+        if flashes and row.precedence is not Precedence.FLASH:
             break  # a run of its own is at the disk over there before what follows it
         flashes = row.precedence is Precedence.FLASH
         size_bytes = len(row.content)

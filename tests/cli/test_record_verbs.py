@@ -168,7 +168,6 @@ def test_what_is_said_of_a_run_fits_a_terminal(capsys: pytest.CaptureFixture[str
         assert max(map(len, told.splitlines())) <= 80
 
 
-@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     "argv",
     [
@@ -184,9 +183,13 @@ def test_what_is_said_of_a_run_fits_a_terminal(capsys: pytest.CaptureFixture[str
         "log export west --first 9999 -o e.run",
     ],
 )
-def test_what_cannot_be_done_is_refused(argv: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_done_is_refused(
+    folder: Path, argv: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each of these leaves no file and no traceback."""
+    before = sorted(folder.iterdir())
     refused(capsys, *argv.split())
+    assert sorted(folder.iterdir()) == before
 
 
 def test_nothing_is_written_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,8 @@ import structlog
 import trio
 import trio.testing
 
-from hotline.daemon.doorway import AGAIN_S, SELDOM_S, Doorway, Seldom
+from hotline.daemon.doorway import AGAIN_S, Doorway
+from hotline.daemon.seldom import SELDOM_S, Seldom
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger

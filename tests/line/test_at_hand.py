@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hotline import limits
-from hotline.model import Precedence, Side
+from hotline.model import Decision, Precedence, Side
+from support.line_stores import recover, rest, until_halted, wipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,32 @@ def test_what_is_at_hand_is_what_the_store_says(make_world: Callable[..., LineWo
     assert sorted(view.id for view in found) == ["long", "plain", "urgent"]
     for view in found:
         assert view == reader.view(view.id, Side.PEER)
+
+
+def test_what_comes_back_after_a_loss_is_shown_as_it_was_answered(
+    make_world: Callable[..., LineWorld],
+) -> None:
+    """An operator would answer once more what had been answered before the store was lost."""
+    world = make_world(7)
+    world.checks = False
+    writer, reader = world.stations
+    for station in world.stations:
+        station.addresses = (world.other(station).name,)
+    world.start().until_up()
+    writer.send("order", "text", Precedence.FLASH)
+    world.until(lambda: writer.record.delivered == 1)
+    reader.answer("order", Decision.WILCO)
+    world.until(lambda: writer.record.acknowledged == 1)
+    rest(reader)
+    wipe(reader)
+    reader.reports.clear()
+    reader.start()
+    reader.do(lambda line, at: line.set_attended(True, at))
+    until_halted(world, reader, writer)
+    recover(reader)
+    world.until(lambda: reader.state == "up" and not reader.record.recovering)
+    assert reader.view("order", Side.PEER).decision is Decision.WILCO
+    assert all(view == reader.view(view.id, Side.PEER) for view in shown(reader))
 
 
 def test_of_many_only_the_flashes_are_at_hand(make_world: Callable[..., LineWorld]) -> None:

@@ -31,8 +31,9 @@ def run(args: argparse.Namespace) -> int:
     found = Stations.of(args)
     own_path = half_path(found.config, args.line)
     path = own_path.with_name(f"{args.line}.secret")
-    if os.path.lexists(spent_path(own_path)) and not os.path.lexists(own_path):
-        own_path = spent_path(own_path)  # goes on where it was cut
+    spent = spent_path(own_path)
+    if os.path.lexists(spent) and not os.path.lexists(own_path):
+        own_path = spent  # goes on where it was cut
     if not own_path.exists():
         raise UsageError(
             f"there is no half of this station's: {own_path}",
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         peer = Half.from_words(found.peer.id, found.own.id, _typed(found.peer.name))
     secret, code = combine(own, peer)
-    _keep(path, secret, own_path)
+    _keep(path, secret, own_path, spent)
     print(f"line secret of {found.own.name} and {found.peer.name}, made as {one_line(str(path))}")
     for row in pairing.rows(code):
         print(row)
@@ -61,14 +62,13 @@ def run(args: argparse.Namespace) -> int:
     return exits.DONE
 
 
-def _keep(path: Path, secret: bytes, half: Path) -> None:
+def _keep(path: Path, secret: bytes, half: Path, spent: Path) -> None:
     """Put the secret in the place of the half that it is made of; harmless to do again.
 
     The half is spent before the secret stands: whoever removes the secret later, to begin anew, finds
     no old half there to be said a second time.
     """
     if not os.path.lexists(path):
-        spent = half.with_name(f"{path.stem}.half.spent")
         if half != spent:
             files.rename(half, spent.name)
         write_line_secret(path, secret)
