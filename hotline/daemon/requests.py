@@ -182,6 +182,7 @@ class Requests:
                 lambda tx: accepting.accept(tx, number, outgoing, bounds),
                 record_of,
                 fetch=True,
+                urgent=any(one.precedence is Precedence.FLASH for one in outgoing),
                 submitted=submitted,
             )
         rest = iter(answers)

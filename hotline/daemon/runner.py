@@ -101,13 +101,14 @@ class Runner:
         then: Callable[[T, Moment], list[Effect]],
         *,
         fetch: bool,
+        urgent: bool = False,
         submitted: Callable[[], None] | None = None,
     ) -> T:
         """Make an operator's request durable and give its result; raises the HotlineError it met.
 
         With fetch, the line looks into its queue in the same transaction: a message that can be
-        sent at once is sealed by the very fsync that accepts it. ``submitted`` is called once the
-        request has its place in the order of commits.
+        sent at once is sealed by the very fsync that accepts it; ``urgent`` if that is a FLASH.
+        ``submitted`` is called once the request has its place in the order of commits.
         """
         finished = trio.Event()
         outcomes: list[Any] = []
@@ -119,7 +120,7 @@ class Runner:
 
         effects: list[Effect] = [Commit(work, done)]
         if fetch:
-            effects += self.line.queued(moment())
+            effects += self.line.queued(moment(), urgent=urgent)
         self.perform(effects)
         if submitted is not None:
             submitted()

@@ -123,15 +123,16 @@ class News:
         if self.overflown or not ids:
             return ()
         now: Sequence[MessageView] = ()
-        at_hand = {view.id: view for view in views} if waiting < _SPELT_OUT else {}
+        at_hand = {view.id: view for view in views}
+        kept = at_hand if waiting < _SPELT_OUT else {}
         if flashes:
             if not (self._flashes or self._showing_flashes) and at_hand.keys() >= set(flashes):
                 now = [at_hand[one] for one in flashes]
             else:
-                self._flashes += _runs(line, flashes, at_hand)
+                self._flashes += _runs(line, flashes, kept)
             others = set(flashes)
             ids = [one for one in ids if one not in others]
-        self._others += _runs(line, ids, at_hand)
+        self._others += _runs(line, ids, kept)
         self._came.set()
         return now
 

@@ -134,9 +134,9 @@ class Line:
             times.append(self.links.next_deadline())
         return min(time for time in times if time is not None)
 
-    def queued(self, moment: Moment) -> list[Effect]:
-        """Something may have been queued, in a transaction that comes before what this returns."""
-        self._sending.hint()
+    def queued(self, moment: Moment, *, urgent: bool = False) -> list[Effect]:
+        """Something may have been queued (urgent: a FLASH), in a commit before what this returns."""
+        self._sending.hint(urgent=urgent)
         self._send_more(moment)
         return self._flush(moment)
 

@@ -43,6 +43,7 @@ class Sending:
         self._fetching = False
         self._paused = False
         self._may_wait = True
+        self._urgent = False
         self._newest_receipt: tuple[int, Receipt] | None = None
         """With the era in which it came."""
         self._taking_receipt = 0
@@ -90,9 +91,13 @@ class Sending:
                 lambda tx: tx.put_resumption(line, after, upto, wall_ns), lambda *_: None
             )
 
-    def hint(self) -> None:
-        """Look into the queue again: should be called after anything was queued, and now and then."""
+    def hint(self, *, urgent: bool = False) -> None:
+        """Look into the queue again: should be called after anything was queued, and now and then.
+
+        An urgent one says that a FLASH was queued: it goes though the window is full.
+        """
         self._may_wait = True
+        self._urgent |= urgent
         self._paused = False
 
     def send_more(self, moment: Moment) -> None:
@@ -104,12 +109,14 @@ class Sending:
             return
         record = context.record
         waits = record.own.number > self._cursor or record.queued_bytes > 0 or self._may_wait
-        room_bytes = min(self._window.room_bytes, self._window.run_bytes)
-        chunk_bytes = self._window.chunk_bytes
+        window = self._window
+        room_bytes = window.urgent_room_bytes if self._urgent else window.room_bytes
+        room_bytes = min(room_bytes, window.run_bytes)
+        chunk_bytes = window.chunk_bytes
         if not waits or not room_bytes:
             return
         self._fetching = True
-        self._may_wait = False
+        self._may_wait = self._urgent = False
         fetch = _Fetch(self._era, self._cursor)
         line, pairing, wall_ns = context.line, context.pairing, moment.wall_ns
         context.commit(

@@ -27,6 +27,9 @@ _RECORD_OF_ENTRIES: Final = SLOW_CHUNK_BYTES + PART_OVERHEAD_BYTES
 _PROBE_SHARE: Final = 8
 """After the first late receipt the window grows by this share of what was receipted."""
 
+_URGENT_RECORDS: Final = 4
+"""So many records of FLASH may go beyond a full window: its receipts are a whole round trip away."""
+
 _RUNS_A_WINDOW: Final = 3
 
 _SMALL: Final = 2 * FRAME_BYTES
@@ -71,6 +74,13 @@ class Window:
         if self._runs:
             return room if room >= _RECORD_OF_ENTRIES else 0
         return max(room, _RECORD_OF_ENTRIES)
+
+    @property
+    def urgent_room_bytes(self) -> int:
+        """The same for a FLASH: a record more than the window, within IN_FLIGHT_BYTES."""
+        beyond = self._size + _URGENT_RECORDS * _RECORD_OF_ENTRIES
+        room = min(beyond, IN_FLIGHT_BYTES) - self.in_flight_bytes
+        return self.room_bytes or (_RECORD_OF_ENTRIES if room >= _RECORD_OF_ENTRIES else 0)
 
     @property
     def run_bytes(self) -> int:

@@ -146,6 +146,14 @@ async def test_what_is_at_hand_is_shown_without_asking_the_store() -> None:
     assert (run.ids, run.views) == (["c", "d"], ())
 
 
+async def test_a_flash_at_hand_is_shown_at_once_however_much_waits_to_be_read() -> None:
+    """During a drain more waits than is kept in memory: a FLASH is not read again for that."""
+    news = News()
+    for n in range(200):
+        news.put("bravo", [f"m-{n}"], [], [_view(f"m-{n}")])
+    assert news.put("bravo", ["now"], ["now"], [_view("now")]) == [_view("now")]
+
+
 async def test_a_flash_at_hand_waits_for_one_that_is_still_being_read() -> None:
     """Two orders shown in the wrong order may be two other orders."""
     news = News()

@@ -190,6 +190,23 @@ def test_a_flash_overtakes_between_the_parts_of_a_long_message(world: LineWorld)
     world.check_messages()
 
 
+def test_a_flash_does_not_wait_for_the_receipt_that_makes_room(world: LineWorld) -> None:
+    """On a far link that receipt is a second away, and the FLASH could be there by then."""
+    north, south = world.stations
+    world.run(2)
+    world.delay_s = 0.5
+    for number in range(40):
+        north.send(f"routine-{number}", "x" * 3000)
+    world.run(0.2)
+    sealed = north.record.own.number
+    assert 0 < sealed < 40, "the window is not full"
+    north.send("flash", "cease fire", FLASH)
+    took = world.until(lambda: "flash" in south.inbox())
+    assert took < 0.9, "it went only after a receipt had come"
+    world.until(lambda: south.record.received == 41, 200)
+    world.check_messages()
+
+
 def test_the_queue_is_drained_by_precedence(make_world: Callable[..., LineWorld]) -> None:
     """What waited longest goes first only among equals."""
     world = make_world(4)

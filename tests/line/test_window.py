@@ -25,10 +25,10 @@ class AnyLink(RuleBasedStateMachine):
         self.sent: deque[tuple[int, int]] = deque()
         self.number = 0
 
-    @rule(share=st.floats(0.0, 1.0), entry=st.integers(1, ENTRY_BYTES))
-    def send(self, share: float, entry: int) -> None:
+    @rule(share=st.floats(0.0, 1.0), entry=st.integers(1, ENTRY_BYTES), urgent=st.booleans())
+    def send(self, share: float, entry: int, *, urgent: bool) -> None:
         """Send some of the room, or one entry of any size where nothing is in flight."""
-        room = self.window.room_bytes
+        room = self.window.urgent_room_bytes if urgent else self.window.room_bytes
         if not room:
             return
         size = max(1, int(room * share))
@@ -143,6 +143,20 @@ def test_a_fast_link_is_filled(rate: float, delay_s: float) -> None:
     assert (link.carried - before) / (link.now - began) > 0.5 * possible
     assert link.most_in_flight <= IN_FLIGHT_BYTES
     assert link.window.chunk_bytes == CHUNK_BYTES
+
+
+def test_a_flash_goes_beyond_a_full_window_but_not_far() -> None:
+    """The receipt that makes room is a round trip away; a hundred FLASHes wait for it all the same."""
+    window = Window(0.0)
+    window.sent(1, window.room_bytes, 0.0)
+    assert window.room_bytes == 0
+    sent = 1
+    while room := window.urgent_room_bytes:
+        sent += 1
+        window.sent(sent, room, 0.0)
+    assert 2 < sent < 10
+    window.receipted(sent, 0.01)
+    assert window.room_bytes > 0
 
 
 def test_a_link_that_grows_slow_is_given_less() -> None:

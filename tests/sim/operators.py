@@ -145,7 +145,12 @@ class Operators:
             self._asked.pop(request, None)
             self._told(runner, said, outcome)
 
-        runner.request(lambda tx: accepting.accept(tx, line, [outgoing], _BOUNDS), told, fetch=True)
+        runner.request(
+            lambda tx: accepting.accept(tx, line, [outgoing], _BOUNDS),
+            told,
+            fetch=True,
+            urgent=outgoing.precedence is Precedence.FLASH,
+        )
 
     def _told(self, runner: Runner, said: Said, outcome: Any) -> None:
         station = runner.station

@@ -147,6 +147,7 @@ class Runner:
         told: Callable[[Any], None],
         *,
         fetch: bool,
+        urgent: bool = False,
     ) -> None:
         """Make an operator's request durable and tell its outcome, as Runner.request does."""
 
@@ -156,7 +157,7 @@ class Runner:
 
         effects: list[Effect] = [Commit(work, done)]
         if fetch:
-            effects += self.line.queued(self.station.moment())
+            effects += self.line.queued(self.station.moment(), urgent=urgent)
         self.perform(effects)
 
     def pull(self, conn: int) -> bytes:

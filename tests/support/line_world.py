@@ -459,6 +459,7 @@ class Station:
             lambda tx, n: accepting.accept(tx, n, [outgoing], accepting.QueueLimits()),
             accepted,
             fetch=True,
+            urgent=precedence is Precedence.FLASH,
         )
 
     def answer(self, identifier: str, decision: Decision, note: str = "") -> Reply:
@@ -475,7 +476,12 @@ class Station:
         )
 
     def ask(
-        self, work: Callable[[Any, int], Any], told: Callable[[Any], Any], *, fetch: bool = False
+        self,
+        work: Callable[[Any, int], Any],
+        told: Callable[[Any], Any],
+        *,
+        fetch: bool = False,
+        urgent: bool = False,
     ) -> Reply:
         """Make a request durable; as the daemon does it, the line looks into its queue at once."""
         reply, number = Reply(), self.line.record.line
@@ -489,7 +495,7 @@ class Station:
 
         effects: list[Effect] = [Commit(lambda tx: work(tx, number), done)]
         if fetch:
-            effects += self.line.queued(self.moment())
+            effects += self.line.queued(self.moment(), urgent=urgent)
         self.perform(effects)
         return reply
 
