@@ -1,11 +1,11 @@
-"""The words of DESIGN as plain values: what the line decides on and the store remembers."""
+"""The words of the line as plain values: what the line decides on and the store remembers."""
 
 from __future__ import annotations
 
 import enum
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from hotline import limits
 
@@ -141,8 +141,7 @@ class LineRecord:
     """Whether an operator lets this station take back from the peer what its own store has lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A message, acknowledgement or test as accepted from an operator, ready to be sealed.
 
     ``content`` is the exact entry encoding (for a long message: what its parts will carry).
@@ -158,8 +157,7 @@ class Outgoing:
     expires_ns: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(NamedTuple):
     """An outgoing row as the sealer sees it; ``sealed_bytes`` of content are in parts already."""
 
     row: int
@@ -171,8 +169,7 @@ class Queued:
     expires_ns: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(NamedTuple):
     """One entry of a log with the head after it; ``messages`` counts complete messages so far."""
 
     number: int
@@ -181,8 +178,7 @@ class LogEntry:
     messages: int
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A complete message found in the peer's log; ``number`` is its last entry's."""
 
     id: str

@@ -269,7 +269,7 @@ def test_every_command_in_readme_works(tour: Tour, tmp_path: Path) -> None:
                 machine = tour.machines[match[1]]
             elif line:
                 tour.do(machine, line)
-    # DESIGN: what the tour has to show.
+    # What the tour has to show.
     wanted = {
         "init",
         "peer",

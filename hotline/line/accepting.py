@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hotline import limits
 from hotline.errors import DecodeError, RefusedError
@@ -51,8 +51,7 @@ class QueueLimits:
     size_bytes: int = limits.QUEUE_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """What an operator asks to send; ``is_test`` makes it a line test."""
 
     id: str
@@ -124,8 +123,7 @@ def _entry(draft: Draft, accepted_ns: int) -> entries.Entry:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The answer to one message of a request: queued now, or known already."""
 
     id: str

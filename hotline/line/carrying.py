@@ -262,6 +262,8 @@ def keep_key(tx: Transaction, line: int, pairing: Pairing, encoded: bytes) -> bo
     """Keep the peer's courier key; tells whether it is new. Raises DecodeError or ProtocolError."""
     key = pairing.read_courier_key(encoded)
     kept = tx.courier_key(line)
+    if kept == encoded:
+        return False
     if kept is not None:
         with contextlib.suppress(ProtocolError):  # of a card that this line no longer has
             if pairing.read_courier_key(kept) == key:

@@ -1,14 +1,16 @@
 """The courier of one line: its keys, and files that carry what the wire cannot.
 
-The station's own courier key goes to the peer by wire, once a session, at a heartbeat with nothing in
-flight; the peer's is kept in the store, so that it is there when the wire is not.
+The station's own courier key goes to the peer by wire, once a session, when nothing is in flight; the
+peer's is kept in the store, so that it is there when the wire is not.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import DecodeError, HotlineError, ProtocolError, RefusedError, StoreError
+from hotline.limits import CHECKPOINT_CALM_S
 from hotline.line import carrying, checkpoints
 from hotline.wire import courier
 from hotline.wire.courier import Content
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from hotline.line.sending import Sending
     from hotline.store.interface import Transaction
 
+_CALM_S: Final = 2 * CHECKPOINT_CALM_S
+"""After a session's agreement, and after its first checkpoint: on a slow link each takes a second."""
+
 
 class Courier:
     """What one line does with courier keys and files; writing and reading them is the operator's."""
@@ -37,19 +42,22 @@ class Courier:
         self._sending = sending
         self._receiving = receiving
         self._recovery = recovery
-        self._offered = False
+        self.offers_at = math.inf
+        """When ``check`` has something to do (monotonic seconds); infinity if nothing is to come."""
 
     # --- keys ---
 
-    def offer_key(self, beat: int) -> None:
-        """Send our key when a session is at rest; should be called at its beats, counted from 1.
+    def session_agreed(self, moment: Moment) -> None:
+        """Our key goes out once a session: not at once, for what waited for the session goes first."""
+        self.offers_at = moment.now + _CALM_S
 
-        Not before the second: whatever waits to be sent goes first.
-        """
-        if beat == 1:
-            self._offered = False
-        elif not self._offered and self._sending.waiting_since is None:
-            self._offered = True
+    def check(self, moment: Moment) -> None:
+        """Send our key if it is due and nothing of ours is in flight; else look again in a while."""
+        if moment.now < self.offers_at:
+            return
+        self.offers_at = moment.now + _CALM_S
+        if self._sending.waiting_since is None:
+            self.offers_at = math.inf
             self._context.push(
                 CourierKeyFrame(self._context.pairing.speaking().courier_key.encoded)
             )

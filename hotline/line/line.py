@@ -112,6 +112,7 @@ class Line:
             self._beat(moment)
         self._sending.check_expiry(moment)
         self._checkpoints.check(moment)
+        self.courier.check(moment)
         if self._context.halt is None and self.links.should_dial(moment.now):
             link = self.links.dial(moment.now)
             self._context.effects.append(Dial(link.conn, link.address))
@@ -125,6 +126,7 @@ class Line:
         times: list[float | None] = [
             self._next_beat_at,
             self._checkpoints.due_at,
+            self.courier.offers_at,
             self._receiving.accept_again_at,
             self._receiving.stalls_at(moment.now),
             self._sending.next_expiry_at,
@@ -379,6 +381,7 @@ class Line:
         self.vitals.session_agreed(moment, hello.interval_ms)
         self._receiving.new_session()
         self._checkpoints.session_agreed(moment)
+        self.courier.session_agreed(moment)
         self._context.report(
             "session_agreed",
             conn=link.conn,
@@ -417,7 +420,6 @@ class Line:
             )
             number = beat.number
             self._push(self.links.current, beat)
-            self.courier.offer_key(beat.number)
         self._sending.hint()
         self._recovery.go_on()
         self._halting.remember()

@@ -125,7 +125,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is moved: the sizes of DESIGN, a tenth of them, or next to nothing."""
+    """How much is moved: the full sizes, a tenth of them, or next to nothing."""
 
     name: str
     runs: int

@@ -172,6 +172,17 @@ def test_keys_go_by_wire_once_a_session(world: LineWorld) -> None:
     assert south.inbox() == ["a"]
 
 
+def test_a_key_waits_while_an_entry_is_in_flight(world: LineWorld) -> None:
+    """Eight kilobytes before the receipt of an order are a second on a slow link."""
+    north, south = world.stations
+    world.until(lambda: bool(north.events("session_agreed") and south.events("session_agreed")))
+    world.delay_s = 4.0
+    send(world, north, "a")
+    world.until(lambda: north.record.delivered == 1)
+    assert south.events("courier_key_kept") == []
+    world.until(lambda: bool(south.events("courier_key_kept")))
+
+
 def test_without_the_peers_key_nothing_is_numbered(make_world: Callable[..., LineWorld]) -> None:
     """A message called sent, and in no file, would wait for nobody knows what."""
     made = make_world()

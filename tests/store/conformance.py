@@ -674,7 +674,7 @@ class StoreConformance:
         [begun, short] = acts.queued(store, line)
         assert begun.sealed_bytes > 0
         assert do(store, lambda tx: tx.begin_anew(line)) == begun.sealed_bytes
-        assert acts.queued(store, line) == [replace(begun, sealed_bytes=0), short]
+        assert acts.queued(store, line) == [begun._replace(sealed_bytes=0), short]
         assert acts.find(store, line, Side.OWN, "long").state is State.SENT
         assert do(store, lambda tx: tx.begin_anew(line)) == 0
         while not acts.seal_part(store, line):
