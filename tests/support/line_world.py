@@ -40,6 +40,7 @@ from hotline.model import Acknowledged, Decision, Precedence, Side, State
 from hotline.noise.ephemerals import system_ephemerals
 from hotline.noise.kem import MLKEM1024
 from hotline.store.sqlite import SqliteStore
+from support.told import check_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -360,6 +361,7 @@ class Station:
                 if effect.conn in self.ends:
                     self.ends[effect.conn].pump()
             elif isinstance(effect, Report):
+                check_told(effect)
                 self.reports.append((self.world.now, effect))
             elif isinstance(effect, Dial):
                 self.dials.append(self.world.now)
