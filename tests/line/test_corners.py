@@ -66,6 +66,22 @@ def test_the_same_id_twice_and_a_full_queue(world: LineWorld) -> None:
     assert (refused.code, too_many.code) == ("id-in-use", "queue-full")
 
 
+def test_what_still_fits_is_taken_after_what_did_not(world: LineWorld) -> None:
+    """Each message of a batch has an answer of its own, whatever became of the one before."""
+    station = world.arbiter
+    world.clog(*world.stations)
+    bounds = accepting.QueueLimits(size_bytes=1000)
+    sizes = {"a": 10, "b": 2000, "c": 10}
+    some = [
+        accepting.compose(draft(id=name, body="x" * size), NOW_NS) for name, size in sizes.items()
+    ]
+    reply = station.ask(
+        lambda tx, n: accepting.accept(tx, n, some, bounds), lambda outcome: outcome[1]
+    )
+    world.run(SOON_S)
+    assert [isinstance(one, accepting.Accepted) for one in reply.value] == [True, False, True]
+
+
 def test_an_answer_is_given_once(world: LineWorld) -> None:
     """A wilco that could be taken back, or an answer to nothing, would be a lie under a signature."""
     author, reader = world.stations

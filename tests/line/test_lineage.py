@@ -46,6 +46,18 @@ def test_later_keys_sign_where_the_earlier_are_gone() -> None:
     assert lineage.signing_keys([], 1) is lineage[1].keys
 
 
+def test_every_card_that_is_still_in_use_verifies() -> None:
+    """Two changes under way: what the one between signed counts like what the others did."""
+    keys, card = identity("south")
+    first, second_keys = successor("south", card, keys, 1)
+    second, third_keys = successor("south", first.card, second_keys, 2)
+    lineage = Lineage(Generation(card))
+    lineage.add(Generation(first.card))
+    lineage.add(Generation(second.card))
+    for signer in (keys, second_keys, third_keys):
+        lineage.verify_ed25519(signer.sign_ed25519(SAID), SAID)
+
+
 def test_either_card_verifies_until_the_change_is_over() -> None:
     """A receipt that crosses the change is signed by the old key, and must still count."""
     lineage, (old, _) = overlapping(), identity("south")

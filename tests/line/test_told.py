@@ -1,0 +1,93 @@
+"""What a line tells of its work: whoever reads the log afterwards has nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hotline.limits import CHECKPOINT_CALM_S
+from hotline.model import Decision, Precedence
+from support.line_courier import OPERATOR, bring, export, send, until_keys_are_kept
+
+if TYPE_CHECKING:
+    from support.line_world import LineWorld, Station
+
+
+def levels(station: Station, event: str) -> set[str]:
+    """Give the levels at which an event was told."""
+    return {report.level for _, report in station.reports if report.event == event}
+
+
+def test_new_entries_are_told_by_what_they_are(world: LineWorld) -> None:
+    """Whoever is on watch is called by this: a FLASH that is no FLASH here calls nobody."""
+    north, south = world.stations
+    north.send("plain")
+    world.until(lambda: north.record.delivered == 1)
+    south.answer("plain", Decision.READ)
+    world.until(lambda: north.record.acknowledged == 1)
+    south.send("now", "cease fire", Precedence.FLASH)
+    world.until(lambda: south.record.delivered == 1)
+    names = ("last", "ids", "flashes", "acknowledged")
+    applied = [
+        [tuple(map(event.get, names)) for event in station.events("entries_applied")]
+        for station in world.stations
+    ]
+    assert applied == [
+        [(1, [], [], ["plain"]), (2, ["now"], ["now"], [])],
+        [(1, ["plain"], [], [])],
+    ]
+    assert [(e["number"], e["messages"]) for e in north.events("receipt_taken")] == [(1, 1)]
+    assert [(e["number"], e["messages"]) for e in south.events("receipt_taken")] == [
+        (1, 0),
+        (2, 1),
+    ]
+    assert levels(north, "entries_applied") == {"debug"}
+
+
+def test_who_carried_what_is_told(world: LineWorld) -> None:
+    """A courier's file leaves no other trace at the station that wrote it."""
+    north, south = world.stations
+    until_keys_are_kept(world)
+    world.clog()
+    world.run(60)
+    send(world, north, "a", "b")
+    bring(world, south, export(world, north))
+    bring(world, north, export(world, south))
+    [out] = north.events("courier_exported")
+    assert (out["operator"], out["after"], out["last"]) == (OPERATOR, 0, 2)
+    [taken] = south.events("courier_imported")
+    assert (taken["operator"], taken["after"], taken["last"]) == (OPERATOR, 0, 2)
+    assert (taken["entries"], taken["delivered"]) == (2, 0)
+    [back] = north.events("courier_imported")
+    assert (back["entries"], back["delivered"]) == (0, 2)
+    assert [(e["number"], e["messages"]) for e in north.events("receipt_taken")] == [(2, 2)]
+    for station, event in ((north, "courier_exported"), (south, "courier_imported")):
+        assert levels(station, event) == {"warning"}
+
+
+def test_new_keys_are_told_as_a_warning(world: LineWorld) -> None:
+    """Keys that changed without an alarm are what a thief of the old ones would wish for."""
+    north, south = world.stations
+    succession = north.rotate()
+    world.until(lambda: north.line.key_changes.state == "confirmed")
+    world.run(2 * CHECKPOINT_CALM_S)
+    [told] = south.events("peer_keys_changed")
+    assert (told["number"], told["id"]) == (north.record.own.number, succession.card.id.hex())
+    assert levels(south, "peer_keys_changed") == {"warning"}
+    assert south.events("peer_keys_ended")
+    assert levels(south, "peer_keys_ended") == levels(north, "key_change_confirmed") == {"warning"}
+
+
+def test_a_silent_peer_and_a_full_disk_are_alarms(world: LineWorld) -> None:
+    """An alarm that waits for warnings and errors must hear of both, and why."""
+    north, south = world.stations
+    south.full = True
+    north.send("a")
+    world.until(lambda: bool(south.events("store_full")))
+    assert levels(south, "store_full") == {"error"}
+    assert south.events("store_full")[0]["why"] == "no room"
+    south.full = False
+    world.until(lambda: north.record.delivered == 1)
+    world.clog()
+    world.until(lambda: bool(north.events("session_silent")))
+    assert levels(north, "session_silent") == {"warning"}
+    assert north.events("session_silent")[0]["reason"] == "network-silent"
