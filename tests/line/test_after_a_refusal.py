@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hotline.errors import StoreFullError
+from hotline.store.transaction import SqliteTransaction
 from hotline.wire import entries, frames
 from support.rogue import SOON_S
 
@@ -33,6 +35,13 @@ def refused(rogue: Rogue, run: frames.Entries) -> None:
     rogue.station.full = False
 
 
+def beats_slowly(rogue: Rogue) -> None:
+    """Have the station's heartbeats come so seldom that none hides what is told at once."""
+    rogue.station.heartbeat_s = 60.0
+    rogue.station.crash()
+    rogue.station.start()
+
+
 def count_tries(station: Station, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Give a list that grows by each time the disk is asked for anything."""
     tries: list[float] = []
@@ -48,9 +57,7 @@ def count_tries(station: Station, monkeypatch: pytest.MonkeyPatch) -> list[float
 
 def test_the_peer_is_told_at_once_that_there_is_room_again(rogue: Rogue) -> None:
     """An interval later the line would have stood still for nothing, with a FLASH in its queue."""
-    rogue.station.heartbeat_s = 60.0
-    rogue.station.crash()
-    rogue.station.start()
+    beats_slowly(rogue)
     refused(rogue, rogue.run(entries.Test("t1", 1, "rogue")))
     took = rogue.world.until(lambda: accepting(rogue), 3 * PAUSE_S)
     assert took < PAUSE_S + 2 * SOON_S
@@ -70,6 +77,27 @@ def test_what_follows_a_refused_run_is_dropped_and_accuses_nobody(rogue: Rogue) 
     world.run(SOON_S)
     assert (rogue.stands(), station.record.peer.number) == (True, 3)
     assert len(station.events("line_test_received")) == 3
+
+
+def test_a_disk_that_takes_nothing_new_is_not_called_ready(
+    rogue: Rogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk answers who only reads: the peer would send all of it again every few seconds."""
+    station, world = rogue.station, rogue.world
+    beats_slowly(rogue)
+    refused(rogue, rogue.run(entries.Test("t1", 1, "rogue")))
+    beats = len(rogue.all(frames.Heartbeat))
+
+    def no_room(*_: object) -> None:
+        raise StoreFullError("no room")
+
+    monkeypatch.setattr(SqliteTransaction, "put_line", no_room)
+    world.run(3 * PAUSE_S)
+    assert not accepting(rogue)
+    assert len(rogue.all(frames.Heartbeat)) == beats, "each try was told to the peer"
+    monkeypatch.undo()
+    world.until(lambda: accepting(rogue), 2 * PAUSE_S)
+    assert len(station.events("store_full")) == 1
 
 
 def test_a_full_disk_is_told_as_an_error_in_its_own_words(rogue: Rogue) -> None:

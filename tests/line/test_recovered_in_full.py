@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hotline.errors import RefusedError
-from hotline.line import accepting
+from hotline.line import accepting, taking_back
 from hotline.line.accepting import Accepted
-from hotline.model import Decision, Precedence, Side
+from hotline.line.pairing import Pairing
+from hotline.model import Decision, Position, Precedence, Side
 from support.line_stores import copy, exchange, recover, rest, restore, until_halted, wipe
 from support.line_world import LineWorld, Station
 
@@ -160,3 +162,35 @@ def test_a_recovery_is_told_step_by_step(lossy: LineWorld) -> None:
     assert told[victim.name, "line_recovered"] == ("warning", {"own": 3, "peer": 3})
     assert {event["after"] for event in other.events("entries_returned")} >= {1}
     assert all(1 <= event["after"] < 3 for event in other.events("entries_returned"))
+
+
+def test_a_log_under_our_old_keys_is_not_taken_back_after_their_time(
+    lossy: LineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stole them could otherwise write what this station is to have said since the change."""
+    other, victim = lossy.stations
+    victim.rotate()
+    lossy.until(lambda: victim.line.pairing.owns.oldest == 1)
+    lossy.run(2)
+    kept = backup(lossy, victim)
+    before = victim.record.own.number
+    exchange(lossy, "a")
+    rest(victim)
+    restore(victim, kept)
+    victim.start()
+    until_halted(lossy, victim, other)
+    old = Pairing(victim.keys, victim.card, other.card)
+    honest = taking_back.give_back
+
+    def forged(tx: Any, line: int, after: int) -> list[Any]:
+        [run] = honest(tx, line, after)
+        return [replace(run, signature=old.sign_head(Position(run.upto, other.record.peer.head)))]
+
+    monkeypatch.setattr(taking_back, "give_back", forged)
+    recover(victim)
+    lossy.until(lambda: bool(victim.events("session_failed")))
+    assert "does not verify" in victim.events("session_failed")[0]["why"]
+    assert victim.record.own.number == before
+    monkeypatch.setattr(taking_back, "give_back", honest)
+    until_recovered(lossy)
+    assert victim.record.own == other.record.peer
