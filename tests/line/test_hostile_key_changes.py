@@ -236,5 +236,6 @@ def test_only_a_key_change_may_carry_keys(rogue: Rogue) -> None:
     rogue.world.run(SOON_S)
     halt = rogue.station.record.halt
     assert halt is not None
+    assert f"entry {len(parts)} of the peer's log" in halt.text
     assert "no id for a key change" in halt.text
     assert len(rogue.station.line.pairing.peers) == 1

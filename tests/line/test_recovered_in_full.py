@@ -194,3 +194,19 @@ def test_a_log_under_our_old_keys_is_not_taken_back_after_their_time(
     monkeypatch.setattr(taking_back, "give_back", honest)
     until_recovered(lossy)
     assert victim.record.own == other.record.peer
+
+
+def test_a_message_comes_back_from_parts_that_lie_far_apart(lossy: LineWorld) -> None:
+    """What was urgent went between them: its beginning lies hundreds of entries before its end."""
+    victim = lossy.arbiter
+    lossy.rate = 400_000.0
+    body = LONG * 25
+    victim.send("long", body)
+    for turn in range(400):
+        victim.send(f"flash-{turn}", precedence=Precedence.FLASH)
+        lossy.run(0.01)
+    lossy.rate = None
+    lossy.until(lambda: victim.record.delivered == len(lossy.asked[victim.name]), 200)
+    assert (victim.view("long").number or 0) > 300, "its parts lie too near to test anything"
+    lose_and_recover(lossy, victim)
+    assert victim.view("long").body == body
