@@ -143,6 +143,18 @@ def test_a_disk_that_hangs_delays_no_goodbye(world: LineWorld) -> None:
     assert CHECKPOINT_LAST_S <= took < CHECKPOINT_LAST_S + 0.3
 
 
+def test_where_nothing_is_left_to_sign_the_goodbye_waits_for_no_disk(world: LineWorld) -> None:
+    """A stop would wait for a disk that hangs, over a checkpoint that the peer has already."""
+    exchange(world, "a")
+    world.until(lambda: all_covered(world), 4 * CHECKPOINT_S)
+    world.run(1)
+    world.commit_s = (50.0, 50.0)
+    asked = world.now
+    world.arbiter.stop()
+    took = world.until(lambda: bool(world.second.events("session_closed", asked)), 5)
+    assert took < CHECKPOINT_LAST_S / 2
+
+
 def test_one_that_was_lost_goes_out_again_with_the_next_session(world: LineWorld) -> None:
     """The peer would stay without it until something new is said, which may be never."""
     before = [sent(station) for station in world.stations]
@@ -252,6 +264,8 @@ def test_another_head_under_a_signature_is_a_fork(settled: LineWorld, log: str) 
     outcome = take_in(station, false)
     assert isinstance(outcome, HaltError)
     assert outcome.code == "fork"
+    whose = "its own" if log == "own" else "our"
+    assert f"another entry {place.number} of {whose} log" in str(outcome)
     assert newest(station, Side.PEER) != false
 
 
@@ -262,6 +276,7 @@ def test_more_of_our_log_than_we_have_says_that_our_store_is_old(settled: LineWo
     outcome = take_in(station, signed(station, station.record.peer, beyond))
     assert isinstance(outcome, HaltError)
     assert outcome.code == "own-log-lost"
+    assert f"up to entry {beyond.number}, but it ends here at {beyond.number - 1}" in str(outcome)
 
 
 def test_what_cannot_be_compared_is_left_alone(settled: LineWorld) -> None:

@@ -14,17 +14,17 @@ from hotline.identity.succession import Succession
 from hotline.line import key_changes
 from hotline.line.lineage import Generation, Lineage
 from hotline.line.sealing import _Batch
+from hotline.line.session import Session
 from hotline.model import KeyChange, Kind, Mark, Outgoing, Side
 from hotline.wire import entries
 from support.line_stores import codes, until_halted
-from support.line_world import identity, successor
-from support.rogue import SOON_S
+from support.line_world import EPHEMERALS, identity, successor
+from support.rogue import SOON_S, Rogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from support.line_world import LineWorld, Station
-    from support.rogue import Rogue
 
 TIME_NS = 1_650_000_000 * 10**9
 
@@ -177,6 +177,29 @@ def test_an_old_receipt_key_is_refused_once_the_change_is_over(
     assert world.arbiter.record.receipt is None
 
 
+def test_a_session_that_was_begun_with_our_old_keys_is_turned_away_once_they_are_over(
+    world: LineWorld,
+) -> None:
+    """It would go on under keys that were perhaps changed because somebody else has them too."""
+    station = world.second
+    late = Rogue(world, station)
+    late.session = Session(late.pairing, EPHEMERALS, initiator=True)
+    late.conn = station.line.accepted("late", station.moment())
+    station.ends[late.conn] = late
+    station.rotate()
+    world.until(lambda: station.line.pairing.owns[1].number is not None)
+    late.flush()
+    world.until(lambda: station.line.pairing.owns.oldest == 1)
+    assert late.stands()
+    while late.stands() and not late.session.is_open:
+        late.flush()
+    late.flush()
+    world.run(SOON_S)
+    assert not late.stands()
+    assert [told["conn"] for told in station.events("session_outdated")] == [late.conn]
+    assert late.conn not in {told["conn"] for told in station.events("session_opened")}
+
+
 def test_what_is_over_verifies_nothing() -> None:
     """The newest key is tried first, and the old one only as long as it counts."""
     lineage = Lineage(Generation(identity("south")[1]))
@@ -213,5 +236,6 @@ def test_only_a_key_change_may_carry_keys(rogue: Rogue) -> None:
     rogue.world.run(SOON_S)
     halt = rogue.station.record.halt
     assert halt is not None
+    assert f"entry {len(parts)} of the peer's log" in halt.text
     assert "no id for a key change" in halt.text
     assert len(rogue.station.line.pairing.peers) == 1

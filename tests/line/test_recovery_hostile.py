@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from hotline.limits import IN_FLIGHT_BYTES
 from hotline.line import taking_back
-from hotline.model import Position
+from hotline.model import Position, Precedence
 from hotline.wire import entries, frames, heads
 from support.rogue import SOON_S, Rogue
 
@@ -147,6 +148,19 @@ def test_a_full_disk_at_the_end_of_a_recovery_is_asked_again(recovering: Rogue) 
     assert not station.record.recovering
 
 
+def test_a_station_that_recovers_holds_no_more_than_can_be_signed_at_once(
+    recovering: Rogue,
+) -> None:
+    """A peer that never comes to the signature would fill the memory of who waits for it."""
+    entry = entries.encode(entries.Part("m", Precedence.ROUTINE, 0, 10**6, b"x" * 7_000))
+    run, held = frames.Returned(1, 10**6, (entry,) * 15, None), 0
+    while recovering.stands() and held <= 3 * IN_FLIGHT_BYTES:
+        recovering.say(run)
+        held += run.size_bytes
+    assert 2 * IN_FLIGHT_BYTES < held <= 2 * IN_FLIGHT_BYTES + run.size_bytes
+    assert "more than can be signed" in recovering.station.events("session_failed")[0]["why"]
+
+
 # --- giving back ----------------------------------------------------------------------------------
 
 
@@ -179,3 +193,23 @@ def test_what_an_older_session_asked_for_is_not_given_to_the_next(rogue: Rogue) 
     newer.say(frames.Recover(0))
     world.run(3 * SLOW_S)
     assert [run.upto for run in newer.all(frames.Returned)] == [1]
+
+
+def test_one_signature_over_many_frames_is_returned_with_the_last(rogue: Rogue) -> None:
+    """A slow disk takes much under one signature: what comes before its end is believed by nobody."""
+    station, world = rogue.station, rogue.world
+    said = [
+        entries.Message(f"m{number}", Precedence.ROUTINE, 1, None, "lt", "s", "x" * 7_900)
+        for number in range(40)
+    ]
+    rogue.call().say(rogue.beat(), *(rogue.run(one) for one in said))
+    world.run(SOON_S)
+    assert station.record.peer.number == len(said)
+    rogue.call(recovering=True).say(frames.Recover(1))
+    world.run(SOON_S)
+    runs = rogue.all(frames.Returned)
+    assert len(runs) > 2
+    assert {run.upto for run in runs} == {len(said)}
+    returned = [entry for run in runs for entry in run.entries]
+    assert returned == [entries.encode(one) for one in said[1:]]
+    assert [run.signature is not None for run in runs] == [False] * (len(runs) - 1) + [True]
