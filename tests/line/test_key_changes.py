@@ -45,11 +45,6 @@ def settled(world: LineWorld) -> bool:
     )
 
 
-def old_card_is_refused(station: Station) -> bool:
-    """Tell whether a station takes nothing any more under the peer's first card."""
-    return station.line.pairing.peers.oldest > 0
-
-
 def changed(station: Station, generation: int = 1) -> bool:
     """Tell whether the peer has confirmed a station's keys, and both speak under them alone."""
     other = station.world.other(station)
@@ -377,15 +372,3 @@ def test_a_change_whose_keys_are_gone_halts_the_line_and_waits_for_them(world: L
     second.do(lambda line, at: line.retry(at))
     until_changed(world, second)
     assert world.arbiter.inbox() == ["waits"]
-
-
-def test_a_peers_old_keys_stay_refused_after_a_restart(world: LineWorld) -> None:
-    """A restart that forgot the end of the old keys would let their thief in."""
-    north, south = world.stations
-    north.rotate()
-    world.until(lambda: changed(north) and old_card_is_refused(south))
-    world.run(5)
-    rest(south)
-    south.start()
-    world.run(0.1)
-    assert old_card_is_refused(south)

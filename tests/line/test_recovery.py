@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -336,34 +335,3 @@ def test_an_answer_that_the_backup_has_already_is_shown_once(changed_world: Line
     assert [shown(station) for station in world.stations] == before
     assert victim.record.acknowledged_here == 1
     assert victim.record.queued_bytes == 0
-
-
-def test_what_came_back_is_known_by_its_content(changed_world: LineWorld) -> None:
-    """An operator who is not sure sends again: the same is the same, another text is refused."""
-    victim, other = changed_world.stations
-    victim.send("order", "advance")
-    victim.send("long", LONG)
-    other.send("asked")
-    changed_world.until(lambda: victim.record.delivered == 2 and "asked" in victim.inbox())
-    victim.answer("asked", Decision.WILCO, "at dawn")
-    changed_world.until(lambda: other.record.acknowledged == 1)
-    before = victim.view("asked", Side.PEER)
-    lose(changed_world, victim, None)
-    recover(victim)
-    changed_world.until(lambda: recovered(changed_world), 100)
-    after = victim.view("asked", Side.PEER)
-    # It has come anew: where it lies and when it came are its own.
-    assert replace(after, row=before.row, received_ns=before.received_ns) == before
-    replies = [
-        victim.send("order", "advance"),
-        victim.send("long", LONG),
-        victim.send("order", "retreat"),
-        victim.send("long", LONG[1:]),
-    ]
-    again = victim.answer("asked", Decision.WILCO, "at dawn")
-    changed_world.run(1)
-    assert [getattr(reply.value, "repeated", None) for reply in replies] == [True, True, None, None]
-    assert [getattr(reply.value, "code", None) for reply in replies[2:]] == ["id-in-use"] * 2
-    assert not isinstance(again.value, Exception)
-    assert victim.record.delivered == 2
-    assert victim.record.acknowledged_here == 1

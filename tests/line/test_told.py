@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hotline.limits import CHECKPOINT_CALM_S
 from hotline.model import Decision, Precedence
 from support.line_courier import OPERATOR, bring, export, send, until_keys_are_kept
 
@@ -62,19 +61,6 @@ def test_who_carried_what_is_told(world: LineWorld) -> None:
     assert [(e["number"], e["messages"]) for e in north.events("receipt_taken")] == [(2, 2)]
     for station, event in ((north, "courier_exported"), (south, "courier_imported")):
         assert levels(station, event) == {"warning"}
-
-
-def test_new_keys_are_told_as_a_warning(world: LineWorld) -> None:
-    """Keys that changed without an alarm are what a thief of the old ones would wish for."""
-    north, south = world.stations
-    succession = north.rotate()
-    world.until(lambda: north.line.key_changes.state == "confirmed")
-    world.run(2 * CHECKPOINT_CALM_S)
-    [told] = south.events("peer_keys_changed")
-    assert (told["number"], told["id"]) == (north.record.own.number, succession.card.id.hex())
-    assert levels(south, "peer_keys_changed") == {"warning"}
-    assert south.events("peer_keys_ended")
-    assert levels(south, "peer_keys_ended") == levels(north, "key_change_confirmed") == {"warning"}
 
 
 def test_a_silent_peer_and_a_full_disk_are_alarms(world: LineWorld) -> None:
