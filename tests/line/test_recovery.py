@@ -284,7 +284,9 @@ def _seal_alone(station: Station) -> Callable[[Any, int], Any]:
 
 def test_recovery_is_refused_where_nothing_is_lost(changed_world: LineWorld) -> None:
     """An operator in a hurry must not be able to start it on a healthy line."""
-    assert isinstance(recover(changed_world.arbiter), RefusedError)
+    refused = recover(changed_world.arbiter)
+    assert isinstance(refused, RefusedError)
+    assert "hotline status" in refused.hint
     assert not changed_world.arbiter.record.recovering
 
 

@@ -8,9 +8,11 @@ import pytest
 
 from hotline.model import Decision, Precedence
 from hotline.wire import entries
+from support.line_courier import bring, export, send
 from support.rogue import SOON_S
 
 if TYPE_CHECKING:
+    from support.line_world import LineWorld
     from support.rogue import Rogue
 
 ROUTINE, FLASH = Precedence.ROUTINE, Precedence.FLASH
@@ -48,11 +50,12 @@ def test_of_a_long_run_the_flashes_alone_are_at_hand(rogue: Rogue) -> None:
     assert shown == ["m3", "m17"]
 
 
-def test_nobody_on_watch_is_told_nothing_at_hand_by_a_new_line(rogue: Rogue) -> None:
-    """Until a first operator looks on there is nobody whom it could spare the wait."""
-    rogue.call().say(rogue.beat(), rogue.run(message("m1", FLASH)))
-    rogue.world.run(SOON_S)
-    assert [view for _, report in rogue.station.reports for view in report.about] == []
+def test_what_a_courier_brings_is_read_from_the_store(apart: LineWorld) -> None:
+    """Days late by its nature: to hold it in memory beside the store would hurry nobody."""
+    north, south = apart.stations
+    send(apart, north, "urgent")
+    applied = bring(apart, south, export(apart, north)).applied
+    assert (list(applied.messages), list(applied.views)) == (["urgent"], [])
 
 
 @pytest.mark.parametrize(
