@@ -172,7 +172,10 @@ def _found(
 def _parts_until(
     tx: Transaction, line: int, number: int, last: entries.Part
 ) -> list[tuple[int, bytes]]:
-    """Give number and chunk of every part of a message whose last part stands at number."""
+    """Give number and chunk of every part of a message whose last part stands at number.
+
+    Its newest beginning counts: an earlier one was half sent when the store was lost before.
+    """
     parts = [(number, last.chunk)]
     offset, before = last.offset, number
     while offset > 0 and before > 1:
@@ -183,6 +186,8 @@ def _parts_until(
             if isinstance(entry, entries.Part) and entry.id == last.id:
                 parts.append((one.number, entry.chunk))
                 offset = entry.offset
+                if offset == 0:
+                    break
         before = first
     return parts[::-1]
 

@@ -210,3 +210,24 @@ def test_a_message_comes_back_from_parts_that_lie_far_apart(lossy: LineWorld) ->
     assert (victim.view("long").number or 0) > 300, "its parts lie too near to test anything"
     lose_and_recover(lossy, victim)
     assert victim.view("long").body == body
+
+
+def test_a_message_that_was_sent_anew_comes_back_from_its_newest_parts(lossy: LineWorld) -> None:
+    """After a first loss the log has its beginning twice: joined, they spell nothing."""
+    victim, other = lossy.stations
+    lossy.clog(victim, other)
+    victim.send("long", LONG * 4)
+    lossy.run(0.1)
+    rest(victim)
+    kept = copy(victim)
+    lossy.heal()
+    victim.start()
+    lossy.until(lambda: other.record.peer.number > 4, 200)
+    assert "long" not in other.inbox(), "the loss came too late to test anything"
+    lose_and_recover(lossy, victim, kept)
+    lossy.until(lambda: victim.record.delivered == 1, 200)
+    lose_and_recover(lossy, victim)
+    assert victim.view("long").body == LONG * 4
+    lossy.until(lambda: victim.record.delivered == 1)
+    lossy.run(5)
+    assert victim.record.delivered == 1

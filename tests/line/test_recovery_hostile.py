@@ -213,3 +213,27 @@ def test_one_signature_over_many_frames_is_returned_with_the_last(rogue: Rogue) 
     returned = [entry for run in runs for entry in run.entries]
     assert returned == [entries.encode(one) for one in said[1:]]
     assert [run.signature is not None for run in runs] == [False] * (len(runs) - 1) + [True]
+
+
+def test_a_second_loss_in_one_life_of_the_daemon_is_recovered_too(recovering: Rogue) -> None:
+    """What the first recovery left behind would keep the second one waiting for ever."""
+    station, world = recovering.station, recovering.world
+    recovering.say(returned(recovering))
+    world.run(SOON_S)
+    assert not station.record.recovering
+    more = entries.encode(entries.Test("t4", 1, "lt"))
+    again = Rogue(world, station)
+    found = replace(again.hello(), peer_number=4, peer_head=bytes(64))
+    call(again, found)
+    world.run(SOON_S)
+    assert station.state == "halted"
+    station.ask(lambda tx, n: (taking_back.begin(tx, n),), lambda outcome: outcome[0])
+    world.run(SOON_S)
+    station.do(lambda line, at: line.retry(at))
+    call(again, found)
+    world.run(SOON_S)
+    pairing, record = station.line.pairing, station.record
+    head = heads.chain(record.own.head, [more])[-1]
+    again.say(frames.Returned(4, 4, (more,), pairing.sign_head(Position(4, head))))
+    world.run(SOON_S)
+    assert (station.record.own.number, station.record.recovering) == (4, False)
