@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hotline.model import Decision, Precedence
 from support.line_courier import OPERATOR, bring, export, send, until_keys_are_kept
 
@@ -77,3 +79,41 @@ def test_a_silent_peer_and_a_full_disk_are_alarms(world: LineWorld) -> None:
     world.until(lambda: bool(north.events("session_silent")))
     assert levels(north, "session_silent") == {"warning"}
     assert north.events("session_silent")[0]["reason"] == "network-silent"
+
+
+def test_a_heartbeat_line_says_what_was_measured(world: LineWorld) -> None:
+    """Who watches the heartbeat log decides by these numbers whether to trust the line."""
+    north, _ = world.stations
+    world.delay_s = 0.1
+    world.run(4 * north.heartbeat_s)
+    fine = north.events("heartbeat")[-1]
+    assert (fine["state"], fine["reason"], fine["sent"]) == ("up", "unattended", True)
+    assert 200 <= fine["rtt_ms"] <= 300
+    assert round(fine["rtt_ms"], 3) == fine["rtt_ms"]
+    assert abs(fine["clock_offset_ms"]) <= 100
+    assert fine["missed"] <= 1, "the last one may be under way"
+    began = world.now
+    world.clog()
+    world.until(lambda: not north.line.vitals.standing, 60)
+    world.run(3 * north.heartbeat_s)
+    silent = north.events("heartbeat", began)
+    assert (silent[-1]["number"], silent[-1]["sent"]) == (None, False)
+    missed = [event["missed"] for event in silent]
+    assert missed == sorted(missed)
+    assert missed[-1] == pytest.approx((world.now - began) / north.heartbeat_s, abs=2)
+
+
+def test_a_state_is_dated_from_its_beginning(world: LineWorld) -> None:
+    """`down since` is what an operator reports; another reason for it must not make it younger."""
+    caller = world.second
+    up_since = caller.line.vitals.since_ns
+    world.run(20)
+    assert caller.line.vitals.since_ns == up_since
+    world.other(caller).crash()
+    world.until(lambda: caller.state == "down", 60)
+    down_since, began = caller.line.vitals.since_ns, world.now
+    assert down_since > up_since
+    world.clog()
+    world.until(lambda: caller.reason == "timed-out", 60)
+    assert len(caller.states(began)) > 0, "the reason is the first one still"
+    assert caller.line.vitals.since_ns == down_since
