@@ -13,6 +13,7 @@ from hotline.limits import (
     MISSED_DOWN,
     NO_PROGRESS_S,
     STORE_STALLED_S,
+    UNIT_BYTES,
 )
 from hotline.wire.frames import ReceiptFrame
 
@@ -289,3 +290,21 @@ def test_a_state_is_never_better_than_what_was_heard(
                 assert world.now - vitals.pulse.proven_at < (MISSED_DOWN + 1) * HEARTBEAT_S
     world.heal()
     world.until_up(120)
+
+
+def test_an_answer_that_is_not_the_peers_is_a_failed_handshake(
+    make_world: Callable[..., LineWorld],
+) -> None:
+    """Somebody in the path, or a wrong key: an operator looks for another cause than a bad network."""
+    world = make_world(3)
+    caller = world.second
+    caller.start()
+    world.arbiter.start()
+    world.until(lambda: bool(caller.ends))
+    [conn] = caller.ends
+    caller.do(lambda line, at: line.received(conn, bytes(3 * UNIT_BYTES), at))
+    assert state(caller) == ("down", "handshake-failed")
+    [told] = caller.events("session_failed")
+    assert told["why"] in caller.events("line_state")[-1]["detail"]
+    assert told["conn"] == conn
+    world.until_up()
