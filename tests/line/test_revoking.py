@@ -59,6 +59,7 @@ def test_nothing_brings_it_back(world: LineWorld) -> None:
     assert len(north.dials) == dials
     assert world.strangers >= 3, "the peer called, and was answered like a stranger"
     assert north.record.halt is None, "the mark of the card holds, not one of the line's"
+    assert north.events("line_unhalted") == [], "a log that says so would be believed"
 
 
 def test_what_was_said_before_is_not_said_after(world: LineWorld) -> None:
