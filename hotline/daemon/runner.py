@@ -65,12 +65,10 @@ class Runner:
             await self._ended.wait()
 
     def perform(self, effects: list[Effect]) -> None:
-        """Carry out effects in order."""
-        commits: list[Commit] = []
+        """Carry out effects in order; commits first, so that the disk does not wait for the log."""
+        self._writer.submit([self._bound(one) for one in effects if isinstance(one, Commit)])
         for effect in effects:
-            if isinstance(effect, Commit):
-                commits.append(effect)
-            elif isinstance(effect, Writable):
+            if isinstance(effect, Writable):
                 connection = self._connections.get(effect.conn)
                 if connection is not None:
                     connection.writable()
@@ -78,9 +76,8 @@ class Runner:
                 self._report(self.line, effect)
             elif isinstance(effect, Dial):
                 self._start(self._dial, effect)
-            else:
+            elif isinstance(effect, Hangup):
                 self._hang_up(effect)
-        self._writer.submit([self._bound(commit) for commit in commits])
         wake_at = self.line.deadline(moment())
         if wake_at < self._wake_at or self._wake_at <= trio.current_time():
             self._poked.set()
