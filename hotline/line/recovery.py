@@ -193,9 +193,8 @@ class Recovery:
         if isinstance(outcome, HotlineError):
             self._again = self._finish  # not at once: a full disk would be asked without a pause
             return
-        self._finishing = self._taking = (
-            False  # the ends of this session say nothing of a next loss
-        )
+        self._finishing = False
+        self._taking = False  # the ends of this session say nothing of a next loss
         self._context.record = outcome
         self._context.report(
             "line_recovered", level="warning", own=outcome.own.number, peer=outcome.peer.number
