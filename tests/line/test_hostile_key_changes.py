@@ -13,10 +13,11 @@ from hotline.identity import Card, SecretKeys
 from hotline.identity.succession import Succession
 from hotline.line import key_changes
 from hotline.line.lineage import Generation, Lineage
+from hotline.line.pairing import Pairing
 from hotline.line.sealing import _Batch
 from hotline.line.session import Session
-from hotline.model import KeyChange, Kind, Mark, Outgoing, Side
-from hotline.wire import entries
+from hotline.model import Checkpoint, KeyChange, Kind, Mark, Outgoing, Position, Side
+from hotline.wire import entries, heads
 from support.line_stores import codes, until_halted
 from support.line_world import EPHEMERALS, identity, successor
 from support.rogue import SOON_S, Rogue
@@ -161,6 +162,36 @@ def test_the_old_key_cannot_sign_what_comes_after_the_change(
     world.run(30)
     assert world.arbiter.events("session_failed")
     assert "forged" not in world.arbiter.inbox()
+
+
+def test_the_old_key_signs_no_checkpoint_over_what_comes_after_the_change(
+    world: LineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What proves the log when Ed25519 no longer does must be as hard to forge as the log itself."""
+    reader, writer = world.stations
+    writer.rotate()
+    world.until(lambda: bool(reader.events("peer_keys_ended")))
+    old, honest = writer.keys, Pairing.sign_checkpoint
+
+    def forged(pairing: Pairing, own: Position, peer: Position, *rest: Any) -> Checkpoint:
+        checkpoint = honest(pairing, own, peer, *rest)
+        message = heads.checkpoint_message(
+            pairing.own_zero, own, pairing.peer_zero, peer, checkpoint.time_ns
+        )
+        signature = old.sign_mldsa(message, heads.CHECKPOINT_CONTEXT)
+        return (
+            replace(checkpoint, signature=signature)
+            if pairing is writer.line.pairing
+            else checkpoint
+        )
+
+    taken = len(reader.events("checkpoint_taken"))
+    monkeypatch.setattr(Pairing, "sign_checkpoint", forged)
+    writer.send("asked")
+    world.run(40)
+    assert writer.events("checkpoint_sent")
+    assert len(reader.events("checkpoint_taken")) == taken
+    assert reader.events("session_failed")
 
 
 def test_an_old_receipt_key_is_refused_once_the_change_is_over(
