@@ -1,5 +1,6 @@
 """``hotline heartbeats``: the log is read without a daemon, across rotation."""
 
+import contextlib
 import json
 import signal
 import time
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 from cli.station_operator import Operator
+
+from support.processes import until
 
 
 def beat(number: int, **changes: Any) -> str:
@@ -68,6 +71,17 @@ def test_the_table_fits_and_is_safe(operator: Operator, log: Path) -> None:
     assert "log_lines_dropped" in done.out
 
 
+def _has_read(pid: int, log: Path) -> bool:
+    """Tell whether a process stands at the end of a file that it has open (proc(5), fdinfo)."""
+    size = log.stat().st_size
+    for number in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if number.resolve() == log.resolve():
+                told = Path(f"/proc/{pid}/fdinfo/{number.name}").read_text()
+                return int(told.split()[1]) == size
+    return False
+
+
 def test_following_over_a_rotation(operator: Operator, log: Path) -> None:
     """Every heartbeat once: none lost with the renamed file, none of them twice."""
     process = operator.start("heartbeats", "--follow", "--json", "--limit", "2")
@@ -77,7 +91,7 @@ def test_following_over_a_rotation(operator: Operator, log: Path) -> None:
     with log.open("a") as file:
         file.write(beat(10)[:20])
         file.flush()
-        time.sleep(0.3)
+        until("half a line was read", lambda: _has_read(process.pid, log))
         file.write(beat(10)[20:])
         log.rename(log.with_name("heartbeat.jsonl.1"))
         file.write(beat(11))
