@@ -83,12 +83,23 @@ def test_a_silent_peer_and_a_full_disk_are_alarms(world: LineWorld) -> None:
 
 def test_a_heartbeat_line_says_what_was_measured(world: LineWorld) -> None:
     """Who watches the heartbeat log decides by these numbers whether to trust the line."""
-    north, _ = world.stations
+    north, south = world.stations
     world.delay_s = 0.1
+    for _ in range(3):
+        north.send(f"m-{world.now}")
+        south.send(f"m-{world.now}")
+        world.run(1)
+    north.send("m-last")
     world.run(4 * north.heartbeat_s)
     fine = north.events("heartbeat")[-1]
     assert (fine["state"], fine["reason"], fine["sent"]) == ("up", "unattended", True)
     assert 200 <= fine["rtt_ms"] <= 300
+    record, before = north.record, north.events("heartbeat")[-2]
+    assert fine["number"] == before["number"] + 1
+    assert record.receipt is not None
+    told = [fine[name] for name in ("own_number", "receipted", "peer_number", "queued")]
+    assert told == [record.own.number, record.receipt.number, record.peer.number, 0]
+    assert record.receipt.number == 4
     assert round(fine["rtt_ms"], 3) == fine["rtt_ms"]
     assert abs(fine["clock_offset_ms"]) <= 100
     assert fine["missed"] <= 1, "the last one may be under way"
@@ -100,6 +111,9 @@ def test_a_heartbeat_line_says_what_was_measured(world: LineWorld) -> None:
     assert (silent[-1]["number"], silent[-1]["sent"]) == (None, False)
     missed = [event["missed"] for event in silent]
     assert missed == sorted(missed)
+    levels_of = {(r.fields["state"], r.level) for _, r in north.reports if r.event == "line_state"}
+    assert levels_of >= {("up", "info"), ("down", "warning")}
+    assert {level for state, level in levels_of if state != "up"} == {"warning"}
     assert missed[-1] == pytest.approx((world.now - began) / north.heartbeat_s, abs=2)
 
 
