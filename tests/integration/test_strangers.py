@@ -247,8 +247,21 @@ def test_whoever_is_not_the_pinned_peer_gets_nothing(scene: Scene, which: str) -
 
 
 def first_free_descriptor(pid: int) -> int:
-    taken = {int(one.name) for one in Path(f"/proc/{pid}/fd").iterdir()}
-    return next(number for number in range(len(taken) + 1) if number not in taken)
+    """Give it once the process opens and closes nothing: a client that just left may hold one yet."""
+
+    def taken() -> dict[str, int]:
+        folder = Path(f"/proc/{pid}/fd")
+        with contextlib.suppress(FileNotFoundError):  # closed while we looked
+            return {one.name: one.lstat().st_ino for one in folder.iterdir()}
+        return {}
+
+    def at_rest() -> set[int]:
+        before = taken()
+        time.sleep(0.3)
+        return {int(name) for name in before} if taken() == before else set()
+
+    numbers = until("no descriptor is opened or closed", at_rest)
+    return next(number for number in range(len(numbers) + 1) if number not in numbers)
 
 
 def test_a_daemon_without_a_descriptor_left_says_so_and_goes_on(stations: Stations) -> None:
