@@ -12,7 +12,16 @@ from hotline.line import accepting, taking_back
 from hotline.line.accepting import Accepted
 from hotline.line.pairing import Pairing
 from hotline.model import Decision, Position, Precedence, Side
-from support.line_stores import copy, exchange, recover, rest, restore, until_halted, wipe
+from support.line_stores import (
+    copy,
+    exchange,
+    lose,
+    lossy_world,
+    recover,
+    rest,
+    restore,
+    until_halted,
+)
 from support.line_world import LineWorld, Station
 
 if TYPE_CHECKING:
@@ -24,26 +33,12 @@ LONG = "long " * 8000
 
 @pytest.fixture
 def lossy(make_world: Callable[..., LineWorld]) -> LineWorld:
-    """Give a world whose stores may lose history; both stations dial."""
-    world = make_world(7)
-    world.checks = False
-    for station in world.stations:
-        station.addresses = (world.other(station).name,)
-    world.start().until_up()
-    return world
+    return lossy_world(make_world)
 
 
 def lose_and_recover(world: LineWorld, victim: Station, kept: Path | None = None) -> None:
     """Replace a store by a backup or by nothing, and take back what is missing."""
-    rest(victim)
-    if kept is None:
-        wipe(victim)
-    else:
-        restore(victim, kept)
-    for station in world.stations:
-        station.reports.clear()
-    victim.start()
-    until_halted(world, victim, world.other(victim))
+    lose(world, victim, kept)
     recover(victim)
     until_recovered(world)
 

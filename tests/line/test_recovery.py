@@ -9,11 +9,19 @@ import pytest
 from hotline.errors import RefusedError
 from hotline.line import taking_back
 from hotline.model import Decision, Precedence, Side, State
-from support.line_stores import codes, copy, exchange, recover, rest, restore, until_halted, wipe
+from support.line_stores import (
+    codes,
+    copy,
+    exchange,
+    lose,
+    lossy_world,
+    recover,
+    rest,
+    restore,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from support.line_world import LineWorld, Station
 
@@ -23,13 +31,7 @@ LONG = "long " * 8000
 
 @pytest.fixture
 def changed_world(make_world: Callable[..., LineWorld]) -> LineWorld:
-    """Give a world whose checker is off, for stores lose history here, and both sides dial."""
-    world = make_world(7)
-    world.checks = False
-    for station in world.stations:
-        station.addresses = (world.other(station).name,)
-    world.start().until_up()
-    return world
+    return lossy_world(make_world)
 
 
 def recovered(world: LineWorld) -> bool:
@@ -44,17 +46,6 @@ def shown(station: Station) -> dict[tuple[Side, str], tuple[State, str, int | No
         for side in Side
         for view in station.page(side)
     }
-
-
-def lose(world: LineWorld, victim: Station, kept: Path | None) -> None:
-    """Replace a station's store by a backup, or by nothing, and let both find out."""
-    rest(victim)
-    if kept is None:
-        wipe(victim)
-    else:
-        restore(victim, kept)
-    victim.start()
-    until_halted(world, victim, world.other(victim))
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["arbiter", "second"])

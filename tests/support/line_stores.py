@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hotline.line import taking_back
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from support.line_world import LineWorld, Station
@@ -72,3 +73,26 @@ def recover(station: Station) -> Any:
     station.world.run(0.1)
     station.do(lambda line, at: line.retry(at))
     return reply.value
+
+
+def lossy_world(make_world: Callable[..., LineWorld]) -> LineWorld:
+    """Give a world whose checker is off, for stores lose history here, and both sides dial."""
+    world = make_world(7)
+    world.checks = False
+    for station in world.stations:
+        station.addresses = (world.other(station).name,)
+    world.start().until_up()
+    return world
+
+
+def lose(world: LineWorld, victim: Station, kept: Path | None) -> None:
+    """Replace a station's store by a backup, or by nothing, and let both find out."""
+    rest(victim)
+    if kept is None:
+        wipe(victim)
+    else:
+        restore(victim, kept)
+    for station in world.stations:
+        station.reports.clear()
+    victim.start()
+    until_halted(world, victim, world.other(victim))
