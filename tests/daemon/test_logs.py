@@ -22,6 +22,7 @@ from hotline.daemon import logs
 from hotline.daemon.config import StationConfig
 from hotline.errors import StoreError
 from hotline.model import Precedence, State
+from tests.support.processes import until
 
 LONG_S = 30.0
 """A bound on waiting for what must happen: reached only by a failing test."""
@@ -266,7 +267,12 @@ def test_a_fifo_that_nobody_reads_stalls_nobody(tmp_path: Path) -> None:
         written.daemon.info("tried", number=number, pad="x" * 1000)
         written.heartbeat.info("heartbeat_sent", number=number)
     assert not written.close(0.01)
-    assert len(lines_of(tmp_path / "heartbeat.jsonl")) > 0
+    beats = tmp_path / "heartbeat.jsonl"
+    until(
+        "all heartbeats are written",
+        lambda: beats.exists() and beats.read_bytes().count(b"\n") == 5000,
+    )
+    assert [beat["number"] for beat in lines_of(beats)] == list(range(5000))
 
     with fifo.open("rb") as reader:  # then it goes on, and the thread comes to its end
         received = [json.loads(reader.readline())["number"] for _ in range(3000)]
@@ -349,7 +355,8 @@ def test_the_journal_gets_levels_and_no_second_clock(
 def test_a_terminal_gets_colour_for_trouble_only(tmp_path: Path) -> None:
     """An alarm must be seen in a page of routine; a terminal that asks for none gets none."""
     ours, theirs = os.openpty()
-    program = FLOOD.replace("20_000", "0").replace("print", "written.daemon.error('halted');print")
+    program = FLOOD.replace("20_000", "0").replace("0.01", str(LONG_S))
+    program = program.replace("print", "written.daemon.error('halted');print")
     try:
         for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
             subprocess.run(
