@@ -22,7 +22,7 @@ from hotline.daemon import logs
 from hotline.daemon.config import StationConfig
 from hotline.errors import StoreError
 from hotline.model import Precedence, State
-from tests.support.processes import until
+from support.processes import until
 
 LONG_S = 30.0
 """A bound on waiting for what must happen: reached only by a failing test."""
