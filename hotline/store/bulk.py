@@ -22,11 +22,17 @@ _AT_ONCE: Final = (64, 16, 1)
 class Bulk:
     """One statement with a place for many rows: ``{rows}`` is where they are listed."""
 
-    def __init__(self, statement: str, row: str) -> None:
-        """Prepare the text for each size; row is one row's text, with a ``?`` for each value."""
+    def __init__(self, statement: str, row: str, *, single: str | None = None) -> None:
+        """Prepare the text for each size; row is one row's text, with a ``?`` for each value.
+
+        ``single`` does for one row what statement does, with the same values, where a list of rows
+        costs more than the row.
+        """
         self._texts = [
             (count, statement.format(rows=", ".join([row] * count))) for count in _AT_ONCE
         ]
+        if single is not None:
+            self._texts[-1] = (1, single)
 
     def run(
         self,

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 _COUNTS: Final = (
     "queued, queued_bytes, sealed, delivered, acknowledged, received, acknowledged_here, recovering"
 )
-_COLUMNS: Final = (
-    "line, name, peer_id, own_number, own_head, peer_number, peer_head,"
+_NUMBERS: Final = (
+    "own_number, own_head, peer_number, peer_head,"
     " receipt_number, receipt_head, receipt_time_ns, receipt_signature,"
     f" halt_code, halt_text, halt_at_ns, {_COUNTS}"
 )
+_COLUMNS: Final = f"line, name, peer_id, {_NUMBERS}"
 _ONE: Final = f"SELECT {_COLUMNS} FROM line WHERE line = ?"  # noqa: S608 - constants only
 _ALL: Final = f"SELECT {_COLUMNS} FROM line ORDER BY line"  # noqa: S608 - constants only
+# Not the peer's id, which never changes: its index would be written again with every commit.
 _REPLACE: Final = f"""
-UPDATE line SET ({_COLUMNS.removeprefix("line, ")}) = ({", ".join("?" * 21)}) WHERE line = ?
+UPDATE line SET ({_NUMBERS}) = ({", ".join("?" * 19)}) WHERE line = ?
 """  # noqa: S608 - constants only
 
 
@@ -41,13 +43,11 @@ def every(database: apsw.Connection) -> list[LineRecord]:
 
 
 def put(database: apsw.Connection, record: LineRecord) -> None:
-    """Replace one line."""
+    """Replace one line's numbers; its name is changed by ``add`` alone."""
     receipt, halt = record.receipt, record.halt
     database.execute(
         _REPLACE,
         (
-            record.name,
-            record.peer_id,
             record.own.number,
             record.own.head,
             record.peer.number,

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.errors import LocalMisuseError
 from hotline.limits import MIB
 from hotline.model import Kind, Partial, Precedence, Queued, Queueing, Side
-from hotline.store import checkpoints, lines, marks
-from hotline.store.bulk import Bulk
+from hotline.store import checkpoints, lines, marks, statements
 from hotline.store.key_changes import WritesKeyChanges
 from hotline.store.keys import (
     NUMBER_MASK,
-    QUEUE_KEY_SQL,
     log_key,
     queue_bounds,
     queue_key,
@@ -54,104 +52,6 @@ _NUMBER_BYTES: Final = 8
 _KINDS: Final = {int(kind): kind for kind in Kind}
 _PRECEDENCES: Final = {int(precedence): precedence for precedence in Precedence}
 """By their numbers: looking one up costs a tenth of asking the enum."""
-
-_ROW: Final = "row, id, kind, precedence, queue.content, sealed_bytes, expires_ns"
-
-# CROSS JOIN fixes the order of the loops: the planner, which knows no figures, must not guess.
-_QUEUED: Final = f"""
-SELECT {_ROW}
-FROM queue CROSS JOIN message ON row = key & ?
-WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?
-"""  # noqa: S608 - constants only
-
-_DUE: Final = f"""
-SELECT {_ROW}
-FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL}
-WHERE line = ? AND queueing = 0 AND expires_ns <= ? ORDER BY expires_ns LIMIT ?
-"""  # noqa: S608 - constants only
-
-_WAITING: Final = f"""
-SELECT {_ROW}
-FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL}
-WHERE line = ? AND side = 0 AND id = ? AND queueing = 0
-"""  # noqa: S608 - constants only
-
-_ENQUEUE: Final = Bulk(
-    "INSERT INTO message"
-    " (row, line, side, kind, precedence, queueing, at_ns, expires_ns, id, digest) VALUES {rows}",
-    "(?, ?, 0, ?, ?, 0, ?, ?, ?, ?)",
-)
-
-_QUEUE: Final = Bulk("INSERT INTO queue VALUES {rows}", "(?, ?)")
-
-_APPEND: Final = Bulk("INSERT INTO entry VALUES {rows}", "(?, ?, ?, ?)")
-
-_RECEIVE: Final = Bulk(
-    "INSERT INTO message (row, line, side, kind, precedence, queueing, number, at_ns, id)"
-    " VALUES {rows}",
-    "(?, ?, 1, ?, ?, 2, ?, ?, ?)",
-)
-
-_SEAL: Final = Bulk(
-    "UPDATE message SET queueing = 2, number = sealed.column2 FROM (VALUES {rows}) AS sealed"
-    " WHERE row = sealed.column1 AND line = ? AND queueing < 2",
-    "(?, ?)",
-)
-
-# What the log holds was sent, whatever became of it here since the store was lost.
-_FOUND_SEALED: Final = """
-UPDATE message SET queueing = 2, number = ?, content = NULL WHERE row = ? AND number IS NULL
-"""
-
-_TAKE_BACK: Final = """
-INSERT INTO message (row, line, side, kind, precedence, queueing, number, at_ns, id, digest)
-VALUES (?, ?, 0, ?, ?, 2, ?, ?, ?, ?)
-"""
-
-_QUEUED_ROW: Final = f"""
-SELECT {_ROW} FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL} WHERE row = ?
-"""  # noqa: S608 - constants only
-
-_UNQUEUE: Final = f"""
-DELETE FROM queue WHERE key = (SELECT {QUEUE_KEY_SQL} FROM message WHERE row = ?)
-"""  # noqa: S608 - constants only
-
-_UNQUEUE_ALL: Final = Bulk(
-    f"DELETE FROM queue WHERE key IN (SELECT {QUEUE_KEY_SQL} FROM message WHERE row IN ({{rows}}))",  # noqa: S608
-    "?",
-)
-
-_SEAL_PART: Final = """
-UPDATE message SET queueing = 1, sealed_bytes = ? WHERE row = ? AND line = ? AND queueing < 2
-"""
-
-_BEGUN: Final = """
-SELECT row, sealed_bytes FROM queue CROSS JOIN message ON row = key & ?
-WHERE key BETWEEN ? AND ? AND queueing = 1
-"""
-
-# It stays one that was begun: its state must not go back, and so it cannot expire either.
-_BEGIN_ANEW: Final = "UPDATE message SET sealed_bytes = 0, expires_ns = NULL WHERE row = ?"
-
-_WITHDRAW: Final = f"""
-UPDATE message SET queueing = ?, content = (
-    SELECT queue.content FROM queue WHERE key = {QUEUE_KEY_SQL}
-) WHERE row = ? AND queueing = 0
-"""  # noqa: S608 - constants only
-
-# A resend may cut a run elsewhere and sign anew in the midst of what was signed before. The time
-# kept is the earliest at which any signature (or receipt) covered the place, so it never moves.
-_SIGNATURE: Final = """
-INSERT INTO signature (key, first, at_ns, signature) VALUES (?1, ?2, min(?3, coalesce(
-    (SELECT at_ns FROM signature WHERE key BETWEEN ?1 AND ?5 ORDER BY key LIMIT 1), ?3)), ?4)
-ON CONFLICT DO NOTHING
-"""
-
-_RECEIPT: Final = """
-INSERT INTO receipt (key, at_ns, time_ns, head, signature) VALUES (?1, min(?2, coalesce(
-    (SELECT at_ns FROM receipt WHERE key BETWEEN ?1 AND ?6 ORDER BY key LIMIT 1), ?2)), ?3, ?4, ?5)
-ON CONFLICT DO NOTHING
-"""
 
 
 class SqliteTransaction(WritesKeyChanges):
@@ -192,14 +92,14 @@ class SqliteTransaction(WritesKeyChanges):
     def enqueue(self, line: int, messages: Sequence[Outgoing]) -> None:
         """Add messages to the queue in this order."""
         numbered = list(enumerate(messages, start=self._next_row()))
-        _ENQUEUE.run(
+        statements.ENQUEUE.run(
             self._database,
             [
                 (row, line, m.kind, m.precedence, m.accepted_ns, m.expires_ns, m.id, m.digest)
                 for row, m in numbered
             ],
         )
-        _QUEUE.run(
+        statements.QUEUE.run(
             self._database,
             [(queue_key(line, m.precedence, row), m.content) for row, m in numbered],
         )
@@ -207,40 +107,40 @@ class SqliteTransaction(WritesKeyChanges):
     def queued(self, line: int, most: int) -> list[Queued]:
         """Give the next rows to be sealed."""
         return _within_bytes(
-            self._database.execute(_QUEUED, (NUMBER_MASK, *queue_bounds(line), most))
+            self._database.execute(statements.QUEUED, (NUMBER_MASK, *queue_bounds(line), most))
         )
 
     def due(self, line: int, now_ns: int, most: int) -> list[Queued]:
         """Give rows, wholly queued, that expire at or before now_ns."""
-        return _within_bytes(self._database.execute(_DUE, (line, now_ns, most)))
+        return _within_bytes(self._database.execute(statements.DUE, (line, now_ns, most)))
 
     def waiting(self, line: int, identifier: str) -> Queued | None:
         """Give the outgoing message of this id if it is wholly queued."""
-        found = _within_bytes(self._database.execute(_WAITING, (line, identifier)))
+        found = _within_bytes(self._database.execute(statements.WAITING, (line, identifier)))
         return found[0] if found else None
 
     def set_queueing(self, rows: Sequence[int], queueing: Queueing) -> None:
         """Withdraw rows that are wholly queued; what they say is kept beside them."""
         if queueing not in (Queueing.EXPIRED, Queueing.CANCELLED):
             raise LocalMisuseError(f"{queueing.name} is said by sealing, not by set_queueing")
-        self._change(_WITHDRAW, [(queueing, row) for row in rows])
-        self._change(_UNQUEUE, [(row,) for row in rows])
+        self._change(statements.WITHDRAW, [(queueing, row) for row in rows])
+        self._change(statements.UNQUEUE, [(row,) for row in rows])
 
     def seal(self, line: int, numbers: Sequence[tuple[int, int]]) -> None:
         """Say that each (row, number) is sealed."""
         with self._changing(2 * len(numbers)):
-            _SEAL.run(self._database, numbers, (line,))
-            _UNQUEUE_ALL.run(self._database, [(row,) for row, _ in numbers])
+            statements.SEAL.run(self._database, numbers, (line,))
+            statements.UNQUEUE_ALL.run(self._database, [(row,) for row, _ in numbers])
 
     def seal_part(self, line: int, row: int, number: int, sealed_bytes: int) -> None:
         """Say that entry number carries row's content up to sealed_bytes."""
-        self._change(_SEAL_PART, [(sealed_bytes, row, line)])
+        self._change(statements.SEAL_PART, [(sealed_bytes, row, line)])
         self._database.execute("INSERT INTO part VALUES (?, ?)", (row, number))
 
     def begin_anew(self, line: int) -> int:
         """Have what is sealed in part sealed from its first byte; gives how many bytes that adds."""
-        begun = list(self._database.execute(_BEGUN, (NUMBER_MASK, *queue_bounds(line))))
-        self._change(_BEGIN_ANEW, [(row,) for row, _ in begun])
+        begun = list(self._database.execute(statements.BEGUN, (NUMBER_MASK, *queue_bounds(line))))
+        self._change(statements.BEGIN_ANEW, [(row,) for row, _ in begun])
         self._database.executemany("DELETE FROM part WHERE row = ?", [(row,) for row, _ in begun])
         return sum(sealed_bytes for _, sealed_bytes in begun)
 
@@ -252,7 +152,7 @@ class SqliteTransaction(WritesKeyChanges):
             if entry.number != expected:
                 raise LocalMisuseError(f"entry {entry.number} is appended as number {expected}")
         base = log_key(line, side, 0)
-        _APPEND.run(
+        statements.APPEND.run(
             self._database,
             [(base + entry.number, entry.messages, entry.head, entry.data) for entry in entries],
         )
@@ -283,7 +183,7 @@ class SqliteTransaction(WritesKeyChanges):
     ) -> None:
         """Keep the writer's signature over the head at last."""
         key, end = log_key(line, side, last), log_key(line, side, NUMBER_MASK)
-        self._database.execute(_SIGNATURE, (key, first, at_ns, signature, end))
+        self._database.execute(statements.SIGNATURE, (key, first, at_ns, signature, end))
 
     def signature_from(self, line: int, side: Side, number: int) -> tuple[int, bytes] | None:
         """Give the first signature kept over a head at or after number."""
@@ -299,7 +199,7 @@ class SqliteTransaction(WritesKeyChanges):
         end = log_key(line, Side.OWN, NUMBER_MASK)
         time_ns = signed(receipt.time_ns)
         self._database.execute(
-            _RECEIPT, (key, at_ns, time_ns, receipt.head, receipt.signature, end)
+            statements.RECEIPT, (key, at_ns, time_ns, receipt.head, receipt.signature, end)
         )
 
     def put_checkpoint(self, line: int, signer: Side, checkpoint: Checkpoint, at_ns: int) -> None:
@@ -327,14 +227,14 @@ class SqliteTransaction(WritesKeyChanges):
             if row is None:
                 row = self._next_row()
                 self._database.execute(
-                    _TAKE_BACK,
+                    statements.TAKE_BACK,
                     (row, line, one.kind, one.precedence, one.number, at_ns, one.id, one.digest),
                 )
             else:
-                queued = self._database.execute(_QUEUED_ROW, (row,))
+                queued = self._database.execute(statements.QUEUED_ROW, (row,))
                 was_queued += _within_bytes(queued)
-                self._change(_FOUND_SEALED, [(one.number, row)])
-                self._database.execute(_UNQUEUE, (row,))
+                self._change(statements.FOUND_SEALED, [(one.number, row)])
+                self._database.execute(statements.UNQUEUE, (row,))
             self._database.executemany(
                 "INSERT OR IGNORE INTO part VALUES (?, ?)", [(row, part) for part in one.parts]
             )
@@ -346,7 +246,7 @@ class SqliteTransaction(WritesKeyChanges):
         """Show complete messages of the peer's log; drop their partials. Gives the first one's row."""
         first = self._next_row()
         numbered = list(enumerate(messages, start=first))
-        _RECEIVE.run(
+        statements.RECEIVE.run(
             self._database,
             [
                 (row, line, m.kind, m.precedence, m.number, m.received_ns, m.id)
@@ -448,6 +348,8 @@ class SqliteTransaction(WritesKeyChanges):
 
     def _named(self, line: int, side: Side, ids: Sequence[str]) -> Iterable[tuple[str, Any]]:
         """Give id and digest of each of ids that is a message already, by one statement for all."""
+        if len(ids) == 1:  # a list costs more than a row
+            return self._database.execute(statements.NAMED, (line, side, ids[0]))
         return self._database.execute(
             "SELECT m.id, m.digest FROM json_each(?) j CROSS JOIN message m"
             " ON m.line = ? AND m.side = ? AND m.id = j.value",

@@ -1,0 +1,109 @@
+"""The longer statements of a transaction, and those that take many rows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hotline.store.bulk import Bulk
+from hotline.store.keys import QUEUE_KEY_SQL
+
+ROW: Final = "row, id, kind, precedence, queue.content, sealed_bytes, expires_ns"
+
+# CROSS JOIN fixes the order of the loops: the planner, which knows no figures, must not guess.
+QUEUED: Final = f"""
+SELECT {ROW}
+FROM queue CROSS JOIN message ON row = key & ?
+WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?
+"""  # noqa: S608 - constants only
+
+DUE: Final = f"""
+SELECT {ROW}
+FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL}
+WHERE line = ? AND queueing = 0 AND expires_ns <= ? ORDER BY expires_ns LIMIT ?
+"""  # noqa: S608 - constants only
+
+WAITING: Final = f"""
+SELECT {ROW}
+FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL}
+WHERE line = ? AND side = 0 AND id = ? AND queueing = 0
+"""  # noqa: S608 - constants only
+
+ENQUEUE: Final = Bulk(
+    "INSERT INTO message"
+    " (row, line, side, kind, precedence, queueing, at_ns, expires_ns, id, digest) VALUES {rows}",
+    "(?, ?, 0, ?, ?, 0, ?, ?, ?, ?)",
+)
+
+QUEUE: Final = Bulk("INSERT INTO queue VALUES {rows}", "(?, ?)")
+
+APPEND: Final = Bulk("INSERT INTO entry VALUES {rows}", "(?, ?, ?, ?)")
+
+RECEIVE: Final = Bulk(
+    "INSERT INTO message (row, line, side, kind, precedence, queueing, number, at_ns, id)"
+    " VALUES {rows}",
+    "(?, ?, 1, ?, ?, 2, ?, ?, ?)",
+)
+
+SEAL: Final = Bulk(
+    "UPDATE message SET queueing = 2, number = sealed.column2 FROM (VALUES {rows}) AS sealed"
+    " WHERE row = sealed.column1 AND line = ? AND queueing < 2",
+    "(?, ?)",
+    single="UPDATE message SET queueing = 2, number = ?2 WHERE row = ?1 AND line = ?3 AND queueing < 2",
+)
+
+NAMED: Final = "SELECT id, digest FROM message WHERE line = ? AND side = ? AND id = ?"
+
+# What the log holds was sent, whatever became of it here since the store was lost.
+FOUND_SEALED: Final = """
+UPDATE message SET queueing = 2, number = ?, content = NULL WHERE row = ? AND number IS NULL
+"""
+
+TAKE_BACK: Final = """
+INSERT INTO message (row, line, side, kind, precedence, queueing, number, at_ns, id, digest)
+VALUES (?, ?, 0, ?, ?, 2, ?, ?, ?, ?)
+"""
+
+QUEUED_ROW: Final = f"""
+SELECT {ROW} FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL} WHERE row = ?
+"""  # noqa: S608 - constants only
+
+UNQUEUE: Final = f"""
+DELETE FROM queue WHERE key = (SELECT {QUEUE_KEY_SQL} FROM message WHERE row = ?)
+"""  # noqa: S608 - constants only
+
+UNQUEUE_ALL: Final = Bulk(
+    f"DELETE FROM queue WHERE key IN (SELECT {QUEUE_KEY_SQL} FROM message WHERE row IN ({{rows}}))",  # noqa: S608
+    "?",
+)
+
+SEAL_PART: Final = """
+UPDATE message SET queueing = 1, sealed_bytes = ? WHERE row = ? AND line = ? AND queueing < 2
+"""
+
+BEGUN: Final = """
+SELECT row, sealed_bytes FROM queue CROSS JOIN message ON row = key & ?
+WHERE key BETWEEN ? AND ? AND queueing = 1
+"""
+
+# It stays one that was begun: its state must not go back, and so it cannot expire either.
+BEGIN_ANEW: Final = "UPDATE message SET sealed_bytes = 0, expires_ns = NULL WHERE row = ?"
+
+WITHDRAW: Final = f"""
+UPDATE message SET queueing = ?, content = (
+    SELECT queue.content FROM queue WHERE key = {QUEUE_KEY_SQL}
+) WHERE row = ? AND queueing = 0
+"""  # noqa: S608 - constants only
+
+# A resend may cut a run elsewhere and sign anew in the midst of what was signed before. The time
+# kept is the earliest at which any signature (or receipt) covered the place, so it never moves.
+SIGNATURE: Final = """
+INSERT INTO signature (key, first, at_ns, signature) VALUES (?1, ?2, min(?3, coalesce(
+    (SELECT at_ns FROM signature WHERE key BETWEEN ?1 AND ?5 ORDER BY key LIMIT 1), ?3)), ?4)
+ON CONFLICT DO NOTHING
+"""
+
+RECEIPT: Final = """
+INSERT INTO receipt (key, at_ns, time_ns, head, signature) VALUES (?1, min(?2, coalesce(
+    (SELECT at_ns FROM receipt WHERE key BETWEEN ?1 AND ?6 ORDER BY key LIMIT 1), ?2)), ?3, ?4, ?5)
+ON CONFLICT DO NOTHING
+"""
