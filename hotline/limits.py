@@ -226,6 +226,9 @@ CONTROL_REQUEST_BYTES: Final = 4 * MIB
 CONTROL_CLIENTS: Final = 64
 """Operators' commands served at once."""
 
+CONTROL_LASTING: Final = 48
+"""Of these, waits and watches: the other places are for who asks and goes, `status` or `retry` say."""
+
 BATCH_MESSAGES: Final = 1024
 """Messages in one `send` request."""
 

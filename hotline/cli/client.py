@@ -108,8 +108,10 @@ class Client:
             if "method" in received:
                 if on_event is not None:
                     on_event(received.get("params") or {})
+            elif received.get("id") is None:
+                _result(received)  # to no request in particular: the daemon has no place for us
             else:
-                self._answers[received.get("id") or 0] = received
+                self._answers[received["id"]] = received
         return _result(self._answers.pop(request))
 
     def event(self) -> dict[str, Any]:

@@ -6,7 +6,9 @@ runs the daemon, and root, get in; the file's mode says the same.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import socket
 import stat
 import struct
@@ -16,11 +18,13 @@ import trio
 
 from hotline.daemon import jsonrpc
 from hotline.daemon.jsonrpc import Call, CallError
+from hotline.daemon.lasting import Lasting
 from hotline.daemon.operators import operator_name
 from hotline.daemon.requests import Requests
-from hotline.errors import ConfigError, HotlineError
+from hotline.errors import ConfigError, HotlineError, RefusedError
 from hotline.limits import (
     CONTROL_CLIENTS,
+    CONTROL_LASTING,
     CONTROL_REQUEST_BYTES,
     RECEIVE_BYTES,
 )
@@ -35,6 +39,9 @@ if TYPE_CHECKING:
 _CREDENTIALS: Final = struct.Struct("3i")
 _CALLS_AT_ONCE: Final = 8
 """Requests of one client under way: enough to keep a batch moving, little to hold."""
+
+_GONE_CHECK_S: Final = 1.0
+"""How often to look whether a client that says no more still listens."""
 
 
 def listen(path: Path) -> trio.SocketListener:
@@ -66,6 +73,31 @@ def _operator(stream: trio.SocketStream) -> str | None:
     return operator_name(uid)
 
 
+def _has_hung_up(stream: trio.SocketStream) -> bool:
+    """Tell whether a client has closed its end; False if it only said that it has no more to say."""
+    poll = select.poll()
+    try:
+        poll.register(stream.socket.fileno(), 0)
+    except (OSError, ValueError):
+        return True  # there is no socket any more
+    return any(ready & select.POLLHUP for _, ready in poll.poll(0))
+
+
+async def _turn_away(stream: trio.SocketStream) -> None:
+    """Say that there is no place; a client that does not listen is not waited for."""
+    error = RefusedError(
+        "busy",
+        f"the daemon is serving {CONTROL_CLIENTS} commands already",
+        hint="try again when some of them have ended",
+    )
+    with trio.move_on_after(_GONE_CHECK_S), contextlib.suppress(trio.BrokenResourceError):
+        await stream.send_all(jsonrpc.failure(None, error))
+        await stream.send_eof()
+        # A socket that is closed over what was not read takes back what it said.
+        while await stream.receive_some(RECEIVE_BYTES):
+            pass
+
+
 class Control:
     """Serves operators' commands."""
 
@@ -74,6 +106,7 @@ class Control:
         self._station = station
         self._log = log
         self._room = trio.CapacityLimiter(CONTROL_CLIENTS)
+        self._lasting = trio.CapacityLimiter(CONTROL_LASTING)
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """Serve one client until it leaves."""
@@ -86,15 +119,16 @@ class Control:
                 self._room.acquire_nowait()
             except trio.WouldBlock:
                 self._log.warning("control_busy", clients=CONTROL_CLIENTS)
+                await _turn_away(stream)
                 return
             try:
                 try:
                     async with trio.open_nursery() as nursery:
-                        client = _Client(stream, self._station, operator, nursery)
+                        client = _Client(stream, self._station, operator, nursery, self._lasting)
                         await client.run()
                         nursery.cancel_scope.cancel()
                 except* (trio.BrokenResourceError, trio.ClosedResourceError):
-                    pass  # the client went away; what it asked for is done or undone by now
+                    pass  # the client went away; what it asked to be committed goes on without it
                 except* HotlineError as group:
                     self._log.warning("control_client_dropped", why=str(group.exceptions[0]))
             finally:
@@ -110,15 +144,17 @@ class _Client:
         station: Station,
         operator: str,
         nursery: trio.Nursery,
+        places: trio.CapacityLimiter,
     ) -> None:
         self._stream = stream
         self._nursery = nursery
         self._sending = trio.Lock()
         self._calls = trio.Semaphore(_CALLS_AT_ONCE)
-        self._requests = Requests(station, operator, self._notify, nursery.start_soon)
+        lasting = Lasting(station, self._notify, nursery.start_soon, places)
+        self._requests = Requests(station, operator, lasting)
 
     async def run(self) -> None:
-        """Take requests until the client has no more, and answer all of them."""
+        """Take requests until the client has no more, and answer all of them while it listens."""
         buffer = bytearray()
         while True:
             data = await self._stream.receive_some(RECEIVE_BYTES)
@@ -136,8 +172,16 @@ class _Client:
                 error = CallError(jsonrpc.INVALID_REQUEST, "the request is too long")
                 await self._send(jsonrpc.failure(None, error))
                 return
-        for _ in range(_CALLS_AT_ONCE):
-            await self._calls.acquire()
+        await self._finish()
+
+    async def _finish(self) -> None:
+        """Wait until all is answered, or nobody listens: a wait for a dead line would never end."""
+        under_way = _CALLS_AT_ONCE
+        while under_way and not _has_hung_up(self._stream):
+            with trio.move_on_after(_GONE_CHECK_S):
+                while under_way:
+                    await self._calls.acquire()
+                    under_way -= 1
 
     async def _take(self, line: bytes) -> None:
         try:

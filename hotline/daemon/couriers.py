@@ -13,7 +13,7 @@ from hotline.identity import courierkey
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hotline.daemon.requests import Params
+    from hotline.daemon.params import Params
     from hotline.daemon.runner import Runner
     from hotline.daemon.station import Station
     from hotline.line.carrying import Packed, Taken

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from hotline import limits
@@ -10,51 +9,31 @@ from hotline.daemon import couriers, views
 from hotline.daemon.clock import moment
 from hotline.daemon.jsonrpc import (
     INVALID_PARAMS,
-    INVALID_REQUEST,
     METHOD_NOT_FOUND,
     Call,
     CallError,
     describe,
 )
+from hotline.daemon.params import Params
 from hotline.errors import HotlineError, RefusedError
 from hotline.line import accepting, taking_back
 from hotline.model import Acknowledged, Decision, Precedence, Side, State
-from hotline.text import parse_utc
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from hotline.daemon.lasting import Lasting
     from hotline.daemon.station import Station
     from hotline.daemon.trust import Trust
-    from hotline.daemon.watching import Watch
     from hotline.identity.keyfile import PassphraseSource
     from hotline.line.moment import Moment
     from hotline.model import LineRecord
-    from hotline.store.interface import Reader
     from hotline.store.views import MessageView
 
-    Notify = Callable[..., Awaitable[None]]
-    """Called with a method, and the params of as many notifications as shall be sent together."""
 
-    Spawn = Callable[..., None]
-
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _USUAL: Final = {"id", "precedence", "subject", "body"}
 _PRECEDENCES: Final[dict[str, Precedence]] = {one.name: one for one in Precedence}
 _QUEUED: Final = str(State.QUEUED)
-_STATION_ID: Final = re.compile(rf"[0-9a-f]{{{2 * limits.STATION_ID_BYTES}}}")
-_ENDED: Final = {State.EXPIRED, State.CANCELLED}
-_REACHED: Final = {
-    State.DELIVERED: {State.DELIVERED, State.ACKNOWLEDGED},
-    State.ACKNOWLEDGED: {State.ACKNOWLEDGED},
-}
-
-
-def _storable(value: Any) -> bool:
-    """Tell whether a text or number can go to the store: JSON spells some that cannot."""
-    if isinstance(value, str):
-        return not _SURROGATE.search(value)
-    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def _passphrase(given: str | None) -> PassphraseSource | None:
@@ -68,83 +47,14 @@ def _passphrase(given: str | None) -> PassphraseSource | None:
     return lambda _: passphrase
 
 
-def _states(
-    reader: Reader, line: str, ids: list[str], ended: set[State]
-) -> list[tuple[str, State | None]]:
-    """Give the states of the first of ids, up to one that has not ended; None: it is not known."""
-    found: list[tuple[str, State | None]] = []
-    for identifier in ids:
-        shown = reader.show(identifier)
-        view = next((v for v in shown if v.line == line and v.side is Side.OWN), None)
-        if view is not None and view.state not in ended:
-            break
-        found.append((identifier, None if view is None else view.state))
-        if view is None:
-            break
-    return found
-
-
-class Params:
-    """A request's named parameters, taken one by one; what is left over is refused."""
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        """Take from values."""
-        self._values = dict(values)
-
-    def take(self, name: str, kind: type, default: Any = None, *, needed: bool = False) -> Any:
-        """Give a parameter of the kind; raises CallError if it is missing or of another kind."""
-        value = self._values.pop(name, None)
-        if value is None:
-            if needed:
-                raise CallError(INVALID_PARAMS, f"{name} is missing")
-            return default
-        if type(value) is not kind:
-            raise CallError(INVALID_PARAMS, f"{name} is not of type {kind.__name__}")
-        if not _storable(value):
-            raise CallError(INVALID_PARAMS, f"{name} is not valid Unicode, or beyond 64 bits")
-        return value
-
-    def time(self, name: str) -> int | None:
-        """Give a time in UNIX nanoseconds from its UTC spelling."""
-        value = self.take(name, str)
-        if value is None:
-            return None
-        try:
-            return parse_utc(value)
-        except ValueError:
-            raise CallError(INVALID_PARAMS, f"{name} is not a UTC time") from None
-
-    def station_id(self, name: str) -> bytes:
-        """Give a station id from its hexadecimal spelling."""
-        value = self.take(name, str, needed=True)
-        if not _STATION_ID.fullmatch(value):
-            raise CallError(INVALID_PARAMS, f"{name} is not a station id")
-        return bytes.fromhex(value)
-
-    def word(self, name: str, words: type, default: str) -> Any:
-        """Give the enum member that a word names, in either case."""
-        value = self.take(name, str, default)
-        try:
-            return words[value.upper()]  # type: ignore[index]
-        except KeyError:
-            raise CallError(INVALID_PARAMS, f"{name} is not a known word") from None
-
-    def end(self) -> None:
-        """Refuse what no one asked for: a misspelt option must not be ignored."""
-        if self._values:
-            raise CallError(INVALID_PARAMS, f"{next(iter(self._values))} is not a known parameter")
-
-
 class Requests:
     """Serves one operator's requests; ``operator`` is who the socket says they are."""
 
-    def __init__(self, station: Station, operator: str, notify: Notify, spawn: Spawn) -> None:
-        """Work on station; notify sends what no request asked for, spawn runs as long as the client."""
+    def __init__(self, station: Station, operator: str, lasting: Lasting) -> None:
+        """Work on station; lasting does what this client waits for and watches."""
         self._station = station
         self._operator = operator
-        self._notify = notify
-        self._spawn = spawn
-        self._watching = False
+        self._lasting = lasting
 
     async def serve(self, call: Call, submitted: Callable[[], None]) -> Any:
         """Give the result of a request; raises HotlineError.
@@ -403,6 +313,7 @@ class Requests:
         own_id, peer_id = params.station_id("own_id"), params.station_id("peer_id")
         params.end()
         trust = await decide(name, own_id, peer_id, self._operator)
+        self._station.watches.progressed(name)  # nobody waits for a line that is revoked
         return {"line": name, **views.trust(trust)}
 
     async def _trust(self, params: Params) -> dict[str, Any]:
@@ -421,56 +332,13 @@ class Requests:
             await self._station.rotate(_passphrase(given), self._operator)
         return {"number": number}
 
-    # --- waiting and watching ---
+    # --- what lasts ---
 
     async def _wait(self, params: Params) -> dict[str, Any]:
-        runner = self._station.runner(params.take("line", str, needed=True))
-        ids = params.take("ids", list, needed=True)
-        wanted = params.word("state", State, "delivered")
-        params.end()
-        for one in ids:
-            Params({"id": one}).take("id", str, needed=True)
-        if wanted not in _REACHED or not 1 <= len(ids) <= limits.BATCH_MESSAGES:
-            raise CallError(INVALID_PARAMS, "wait takes ids, and delivered or acknowledged")
-        name = runner.line.record.name
-        ended = _REACHED[wanted] | _ENDED
-        states: list[dict[str, Any]] = []
-        while len(states) < len(ids):
-            progress = self._station.watches.progress(name)
-            before = len(states)
-            asked = ids[len(states) :]
-            for wanted_id, state in await self._station.read(
-                lambda reader, asked=asked: _states(reader, name, asked, ended)  # type: ignore[misc]
-            ):
-                if state is None:
-                    raise RefusedError("not-found", f"no message {wanted_id!r} was sent")
-                states.append({"id": wanted_id, "state": str(state)})
-            if len(states) > before:
-                await self._notify("progress", {"done": len(states), "total": len(ids)})
-            if len(states) < len(ids):
-                await progress.wait()
-        return {"messages": states}
+        return await self._lasting.wait(params)
 
     async def _watch(self, params: Params) -> dict[str, Any]:
-        name = params.take("line", str)
-        params.end()
-        if name is not None:
-            self._station.runner(name)
-        if self._watching:
-            raise CallError(INVALID_REQUEST, "this connection is on watch already")
-        self._watching = True
-        self._spawn(self._pass_on, self._station.watches.open(name))
-        return {}
-
-    async def _pass_on(self, watch: Watch) -> None:
-        """Notify of events until the client leaves, or does not keep up and is let go."""
-        try:
-            with watch.scope:
-                while True:
-                    await self._notify("event", *await watch.take())
-        finally:
-            self._station.watches.close(watch)
-        raise RefusedError("too-slow", "this watch did not keep up with what happens")
+        return await self._lasting.watch(params)
 
     _METHODS: ClassVar[dict[str, Callable[[Requests, Params], Awaitable[Any]]]] = {
         "inbox": _inbox,

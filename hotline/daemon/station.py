@@ -243,8 +243,9 @@ class Station:
             async with trio.open_nursery() as nursery:
                 for runner, _ in runners:
                     nursery.start_soon(partial(runner.stop, failed=False))
-        for _, scope in runners:
+        for name, (_, scope) in zip(names, runners, strict=True):
             scope.cancel()
+            self.watches.progressed(name)  # whoever waits for it should not
 
     # --- for callers ---
 

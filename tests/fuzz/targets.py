@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hotline.daemon import jsonrpc
-from hotline.daemon.requests import Params
+from hotline.daemon.params import Params
 from hotline.errors import HotlineError
 from hotline.evidence import file as evidence_file
 from hotline.evidence import proof

@@ -223,7 +223,7 @@ def test_clients_that_vanish_leave_nothing_behind(pair: Pair) -> None:
             client.sock.sendall(whole + b"\n")
         else:
             client.post("watch")
-            client.post("wait", line="bravo", ids=["fuzz-1"], state="delivered")
+            client.post("wait", line="bravo", ids=["gone-1"], state="acknowledged")
         client.close()
     # What was asked for whole may be done or not, but is never half done.
     until("all sockets are closed", lambda: open_files() <= before + 2)

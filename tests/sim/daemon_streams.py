@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 64 * 1024
 
 
-class SimStream(trio.abc.HalfCloseableStream):
+class _NoSocket:
+    """What takes the place of a socket's descriptor."""
+
+    def fileno(self) -> int:
+        raise OSError(errno.EBADF, "there is no kernel here to ask")
+
+
+class SimStream(_NoSocket, trio.abc.HalfCloseableStream):
     """A TCP connection."""
 
     def __init__(self, end: End, send_buffer: int) -> None:
@@ -105,9 +112,6 @@ class SimStream(trio.abc.HalfCloseableStream):
     def getpeername(self) -> tuple[str, int]:
         return self.end.other.host, 1
 
-    def fileno(self) -> int:
-        raise OSError(errno.EBADF, "there is no kernel here to ask")
-
     def setsockopt(self, *_: Any) -> None:
         raise OSError(errno.ENOPROTOOPT, "there is no kernel here to tell")
 
@@ -152,4 +156,5 @@ def desk() -> tuple[Any, Any]:
     """
     ours, theirs = trio.testing.lockstep_stream_pair()
     ours.getsockopt = _who_calls  # type: ignore[attr-defined]
+    ours.socket = _NoSocket()  # type: ignore[attr-defined]
     return ours, theirs
