@@ -1,8 +1,9 @@
 """The documents are held to the code: every command in README.md is run, every table is compared.
 
 README's ``sh`` blocks start with ``# on alpha`` or ``# on bravo``, which chooses the station, or stand
-for a working copy. Two folders on loopback stand in for the two machines. A command that this
-harness does not know fails the test, so nothing can be added to README without being run.
+for a working copy. Folders on loopback stand in for the two machines: what scp brings lies in the home,
+and commands run in the working copy. A command that this harness does not know fails the test, so
+nothing can be added to README without being run.
 """
 
 from __future__ import annotations
@@ -96,9 +97,10 @@ def first_words(text: str) -> set[str]:
 
 @dataclass
 class Machine:
-    """A folder that stands in for one of README's machines."""
+    """Two folders that stand in for one of README's machines: a home, and a working copy elsewhere."""
 
     name: str
+    home: Path
     folder: Path
     port: int
     running: list[subprocess.Popen[str]] = field(default_factory=list)
@@ -113,10 +115,11 @@ class Tour:
                 each.bind(("127.0.0.1", 0))
             ports = [each.getsockname()[1] for each in (one, two)]
         self.machines = {
-            name: Machine(name, folder / name, port)
+            name: Machine(name, folder / f"home-{name}", folder / name, port)
             for name, port in zip(("alpha", "bravo"), ports, strict=True)
         }
         for machine in self.machines.values():
+            machine.home.mkdir()
             machine.folder.mkdir()
         self.verbs_run: set[str] = set()
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
@@ -158,7 +161,7 @@ class Tour:
     def _copy(self, machine: Machine, file: str, target: str) -> None:
         match = re.fullmatch(r"operator@(\w+)\.example:", target)
         assert match is not None, f"scp to where? {target}"
-        shutil.copy(machine.folder / file, self.machines[match[1]].folder)
+        shutil.copy(machine.folder / file, self.machines[match[1]].home)
 
     def _hotline(self, machine: Machine, command: str, words: list[str]) -> None:
         self.verbs_run.add(words[1])
@@ -185,7 +188,7 @@ class Tour:
         return subprocess.run(
             ["sh", "-c", command],
             cwd=machine.folder,
-            env=self.environment,
+            env=self.environment | {"HOME": str(machine.home)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -204,7 +207,7 @@ class Tour:
         process = subprocess.Popen(
             ["sh", "-c", f"exec {command}"],
             cwd=machine.folder,
-            env=self.environment,
+            env=self.environment | {"HOME": str(machine.home)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -286,6 +289,14 @@ def test_every_command_in_readme_works(tour: Tour, tmp_path: Path) -> None:
     check_control_example(tour.machines["alpha"].folder)
     tour.close()
     assert processes_in(tmp_path) == []
+
+
+def test_a_new_terminal_is_made_ready() -> None:
+    """The daemon has a terminal of its own, which has not seen what was done in the first one."""
+    starts = [block for block in blocks(README.read_text(), "sh") if "\nhotline run\n" in block]
+    assert len(starts) == 2
+    for block in starts:
+        assert block.splitlines()[1:] == [". .venv/bin/activate", "hotline run"]
 
 
 def test_a_command_that_nobody_tests_fails(tour: Tour) -> None:
