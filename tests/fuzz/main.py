@@ -15,7 +15,13 @@ from typing import Final
 
 HERE: Final = Path(__file__).resolve().parent
 SCRATCH: Final = HERE.parent.parent / ".fuzz"
-LONGEST: Final = {"evidence": 65536, "records": 40960, "first-unit": 4096, "second-unit": 4096}
+LONGEST: Final = {
+    "evidence": 65536,
+    "records": 40960,
+    "first-unit": 4096,
+    "second-unit": 4096,
+    "succession": 24576,
+}
 """Bytes of an input; 20000 where nothing else is said: a card in its armour is ten."""
 
 

@@ -7,11 +7,11 @@ add a target, add a function to ``TARGETS`` and a few small honest inputs to ``c
 
 from __future__ import annotations
 
-import os
-import tempfile
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from fuzz.oracles import file_of
+from fuzz.signed import fuzz_run, fuzz_succession
 
 from hotline.daemon import jsonrpc
 from hotline.daemon.params import Params
@@ -99,31 +99,15 @@ def fuzz_card(data: bytes) -> None:
         assert Card.decode(data).encoded == data
 
 
-@cache
-def _scratch() -> Path:
-    return Path(tempfile.mkdtemp(prefix="hl")) / "file"
-
-
-def _file(data: bytes) -> Path:
-    """Give a file of this user's that holds data."""
-    path = _scratch()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(descriptor, data[:65536])
-    finally:
-        os.close(descriptor)
-    return path
-
-
 def fuzz_key_file(data: bytes) -> None:
     """A secret key file, open or protected (the passphrase is asked for only after all checks)."""
-    read_secret_keys(_file(data))
+    read_secret_keys(file_of(data))
 
 
 def fuzz_secret_file(data: bytes) -> None:
     """A line secret's file, and that of one half of one."""
     read = read_half if b"HALF" in data[:40] else read_line_secret
-    read(_file(data))
+    read(file_of(data))
 
 
 def fuzz_spoken(data: bytes) -> None:
@@ -180,9 +164,11 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "key-file": fuzz_key_file,
     "message": fuzz_message,
     "records": fuzz_records,
+    "run": fuzz_run,
     "second-unit": fuzz_second_unit,
     "secret-file": fuzz_secret_file,
     "spoken": fuzz_spoken,
+    "succession": fuzz_succession,
 }
 
 
