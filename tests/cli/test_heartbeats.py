@@ -58,6 +58,25 @@ def test_one_line_and_damage(operator: Operator, log: Path) -> None:
     assert operator.run("heartbeats", "south").code == 5
 
 
+@pytest.mark.parametrize("number", ["1e999", "-Infinity", "NaN"])
+def test_what_is_no_number_is_damage(operator: Operator, log: Path, number: str) -> None:
+    """JSON has no such number, so a line with one hides itself, and nothing else."""
+    with log.open("a") as file:
+        file.write(beat(10).replace("42.0", number) + beat(11))
+    assert operator.run("heartbeats", "--limit", "2").code == 0
+    done = operator.run("heartbeats", "--limit", "2", "--json")
+    assert [found["number"] for found in done.objects] == [9, 11]
+
+
+def test_a_number_beyond_all_bounds_is_not_shown_as_a_time(operator: Operator, log: Path) -> None:
+    """Whole numbers have no end in JSON; a time of any length must not end the table."""
+    with log.open("a") as file:
+        file.write(beat(10, rtt_ms=10**400) + beat(11, rtt_ms=True))
+    done = operator.run("heartbeats", "--limit", "2")
+    assert done.code == 0
+    assert [row.split()[3] for row in done.out.splitlines()[1:]] == ["-", "-"]
+
+
 def test_the_table_fits_and_is_safe(operator: Operator, log: Path) -> None:
     """The log quotes what the peer caused; notes of the log itself are shown by their event."""
     with log.open("a") as file:

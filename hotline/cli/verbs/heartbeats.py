@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _HEADINGS: Final = ("TIME", "LINE", "STATE", "RTT", "MISSED", "REASON")
 _WIDTHS: Final = (20, 10, 8, 7, 6, 19)
 """Fixed, since a followed log has no last row to measure; with the gaps, 80 columns."""
+
+_LONGEST_MS: Final = 10**12
+"""Thirty years: whatever is longer was never measured."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,12 +69,20 @@ def _check_line(config: StationConfig, name: str | None) -> None:
 def _beat(line: bytes, args: argparse.Namespace) -> Beat | None:
     """Give the object in line, or None if it is damaged or of a line that was not asked for."""
     try:
-        beat = json.loads(line)
+        beat = json.loads(line, parse_float=_number, parse_constant=_number)
     except (ValueError, RecursionError):
         return None
     if not isinstance(beat, dict) or (args.line is not None and beat.get("line") != args.line):
         return None
     return beat
+
+
+def _number(spelled: str) -> float:
+    """Read a number; raises ValueError for what Python would take and no other reader of JSON."""
+    value = float(spelled)
+    if not math.isfinite(value):
+        raise ValueError(f"{spelled} is no number")
+    return value
 
 
 def _show(line: bytes, args: argparse.Namespace) -> None:
@@ -80,19 +92,25 @@ def _show(line: bytes, args: argparse.Namespace) -> None:
     if args.json:
         print_json(beat)
         return
-    rtt_ms = beat.get("rtt_ms")
     print(
         _row(
             (
                 _second(word(beat, "timestamp")),
                 word(beat, "line"),
                 word(beat, "state"),
-                duration(rtt_ms / 1000) if isinstance(rtt_ms, int | float) else "-",
+                _round_trip(beat.get("rtt_ms")),
                 word(beat, "missed"),
                 _remark(beat),
             )
         ).rstrip()
     )
+
+
+def _round_trip(rtt_ms: object) -> str:
+    # Compared before it is divided: a whole number may be too long to be made a float.
+    if isinstance(rtt_ms, bool) or not isinstance(rtt_ms, int | float) or abs(rtt_ms) > _LONGEST_MS:
+        return "-"
+    return duration(rtt_ms / 1000)
 
 
 def _remark(beat: Beat) -> str:
