@@ -155,9 +155,10 @@ class Client:
             received = json.loads(line)
         except (ValueError, RecursionError):
             received = None
-        if not isinstance(received, dict):
+        if not _is_said_by_a_daemon(received):
             raise UnreachableError(f"what answers at {self._where} is no hotline daemon")
-        return received
+        said: dict[str, Any] = received
+        return said
 
     def _line(self) -> bytes | None:
         end = self._received.find(b"\n", self._searched)
@@ -184,6 +185,17 @@ class Client:
         return UnreachableError(
             f"the daemon at {self._where} went away", hint="see the daemon's own log"
         )
+
+
+def _is_said_by_a_daemon(received: Any) -> bool:
+    """Tell whether it has the form of an answer to a numbered request, or of a notification."""
+    if not isinstance(received, dict):
+        return False
+    error = received.get("error")
+    objects = (received.get("params"), error.get("data") if isinstance(error, dict) else None)
+    return type(received.get("id", 0)) in (int, type(None)) and all(
+        found is None or isinstance(found, dict) for found in objects
+    )
 
 
 def _result(answer: dict[str, Any]) -> dict[str, Any]:

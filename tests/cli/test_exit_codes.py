@@ -98,11 +98,21 @@ def test_3_when_the_daemon_hangs_up(operator: Operator, daemon: FakeDaemon) -> N
     assert "went away" in complaint(done.err)[0]
 
 
-def test_3_when_something_else_answers(operator: Operator, daemon: FakeDaemon) -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"220 mail.example ESMTP\r\n",
+        b'["status"]\n',
+        b'{"jsonrpc":"2.0","id":[1],"result":{}}\n',
+        b'{"jsonrpc":"2.0","method":"event","params":["up"]}\n',
+        b'{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"no","data":["full"]}}\n',
+    ],
+)
+def test_3_when_something_else_answers(operator: Operator, daemon: FakeDaemon, said: bytes) -> None:
     """Another program's socket at that path must not be believed."""
 
     def babble(_params: Params, connection: Connection) -> None:
-        connection.raw(b"220 mail.example ESMTP\r\n")
+        connection.raw(said)
         raise Gone
 
     daemon.on("status", babble)
