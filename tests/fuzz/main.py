@@ -16,6 +16,7 @@ from typing import Final
 HERE: Final = Path(__file__).resolve().parent
 SCRATCH: Final = HERE.parent.parent / ".fuzz"
 LONGEST: Final = {
+    "courier-file": 36864,
     "evidence": 65536,
     "records": 40960,
     "first-unit": 4096,

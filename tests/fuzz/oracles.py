@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import tempfile
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def only(kind: type[HotlineError]) -> Iterator[None]:
+def only(*kinds: type[HotlineError]) -> Iterator[None]:
     """Let no error out but what the decoder's docstring names: its callers catch nothing else."""
     try:
         yield
-    except kind:
+    except kinds:
         raise
     except HotlineError as error:
         raise AssertionError(f"{type(error).__name__} came out: {error}") from error
@@ -56,6 +57,10 @@ _decode: Final = lru_cache(64)(Card.decode)
 _read: Final = lru_cache(64)(by_the_page.Card.read)
 
 
+def _refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
+
+
 @cache
 def scratch() -> Path:
     """Give this process's folder for files."""
@@ -71,12 +76,17 @@ def file_of(data: bytes) -> Path:
     return path
 
 
-def said(verb: Callable[[], int]) -> int:
-    """Run a verb, and see that a terminal is safe with all that it says; gives its exit code."""
+def said(verb: Callable[[], int], *, as_json: bool = False) -> int:
+    """Run a verb, and see that a terminal is safe with all that it says; gives its exit code.
+
+    ``as_json`` sees too that each line is an object that any reader of JSON takes.
+    """
     shown = io.StringIO()
     try:
         with redirect_stdout(shown), redirect_stderr(shown):
             return verb()
     finally:
-        for line in shown.getvalue().split("\n"):
+        for line in shown.getvalue().removesuffix("\n").split("\n"):
             assert one_line(line) == line
+            if as_json and line:
+                assert isinstance(json.loads(line, parse_constant=_refuse), dict)

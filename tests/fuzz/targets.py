@@ -10,6 +10,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from fuzz.operators import (
+    fuzz_answer,
+    fuzz_batch,
+    fuzz_config,
+    fuzz_courier_file,
+    fuzz_heartbeats,
+)
 from fuzz.oracles import file_of
 from fuzz.signed import fuzz_run, fuzz_succession
 
@@ -153,14 +160,19 @@ def fuzz_evidence(data: bytes) -> None:
 
 
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    "answer": fuzz_answer,
+    "batch": fuzz_batch,
     "card": fuzz_card,
+    "config": fuzz_config,
     "control": fuzz_control,
     "courier": fuzz_courier,
+    "courier-file": fuzz_courier_file,
     "courier-key": fuzz_courier_key,
     "entry": fuzz_entry,
     "evidence": fuzz_evidence,
     "first-unit": fuzz_first_unit,
     "frame": fuzz_frame,
+    "heartbeats": fuzz_heartbeats,
     "key-file": fuzz_key_file,
     "message": fuzz_message,
     "records": fuzz_records,
