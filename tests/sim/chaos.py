@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim import network
+from sim.options import TROUBLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ class Chaos:
         options = self.world.options
         if options.faults:
             self._next()
-        if options.trouble:
+        if options.trouble in TROUBLES:
             share = self.random.uniform(0.1, 0.9)
             age = self.random.choice([self.random.random(), 0.03, 0.0])
             self.world.when_busy(options.chaos_s * share * (1.0 - age), self._backup)
@@ -239,8 +240,12 @@ class Chaos:
         if trouble == "clone":
             world.clone(station, self._backups[station.name])
             return
+        self.exchange(station, {} if trouble == "wipe" else self._backups[station.name])
+
+    def exchange(self, station: Station, files: dict[str, bytes]) -> None:
+        """A station finds these files in place of its store when it starts again."""
         if station.alive:
             station.crash()
-        station.disk.restore({} if trouble == "wipe" else self._backups[station.name])
-        world.checker.restored(station)
+        station.disk.restore(files)
+        self.world.checker.restored(station)
         self._restart(station, self._while())

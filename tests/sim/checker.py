@@ -144,9 +144,10 @@ class Checker:
         incoming = self.directions[record.name, station.identity]
         number = record.peer.number
         if number and (before is None or number != before.peer.number):
-            if incoming.lost.get(number) == record.peer.head:
+            if record.peer.head in incoming.lost.get(number, ()):
                 # It was on its way when its author lost it: this is its history from now on.
-                incoming.left[number] = incoming.lost.pop(number)
+                incoming.left[number] = record.peer.head
+                del incoming.lost[number]
             head = incoming.left.get(number)
             if head != record.peer.head and not incoming.troubled:
                 raise Violation(f"{station.name} holds a log that {record.name} never sent")
@@ -185,6 +186,7 @@ class Checker:
         """This host's store is another one now, and everybody may know."""
         for key in [key for key in self._records if key[0] == station.name]:
             del self._records[key]
+            self.halted.pop(key, None)
         station.durable_records.clear()
         for direction in self.directions.values():
             if station.identity in (direction.author, direction.reader):
@@ -196,6 +198,10 @@ class Checker:
             if station.identity == direction.reader:
                 direction.shown.clear()
                 direction.cursor = 0
+
+    def committed_records(self, station: Station) -> list[LineRecord]:
+        """Give the numbers of a station's lines after its last transaction, as far as it has begun."""
+        return [record for key, record in self._records.items() if key[0] == station.name]
 
     def cloned(self, original: Station) -> None:
         """From now on two hosts write one log."""

@@ -29,7 +29,7 @@ def pages(station: Station, side: Side, line: int, after: int) -> list[MessageVi
             )
         )
         found += more
-        if len(more) < _PAGE:
+        if not more:  # a short page is not the last: one ends early when its bodies are long
             return found
 
 

@@ -64,7 +64,7 @@ class Direction:
     """What the author holds the reader's receipt for."""
     troubled: str = ""
     """A store on this line was restored, wiped or cloned, and has not recovered."""
-    lost: dict[int, bytes] = field(default_factory=dict)
+    lost: dict[int, set[bytes]] = field(default_factory=dict)
     """Heads that left an author whose store was exchanged since, and that the reader did not have."""
 
     def forget(self) -> None:

@@ -32,6 +32,11 @@ class Lull:
         self._rested = False
         self._patience_s = 0.0
 
+    @property
+    def under_way(self) -> bool:
+        """Tell whether it is now."""
+        return self.begins <= self._world.now < self.ends
+
     def over(self, now: float, delay_s: float) -> float:
         """Give when somebody acts who would after a while: a lull on the way does not count."""
         when = now + delay_s

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.daemon_world import DaemonWorld, daemon_options
 from sim.marks import RARE_PATHS
-from sim.options import FAULTS, TROUBLES, Options
+from sim.options import FAULTS, LOSSES, TROUBLES, Options
 from sim.world import World
 
 if TYPE_CHECKING:
@@ -124,7 +124,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--faults", help=f"only these, by comma: {','.join(FAULTS)}")
-    parser.add_argument("--trouble", choices=TROUBLES, help="exchange a store in every world")
+    parser.add_argument(
+        "--trouble", choices=(*TROUBLES, LOSSES), help="exchange a store in every world"
+    )
     parser.add_argument("--daemons", action="store_true", help="whole daemons (the second tier)")
     parser.add_argument("--keep-on", action="store_true", help="go on after a failure")
     asked = parser.parse_args()
@@ -133,6 +135,8 @@ def main() -> int:
         fixed["faults"] = tuple(filter(None, asked.faults.split(",")))
     if asked.trouble is not None:
         fixed["trouble"] = asked.trouble
+    if asked.trouble == LOSSES:
+        fixed["recovers"] = True
     seeds = (
         [asked.seed] if asked.seed is not None else range(asked.first, asked.first + asked.seeds)
     )

@@ -84,6 +84,19 @@ class Operators:
         )
         self._ask_to_send(runner, said)
 
+    def say(self, runner: Runner, size: int, urgent: bool) -> None:
+        """Send a message of a size."""
+        self.sent += 1
+        precedence = Precedence.FLASH if urgent else Precedence.ROUTINE
+        identifier = f"{runner.station.identity}-{self.sent}"
+        self._ask_to_send(runner, Said(identifier, size, precedence, expires=False))
+
+    def say_again(self, runner: Runner, said: Said) -> None:
+        """Send a message again, under the same id, if nobody waits for an answer to it."""
+        if all(asked is not said for _, _, asked in self._asked.values()):
+            self._unanswered = [one for one in self._unanswered if one[2] is not said]
+            self._ask_to_send(runner, said)
+
     def _size(self) -> int:
         kind = self.random.random()
         if kind < 0.75:
@@ -168,7 +181,9 @@ class Operators:
             self.world.mark("a repeated send was recognised")
         self._is_durable(station, said)
         said.answered = not station.is_clone
-        said.accepted_at = min(said.accepted_at, self.world.now)
+        # A new message for this store: if it knew it once, it has lost it since.
+        since = said.accepted_at if answer.repeated else float("inf")
+        said.accepted_at = min(since, self.world.now)
 
     def _is_durable(self, station: Station, said: Said) -> None:
         """Accepted means durable: asked of the disk, not of the station."""

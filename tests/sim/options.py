@@ -24,6 +24,12 @@ _DAY_S: Final = 86_400.0
 
 TROUBLES: Final = ("restore", "wipe", "clone")
 
+LOSSES: Final = "losses"
+"""The trouble of worlds in which one store is lost again and again (losing.py)."""
+
+_LOSSES_SHARE: Final = 0.4
+"""Of the worlds whose operators have a lost log taken back."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -107,6 +113,10 @@ class Options:
             rotates=Random(f"rotates {seed}").random() < _ROTATES_SHARE,
             lull_s=0.0 if brief else _lull_s(Random(f"lasts {seed}"), pace),
         )
+        # Drawn apart, and after all else: no other world is another one for it.
+        again = Random(f"losses {seed}").random() < _LOSSES_SHARE
+        if again and options.recovers and options.trouble in {"restore", "wipe"}:
+            options = replace(options, trouble=LOSSES)
         return replace(options, **fixed)
 
     def commit_takes(self, station: str) -> tuple[float, float]:

@@ -29,11 +29,12 @@ from hotline.line.receiving import Receiving
 from hotline.line.recovery import Recovery
 from hotline.line.sending import Sending
 from hotline.line.window import Window
-from hotline.model import Position
+from hotline.model import Position, Side
 from hotline.noise.cipherstate import CipherState
 from hotline.store import connection
 from hotline.store.transaction import SqliteTransaction
 from hotline.wire import heads
+from hotline.wire.entries import Part, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -243,6 +244,26 @@ def _half_sent_goes_on(plant: Callable[[object, str, Any], None]) -> None:
     plant(SqliteTransaction, "begin_anew", lambda _self, _line: 0)
 
 
+def _both_beginnings_joined(plant: Callable[[object, str, Any], None]) -> None:
+    """A message that was half sent before a loss, and then sent anew, is joined from all its parts."""
+
+    def parts_until(tx: Any, line: int, number: int, last: Part) -> list[tuple[int, bytes]]:
+        parts = [(number, last.chunk)]
+        offset, before = last.offset, number
+        while offset > 0 and before > 1:
+            first = max(1, before - taking_back._LOOK_BACK)
+            earlier = tx.entries(line, Side.OWN, first, before - first, 4 * _MIB)
+            for one in reversed(earlier):
+                entry = decode(one.data)
+                if isinstance(entry, Part) and entry.id == last.id:
+                    parts.append((one.number, entry.chunk))
+                    offset = entry.offset
+            before = first
+        return parts[::-1]
+
+    plant(taking_back, "_parts_until", parts_until)
+
+
 def _kept_signature_is_not_the_one_made(plant: Callable[[object, str, Any], None]) -> None:
     """What was signed goes out, and what is kept of it proves nothing."""
     original = SqliteTransaction.put_signature
@@ -322,6 +343,7 @@ BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
         _queued_though_sent,
         _went_on_before_it_was_whole,
         _half_sent_goes_on,
+        _both_beginnings_joined,
         _kept_signature_is_not_the_one_made,
         _checkpoint_over_another_head,
         _courier_numbers_unheard,

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sim.options import LOSSES
+
 from hotline.line import taking_back
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from sim.station import Station
     from sim.world import World
 
-_LOST = {"restore", "wipe"}
+_LOST = {"restore", "wipe", LOSSES}
 
 
 class Recovering:
@@ -85,10 +87,12 @@ class Recovering:
         reader = next(one for one in self.world.stations if one.identity == direction.reader)
         held = reader.durable_records.get(direction.author)
         number = held.peer.number if held is not None else 0
-        direction.lost = {n: head for n, head in direction.left.items() if n > number}
-        for lost in direction.lost:
-            del direction.left[lost]
-        self.world.trace(station.name, "may have lost", len(direction.lost), "runs")
+        lost = {n: head for n, head in direction.left.items() if n > number}
+        for n, head in lost.items():
+            # What was lost before may still be on its way too.
+            direction.lost.setdefault(n, set()).add(head)
+            del direction.left[n]
+        self.world.trace(station.name, "may have lost", len(lost), "runs")
 
     def reported(self, runner: Runner, event: str) -> None:
         """A line tells of its recovery."""

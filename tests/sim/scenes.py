@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from sim.options import LOSSES
+
 _PAIR: Final[dict[str, Any]] = {
     "stations": ("north", "south"),
     "pairs": (("north", "south"),),
@@ -60,6 +62,9 @@ LOADED: Final[dict[str, Any]] = UNEVEN | {
 
 RECOVERING: Final[dict[str, Any]] = QUICK | {"trouble": "restore", "recovers": True}
 """A store is an old one, and an operator has its log taken back."""
+
+LOSING: Final[dict[str, Any]] = QUICK | {"trouble": LOSSES, "recovers": True}
+"""A store is lost more than once, with long messages half sent, and its log taken back each time."""
 
 CARRYING: Final[dict[str, Any]] = UNEVEN | {
     "faults": ("clog", "refuse", "power"),

@@ -44,6 +44,7 @@ def settle(world: World) -> Iterator[float]:
     for direction in world.checker.directions.values():
         inspect_order(direction)
         inspect_answers(world, direction)
+    world.losing.inspect()
     prove(world)
     for station in world.stations:
         _disk_agrees(world, station)
@@ -56,6 +57,7 @@ def patience_s(world: World) -> float:
     for station in world.stations:
         for record in station.durable_records.values():
             waiting += record.queued_bytes + 1_000_000 * (record.queued > 0)
+    waiting += world.losing.unsaid_bytes()
     # A window may stay at its least, one record a round trip, where disks are slow and uneven.
     turn_s = 4 * options.delay_s + 4 * options.slowest_commit_s
     rate = min(options.rate or 10_000_000.0, 3584 / turn_s)
@@ -69,7 +71,7 @@ def unsettled(world: World) -> str:
         missing = _pair_unsettled(world, one, other)
         if missing:
             return missing
-    return world.rotation.unconfirmed()
+    return world.losing.unsaid() or world.rotation.unconfirmed()
 
 
 def _pair_unsettled(world: World, one: str, other: str) -> str:

@@ -169,6 +169,7 @@ class Station:
         if not self.disk.unsynced:
             for record in records:
                 self.durable_records[record.name] = record
+        self.world.losing.committed(self)
         if self.was_full:
             self.was_full = False
             self.world.mark("a full disk took commits again")

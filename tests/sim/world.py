@@ -64,6 +64,7 @@ from sim.chaos import Chaos
 from sim.checker import Checker
 from sim.couriers import Couriers
 from sim.disk import Disk, DiskVfs
+from sim.losing import Losing
 from sim.lull import Lull
 from sim.network import End, Way
 from sim.operators import Operators
@@ -128,6 +129,7 @@ class World:
         self.lull = Lull(self)
         self.couriers = Couriers(self)
         self.recovering = Recovering(self)
+        self.losing = Losing(self)
         self.rotation = Rotation(self)
         self.chaos = self.chaos_class(self)
         self.stations: list[Station] = []
@@ -192,6 +194,7 @@ class World:
         self.couriers.start()
         self.chaos.start()
         self.recovering.start()
+        self.losing.start()
         self.rotation.start()
         busy = [self.options.chaos_s * (number + 1) / _PROBES for number in range(_PROBES)]
         looks = [self.lull.over(0.0, when) for when in busy] + self.lull.looks(_PROBES)
