@@ -167,8 +167,10 @@ class Losing:
         """A transaction is over somewhere: it may be what the next loss waits for."""
         if not self._awaited or not self.world.operators.busy or self.world.lull.under_way:
             return
-        if self._awaited == "half sent":
+        if self._awaited == "begun":
             due = station is self._victim and bool(self._under_way())
+        elif self._awaited == "half sent":
+            due = bool(self._half_held())
         elif self._awaited == "recovering":
             records = self.world.checker.committed_records(self._victim)
             due = station is self._victim and any(record.recovering for record in records)
@@ -182,7 +184,7 @@ class Losing:
         if self.random.random() < 0.5:
             self.world.after(self.random.random() * step_s, self._copy)
         self.world.after(
-            step_s * self.random.choice([0.0, 0.5, 1.0, 4.0]), lambda: self._lose(plan)
+            step_s * self.random.choice([0.0, 0.0, 0.5, 1.0, 4.0]), lambda: self._lose(plan)
         )
 
     def _direction(self, peer: str) -> Direction:
@@ -195,16 +197,21 @@ class Losing:
     def _has_come(self) -> bool:
         return any(name in self._direction(peer).shown for peer, name in self._half_sent)
 
-    def _under_way(self) -> set[tuple[str, str]]:
-        """Give the peer and id of what is sealed in part."""
+    def _under_way(self) -> dict[tuple[str, str], int]:
+        """Give the peer and id of what is sealed in part, with the number of its first part."""
         if not self._victim.alive:
-            return set()
-        return set(
-            self._victim.store._database.execute(
-                "SELECT line.name, message.id FROM message JOIN line USING (line)"
-                " WHERE side = 0 AND queueing = 1"
-            )
+            return {}
+        rows = self._victim.store._database.execute(
+            "SELECT line.name, message.id, min(part.number)"
+            " FROM message JOIN line USING (line) JOIN part USING (row)"
+            " WHERE side = 0 AND queueing = 1 GROUP BY message.row"
         )
+        return {(peer, name): number for peer, name, number in rows}
+
+    def _half_held(self) -> set[tuple[str, str]]:
+        """Give those of which the peer holds parts: the log that comes back will have them."""
+        under_way = self._under_way().items()
+        return {way for way, number in under_way if self._held(way[0]) >= number}
 
     def _lose(self, plan: int) -> None:
         """The store is gone, and something else is found in its place."""
@@ -213,7 +220,7 @@ class Losing:
             return
         self._awaited = ""
         self._note()
-        self._half_sent |= self._under_way()
+        self._half_sent |= self._half_held()
         self._unwanted |= {
             one.id
             for direction in self._directions()
@@ -222,13 +229,13 @@ class Losing:
         }
         self.losses += 1
         world.chaos.exchange(victim, self._chosen())
-        self._plan_next(["half sent", "recovering", "sent", "sent", "any"])
+        self._plan_next(["begun", "half sent", "recovering", "sent", "sent", "any"])
 
     def _note(self) -> None:
         """Make the marks of a loss."""
         mark = self.world.mark
         mark("a store was lost again" if self.losses else "a store was lost")
-        if self._under_way():
+        if self._half_held():
             mark("a store was lost with a long message half sent")
         if self._has_come():
             mark("a store was lost again after what was half sent had come")
