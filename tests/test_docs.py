@@ -510,7 +510,7 @@ def line_view_fields() -> set[str]:
     tree = ast.parse((ROOT / "hotline" / "daemon" / "views.py").read_text())
     made = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
     found = set()
-    for name in ("line", "drain"):
+    for name in ("line", "trust", "drain"):
         [returned] = [n for n in ast.walk(made[name]) if isinstance(n, ast.Dict)]
         found |= {str(key.value) for key in returned.keys if isinstance(key, ast.Constant)}
     return found

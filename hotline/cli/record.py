@@ -37,12 +37,7 @@ class Record:
 
     def line(self, name: str) -> Line:
         """Give a line of the configuration; raises RefusedError if there is none, or no log of it."""
-        found = next((line for line in self.config.lines if line.name == name), None)
-        if found is None:
-            raise RefusedError(
-                "unknown-line", f"there is no line {name}", hint="see: hotline peer list"
-            )
-        return self._line(found)
+        return self._line(station.line_of(self.config, name))
 
     def lines(self) -> list[Line]:
         """Give all lines of the configuration that have a log."""

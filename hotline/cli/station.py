@@ -48,10 +48,13 @@ def line_of(config: StationConfig, name: str) -> LineConfig:
     """Give the line of this name; raises RefusedError if there is none."""
     line = next((line for line in config.lines if line.name == name), None)
     if line is None:
-        raise RefusedError(
-            "unknown-line", f"there is no line {name}", hint="see: hotline peer list"
-        )
+        raise unknown_line(name)
     return line
+
+
+def unknown_line(name: str) -> RefusedError:
+    """Say that there is no line of this name."""
+    return RefusedError("unknown-line", f"there is no line {name}", hint="see: hotline peer list")
 
 
 def connect(args: argparse.Namespace) -> Client:

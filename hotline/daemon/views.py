@@ -44,7 +44,9 @@ def message(view: MessageView) -> dict[str, Any]:
     }
 
 
-def line(subject: Line, moment: Moment, trust: Trust, notices: Sequence[Notice]) -> dict[str, Any]:
+def line(
+    subject: Line, moment: Moment, decided: Trust, notices: Sequence[Notice]
+) -> dict[str, Any]:
     """Give one line's status, with what its operators decided about the card and should do."""
     record, vitals, links = subject.record, subject.vitals, subject.links
     pulse, current = vitals.pulse, links.current
@@ -75,10 +77,7 @@ def line(subject: Line, moment: Moment, trust: Trust, notices: Sequence[Notice])
         else round(max(0.0, next_dial_at - moment.now), 3),
         "address": shown.address if shown is not None else next(iter(links.addresses), None),
         "session_age_s": _seconds(current.opened_at if current else None, moment.now),
-        "verified_at": trust.verified and _time(trust.verified.at_ns),
-        "verified_by": trust.verified and trust.verified.operator,
-        "revoked_at": trust.revoked and _time(trust.revoked.at_ns),
-        "revoked_by": trust.revoked and trust.revoked.operator,
+        **trust(decided),
         "key_change": subject.key_changes.state,
         "notices": list(notices),
     }

@@ -12,13 +12,10 @@ from hotline.cli.exits import UsageError
 from hotline.cli.heartbeat_log import HeartbeatLog
 from hotline.cli.rendering import word
 from hotline.cli.terminal import TABLE_COLUMNS, display_columns, paint, print_json
-from hotline.errors import RefusedError
 from hotline.text import duration
 
 if TYPE_CHECKING:
     import argparse
-
-    from hotline.daemon.config import StationConfig
 
     Beat = dict[str, Any]
 
@@ -33,7 +30,8 @@ _LONGEST_MS: Final = 10**12
 def run(args: argparse.Namespace) -> int:
     """Do what ``hotline heartbeats`` was asked; with --follow, until interrupted."""
     config = station.load(args)
-    _check_line(config, args.line)
+    if args.line is not None:
+        station.line_of(config, args.line)
     try:
         log = HeartbeatLog(config.heartbeat_log)
     except PermissionError:
@@ -59,11 +57,6 @@ def run(args: argparse.Namespace) -> int:
     finally:
         log.close()
     return exits.DONE
-
-
-def _check_line(config: StationConfig, name: str | None) -> None:
-    if name is not None and name not in [line.name for line in config.lines]:
-        raise RefusedError("unknown-line", f"there is no line {name}", hint="hotline peer list")
 
 
 def _beat(line: bytes, args: argparse.Namespace) -> Beat | None:

@@ -9,7 +9,6 @@ from hotline.cli import exits, station
 from hotline.cli.columns import fill, grouped
 from hotline.cli.rendering import time_of, word
 from hotline.cli.terminal import complain, display_columns, paint, print_json
-from hotline.errors import RefusedError
 from hotline.text import duration, one_line
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def _check(status: dict[str, Any], name: str) -> int:
     if not lines:
         # No line at all is as unfit for use as a line that is down.
         if name:
-            raise RefusedError("unknown-line", f"there is no line {name}", hint="hotline peer list")
+            raise station.unknown_line(name)
         complain("there is no line to check", "pin a peer: hotline peer add CARD")
         return exits.UNFIT
     unfit = [line for line in lines if line["state"] != "up"]
