@@ -11,19 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from hotline.daemon.clock import moment
-from hotline.errors import ConfigError, RefusedError, StoreError, StoreFullError
+from hotline.errors import RefusedError, StoreError, StoreFullError
 from hotline.identity.successors import FIRST
 from hotline.limits import KEY_CHANGES
 from hotline.line import key_changes
-from hotline.model import Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hotline.daemon.identity import Identity
     from hotline.daemon.runner import Runner
-    from hotline.line.pairing import Pairing
-    from hotline.store.interface import Reader, Store
 
 _AGAIN_S: Final = 5.0
 
@@ -84,25 +81,6 @@ async def _take_up(identity: Identity, runner: Runner) -> None:
 def _follows(identity: Identity, runner: Runner, station_id: bytes) -> bool:
     ids = [generation.card.id for generation in identity.generations]
     return ids.index(station_id) > ids.index(runner.line.pairing.own.id)
-
-
-def add_line(store: Store, name: str, pairing: Pairing) -> int:
-    """Give the number of a line in the store; raises ConfigError for a card that succeeds another.
-
-    It would begin a second record with the same station, which the peer knows nothing of.
-    """
-    store.read(lambda reader: _refuse_successor(reader, name, pairing.peer.id))
-    return store.add_line(name, pairing.peer.id, pairing.own.id)
-
-
-def _refuse_successor(reader: Reader, name: str, peer_id: bytes) -> None:
-    for record in reader.lines():
-        changes = reader.key_changes(record.line, Side.PEER)
-        if any(change.id == peer_id for change in changes):
-            raise ConfigError(
-                f"line {name}: its card is the later one of the peer of line {record.name}",
-                hint="name the card that was pinned first: the line follows its changes of keys",
-            )
 
 
 def status(identity: Identity, runners: Sequence[Runner]) -> dict[str, Any] | None:

@@ -13,14 +13,19 @@ from hotline.daemon import rotation, views
 from hotline.daemon.clock import moment
 from hotline.daemon.identity import Identity
 from hotline.daemon.listener import Hall, Listener
+from hotline.daemon.pairings import add, look, pair
 from hotline.daemon.runner import Runner
 from hotline.daemon.seldom import Seldom
 from hotline.daemon.trust import Trust, halt_of, line_notices, station_notices
 from hotline.daemon.watching import News, Watches
 from hotline.daemon.writer import Writer
-from hotline.errors import ConfigError, HotlineError, IdentityError, RefusedError, StoreError
-from hotline.identity import read_card, read_line_secret
-from hotline.line import key_changes
+from hotline.errors import (
+    ConfigError,
+    HotlineError,
+    RefusedError,
+    StoreError,
+    StoreFullError,
+)
 from hotline.line.accepting import QueueLimits
 from hotline.line.door import Door
 from hotline.line.line import Line
@@ -96,7 +101,7 @@ class Station:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                pairings = self._pair(self.config.lines)
+                pairings = pair(self._identity, self.config.lines)
                 for line in self.config.lines:
                     await self._add(line, pairings[line.name])
                 nursery.start_soon(self._tell_news)
@@ -124,28 +129,8 @@ class Station:
 
     # --- lines ---
 
-    def _pair(self, lines: Sequence[LineConfig]) -> dict[str, Pairing]:
-        """Read the cards and secrets of lines, by name; raises HotlineError before anything is done."""
-        pairings: dict[str, Pairing] = {}
-        names: dict[bytes, str] = {}
-        for line in lines:
-            secret = read_line_secret(line.secret) if line.secret is not None else b""
-            try:
-                pairing = self._identity.pair(line, read_card(line.card), secret)
-            except IdentityError as error:
-                raise ConfigError(f"line {line.name}: {error}", hint=error.hint) from None
-            # One log would be written by two lines, each sure to be the only one.
-            other = names.setdefault(pairing.peer.id, line.name)
-            if other != line.name:
-                raise ConfigError(
-                    f"the lines {other} and {line.name} have the same card, {pairing.peer.name}'s",
-                    hint="a line is the pairing with one peer: remove one of the two",
-                )
-            pairings[line.name] = pairing
-        return pairings
-
     async def _add(self, config: LineConfig, pairing: Pairing) -> None:
-        record, trust = await self._writer.run(partial(self._record, config.name, pairing))
+        record, trust = await self._writer.run(partial(add, self._store, config.name, pairing))
         self._trust[config.name] = trust
         if trust.verified is not None:
             self._log_verified(config.name, trust.verified)
@@ -166,20 +151,6 @@ class Station:
             self._nursery.start_soon(keep)
             self._nursery.start_soon(rotation.take_up, self._identity, runner)
 
-    def _record(self, name: str, pairing: Pairing) -> tuple[LineRecord, Trust]:
-        own_id, peer_id = pairing.own.id, pairing.peer.id
-        number = rotation.add_line(self._store, name, pairing)
-
-        def look(reader: Reader) -> tuple[LineRecord, Trust]:
-            record = next(one for one in reader.lines() if one.line == number)
-            changes = [reader.key_changes(number, side) for side in (Side.OWN, Side.PEER)]
-            key_changes.remember(pairing, record, *changes)
-            return record, Trust.read(
-                reader, own_id, peer_id, [one.id for one in pairing.peers.cards]
-            )
-
-        return self._store.read(look)
-
     def _make(self, config: LineConfig, pairing: Pairing, record: LineRecord) -> Runner:
         connections: dict[int, Connection] = {}
 
@@ -196,10 +167,11 @@ class Station:
     async def reload(self, config: StationConfig) -> None:
         """Take lines, addresses and heartbeats anew; the rest needs a restart.
 
-        Raises HotlineError, and changes nothing, if a card or secret cannot be used.
+        Raises HotlineError, and changes nothing, if a file or the record does not allow it, or the
+        disk has no room.
         """
         async with self._reloading:
-            pairings = self._pair(config.lines)
+            pairings = pair(self._identity, config.lines)
             # Another card or secret under the same name is another line.
             kept = {
                 name
@@ -208,6 +180,7 @@ class Station:
             }
             for name in kept:
                 await self._refuse_revoked(name, pairings[name])
+            await self._prepare({name: one for name, one in pairings.items() if name not in kept})
             self.config = replace(
                 self.config,
                 lines=config.lines,
@@ -218,15 +191,37 @@ class Station:
             await self._remove(self._runners.keys() - kept)
             for line in config.lines:
                 if line.name in kept:
-                    runner = self._runners[line.name]
-                    for card in pairings[line.name].peers.cards:  # handed over since
-                        runner.line.pairing.peers.add(Generation(card))
-                    runner.perform(
-                        runner.line.reconfigure(_addresses(line), line.heartbeat_s, moment())
-                    )
+                    self._reconfigure(line, pairings[line.name])
                 else:
-                    await self._add(line, pairings[line.name])
+                    await self._add_late(line, pairings[line.name])
             self._log("config_reloaded", lines=self.line_names())
+
+    async def _prepare(self, new: dict[str, Pairing]) -> None:
+        """Do for new lines what may be refused, and nobody sees; raises HotlineError."""
+        records = await self.read(
+            lambda reader: {name: look(reader, name, one) for name, one in new.items()}
+        )
+        # What has a record first, for only that can be refused for what it is; and under the name
+        # that it has there, under which it may be at work.
+        for name in sorted(new, key=lambda name: records[name] is None):
+            record, one = records[name], new[name]
+            known = name if record is None else record.name
+            await self._writer.run(partial(self._store.add_line, known, one.peer.id, one.own.id))
+
+    def _reconfigure(self, config: LineConfig, pairing: Pairing) -> None:
+        line = self._runners[config.name].line
+        for card in pairing.peers.cards:  # handed over since
+            line.pairing.peers.add(Generation(card))
+        effects = line.reconfigure(_addresses(config), config.heartbeat_s, moment())
+        self._runners[config.name].perform(effects)
+
+    async def _add_late(self, config: LineConfig, pairing: Pairing) -> None:
+        try:
+            await self._add(config, pairing)
+        except StoreFullError as error:  # there was room a moment ago, and others have ended since
+            self._logs.daemon.error(
+                "line_not_added", line=config.name, why=str(error), hint=error.hint
+            )
 
     async def _refuse_revoked(self, name: str, pairing: Pairing) -> None:
         ids = [card.id for card in pairing.peers.cards]

@@ -264,7 +264,7 @@ class Store(Protocol):
         """Give the number of the line to peer_id, making it if it is new; its name may change.
 
         Both ids are those under which the line was founded; own_id is the store's unless it is given.
-        Raises StoreError if the line stands and was founded under another own_id.
+        Raises ConfigError if the line stands and was founded under another own_id.
         """
 
     def transact(self, works: Sequence[Callable[[Transaction], T]]) -> list[T | Exception]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from hotline.errors import LocalMisuseError, StoreError
+from hotline.errors import ConfigError, LocalMisuseError
 from hotline.model import Halt, LineRecord, Position, Receipt
 from hotline.store.keys import LINE_MAX, signed, unsigned
 from hotline.wire.heads import head_zero
@@ -80,7 +80,7 @@ def add(database: apsw.Connection, name: str, peer_id: bytes, own_id: bytes) -> 
     if row is not None:
         line, founded_as = row
         if founded_as != own_id:
-            raise StoreError(
+            raise ConfigError(
                 f"line {name} was founded under the card {founded_as.hex()[:16]} of this station, "
                 f"not {own_id.hex()[:16]}",
                 hint="name the card that this peer was first given as own_card of the line",

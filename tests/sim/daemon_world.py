@@ -147,7 +147,7 @@ class DaemonWorld(World):
         with super()._rules(), ExitStack() as stack:
             for name, value in {
                 "hotline.daemon.clock.time": daemon_station.CLOCK,
-                "hotline.daemon.station.read_card": daemon_station.card_at,
+                "hotline.daemon.pairings.read_card": daemon_station.card_at,
                 "hotline.daemon.station.Runner": WatchedRunner,
             }.items():
                 stack.enter_context(patch(name, value))
