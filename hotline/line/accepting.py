@@ -95,7 +95,10 @@ def compose(draft: Draft, accepted_ns: int) -> Outgoing:
 
 
 def digest(kind: Kind, precedence: Precedence, subject: str = "", body: str = "") -> bytes:
-    """Give 16 bytes that tell a repeated request from another one under the same id."""
+    """Give 16 bytes that tell a repeated request from another one under the same id.
+
+    Times are no part of it: "in two hours" is another one each time that it is said.
+    """
     # The length before the subject, so that no other subject and body give the same text.
     asked = f"{_ASKED[kind, precedence]} {len(subject)} {subject}{body}"
     return sha256(asked.encode()).digest()[:16]
@@ -181,18 +184,21 @@ def acknowledge(
 ) -> tuple[LineRecord, MessageView]:
     """Answer a received message: an entry of our log tells the peer. Repeating an answer is harmless.
 
-    ``read`` may later become ``wilco`` or ``cannot``; those two are final.
+    ``read`` may later become ``wilco`` or ``cannot``; those two are final. A note goes with the first
+    answer only: what would not reach the peer is refused.
     """
     record = tx.line(line)
     view = tx.find(line, Side.PEER, identifier)
     if view is None or view.number is None:
         raise _not_found(record.name, identifier, "received")
     if view.decision is not None and not supersedes(answer.decision, view.decision):
-        if answer.decision == view.decision:
+        same = answer.decision == view.decision
+        if same and answer.note in ("", view.note):
             return record, view
+        other = ", with another note" if same else ""
         raise RefusedError(
             "already-acknowledged",
-            f"message {identifier} was acknowledged as {spelled(view.decision)} before",
+            f"message {identifier} was acknowledged as {spelled(view.decision)} before{other}",
             hint="send a message to say what has changed",
         )
     entry_id = acknowledgement_id(view.number, answer.decision)

@@ -103,6 +103,15 @@ def test_a_repeated_id_is_the_same_message(operator: Operator, daemon: FakeDaemo
     assert (done.code, done.out) == (0, "delivered x for bravo (it was sent before)\n")
 
 
+@pytest.mark.parametrize("option", ["--expires", "--ack-by"])
+def test_a_repeated_id_keeps_its_times(operator: Operator, daemon: FakeDaemon, option: str) -> None:
+    """An operator who shortens a deadline by sending again must read that it stays what it was."""
+    daemon.answers("send", {"results": [{"id": "x", "state": "queued", "repeated": True}]})
+    done = operator.run("send", "bravo", "text", "--id", "x", option, "10m")
+    said = f"queued x for bravo (it was sent before: {option} changes nothing)\n"
+    assert (done.code, done.out) == (0, said)
+
+
 def test_one_refused_message(operator: Operator, daemon: FakeDaemon) -> None:
     """A refusal of the message itself comes inside the results, and counts as one."""
     error = {"code": "queue-full", "message": "the queue is full", "hint": "wait"}

@@ -370,8 +370,15 @@ def test_an_answer_once_given_stands(world: LineWorld) -> None:
     repeated = south.answer("m", Decision.CANNOT, "no fuel")
     refused = [south.answer("m", one) for one in (Decision.WILCO, Decision.READ)]
     unknown = south.answer("x", Decision.READ)
+    bare = south.answer("m", Decision.CANNOT)
+    more = south.answer("m", Decision.CANNOT, "no fuel, and no road")
     world.run(2)
-    assert repeated.value.decision is Decision.CANNOT
+    assert (repeated.value.decision, repeated.value.note) == (Decision.CANNOT, "no fuel")
+    assert (bare.value.decision, bare.value.note) == (Decision.CANNOT, "no fuel"), "it asks no more"
+    assert more.value.code == "already-acknowledged", (
+        "a note that goes nowhere must not be called sent"
+    )
+    assert "with another note" in str(more.value)
     assert {reply.value.code for reply in refused} == {"already-acknowledged"}
     assert unknown.value.code == "not-found"
     assert north.view("m").decision is Decision.CANNOT

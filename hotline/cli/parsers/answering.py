@@ -25,7 +25,9 @@ def add(verbs: Any) -> None:
         default="read",
         help="read (the default), wilco: will comply, cannot: cannot comply",
     )
-    ack.add_argument("--note", metavar="N", default="", help="a few words for the peer")
+    ack.add_argument(
+        "--note", metavar="N", default="", help="a few words for the peer, with the first answer"
+    )
     line_option(ack)
     json_option(ack)
 

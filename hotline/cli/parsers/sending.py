@@ -56,6 +56,10 @@ def add(verbs: Any) -> None:
         help="one JSON object per line: body, and id, precedence, subject, expires, ack_by if"
         " wanted; - reads standard input",
     )
-    send.add_argument("--id", metavar="X", help="the id: sent again, it is the same message")
+    send.add_argument(
+        "--id",
+        metavar="X",
+        help="the id: sent again with the same text it is the same message, with the times it had",
+    )
     send.add_argument("--test", action="store_true", help="a line test: troubles no operator")
     json_option(send)

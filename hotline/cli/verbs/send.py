@@ -99,9 +99,18 @@ def _tell(args: argparse.Namespace, outcome: dict[str, Any]) -> None:
     if args.json:
         print_json(outcome)
         return
-    again = " (it was sent before)" if outcome["repeated"] else ""
+    again = f" ({_repeated(args)})" if outcome["repeated"] else ""
     said = f"{outcome['state']} {outcome['id']} for {outcome['line']}{again}"
     print(one_line(said), flush=True)
+
+
+def _repeated(args: argparse.Namespace) -> str:
+    """Say what a message under a known id comes to: its times are those that it had."""
+    times = (("--expires", args.expires), ("--ack-by", args.ack_by))
+    given = [option for option, value in times if value]
+    if not given:
+        return "it was sent before"
+    return f"it was sent before: {' and '.join(given)} change{'s' * (len(given) == 1)} nothing"
 
 
 def _body(args: argparse.Namespace) -> str:
