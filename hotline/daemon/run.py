@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import signal
 import sys
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 DONE: Final = 0
 STORE_FAILED: Final = 1
 
+_PR_SET_DUMPABLE: Final = 4
+"""From linux/prctl.h, for Python has no word for it."""
 
 THREAD_SWITCH_S: Final = 0.0005
 """How long one thread may keep the interpreter from another: the event loop gives it up for every
@@ -43,6 +46,7 @@ def main(config: StationConfig, passphrase: PassphraseSource | None = None) -> i
 
     Raises HotlineError if it cannot start.
     """
+    _keep_memory_private()
     _set_limits()
     sys.setswitchinterval(THREAD_SWITCH_S)
     identity = Identity(config, passphrase)
@@ -60,12 +64,19 @@ def main(config: StationConfig, passphrase: PassphraseSource | None = None) -> i
         store.close()
 
 
-def _set_limits() -> None:
-    """Take all descriptors that may be had: the usual 1024 are few for a station with many lines.
+def _keep_memory_private() -> None:
+    """Leave no core file, and let no process but root's read this one's memory: it holds the keys.
 
-    And leave no core file, whoever starts the daemon: it would hold the keys.
+    The limit alone is passed over where core_pattern is a pipe, as for systemd-coredump.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0)) != 0:
+        raise OSError(ctypes.get_errno(), "core files cannot be switched off")
+
+
+def _set_limits() -> None:
+    """Take all descriptors that may be had: the usual 1024 are few for a station with many lines."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

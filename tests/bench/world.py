@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -106,5 +107,9 @@ def memory_kib(station: Station, field: str = "VmRSS") -> int:
 
 
 def forget_peak(station: Station) -> None:
-    """Let the peak begin anew from what is resident now (proc(5), clear_refs)."""
-    Path(f"/proc/{station.running.process.pid}/clear_refs").write_text("5")
+    """Let the peak begin anew from what is resident now (proc(5), clear_refs).
+
+    With a daemon only root may do that: to others it is the peak since the start, the same or more.
+    """
+    with contextlib.suppress(PermissionError):
+        Path(f"/proc/{station.running.process.pid}/clear_refs").write_text("5")

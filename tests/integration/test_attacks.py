@@ -10,7 +10,6 @@ import socket
 import stat
 import struct
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from hotline.line.pairing import Pairing
 from hotline.line.session import Session
 from hotline.noise.ephemerals import system_ephemerals
 from hotline.noise.kem import MLKEM1024
-from support.processes import Done, Running, hotline, until
+from support.processes import Done, Running, hotline, seen_of, until
 from support.stations import Client, Refused, Station, Stations, message
 
 Pair = tuple[Station, Station]
@@ -113,7 +112,7 @@ def first_units(caller: Station, called: Station, count: int) -> list[bytes]:
 def descriptors_of(station: Station) -> list[str]:
     """Give what each of the daemon's descriptors stands for."""
     found = []
-    for entry in Path(f"/proc/{station.running.process.pid}/fd").iterdir():
+    for entry in seen_of(station.running.process.pid, "fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
             found.append(entry.readlink().name)
     return found

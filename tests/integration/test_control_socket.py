@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from support.processes import until
+from support.processes import seen_of, until
 from support.stations import Refused, Station, Stations, message
 
 Pair = tuple[Station, Station]
@@ -209,7 +209,7 @@ def test_clients_that_vanish_leave_nothing_behind(pair: Pair) -> None:
     alpha, bravo = pair
 
     def open_files() -> int:
-        return len(os.listdir(f"/proc/{alpha.running.process.pid}/fd"))  # noqa: PTH208
+        return len(os.listdir(seen_of(alpha.running.process.pid, "fd")))  # noqa: PTH208
 
     before = open_files()
     request = {"jsonrpc": "2.0", "id": 1, "method": "send"}

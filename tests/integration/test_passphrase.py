@@ -11,7 +11,7 @@ from pathlib import Path
 from hotline.identity import Protection, read_secret_keys
 from hotline.identity.keyfile import replace_secret_keys
 from hotline.identity.keyseal import Cost
-from support.processes import hotline
+from support.processes import hotline, seen_of
 from support.stations import Station, Stations
 
 PASSPHRASE = "wombat quokka numbat bilby"
@@ -60,11 +60,12 @@ def test_no_secret_shows_anywhere(stations: Stations) -> None:
     bravo.start()
     alpha.up("bravo")
     shown = everything_shown(alpha)
-    environment = Path(f"/proc/{alpha.running.process.pid}/environ").read_bytes()
     seeds = read_secret_keys(alpha.folder / "alpha.key", lambda _: PASSPHRASE.encode()).seeds()
-    for secret in (PASSPHRASE.encode(), *(seed.hex().encode() for seed in seeds), *seeds):
-        assert secret not in shown + environment
+    secrets = (PASSPHRASE.encode(), *(seed.hex().encode() for seed in seeds), *seeds)
+    assert not any(secret in shown for secret in secrets)
     assert b"daemon_started" in shown
+    environment = seen_of(alpha.running.process.pid, "environ").read_bytes()
+    assert not any(secret in environment for secret in secrets)
     assert alpha.stop() == 0
 
 
@@ -100,7 +101,7 @@ def hotline_command(station: Station) -> list[str]:
 def open_files(station: Station) -> list[str]:
     """Give what a daemon's descriptors lead to, but for those that it closes meanwhile."""
     found = []
-    for descriptor in Path(f"/proc/{station.running.process.pid}/fd").iterdir():
+    for descriptor in seen_of(station.running.process.pid, "fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
             found.append(str(descriptor.readlink()))
     return found
@@ -118,7 +119,33 @@ def test_a_daemon_takes_it_from_a_descriptor(stations: Stations) -> None:
     opened = open_files(alpha)
     assert any("daemon.jsonl" in name for name in opened), "the descriptors are those of the daemon"
     assert not any(name.endswith("/given") for name in opened)
+    assert alpha.stop() == 0
+
+
+def test_a_daemon_leaves_no_core_file(stations: Stations) -> None:
+    """It would hold the keys; and so would what another process of this user reads of the memory."""
+    alpha = stations.make("alpha")
+    # Told from within, before its doors open: to root all processes look the same from outside.
+    alpha.inside = (sys.executable, "-c", TELL_DUMPABLE, str(alpha.folder / "dumpable"))
+    alpha.start()
+    alpha.await_logged("daemon_started")
+    assert (alpha.folder / "dumpable").read_text() == "0"
     limits = Path(f"/proc/{alpha.running.process.pid}/limits").read_text()
     [core] = [line for line in limits.splitlines() if line.startswith("Max core file size")]
-    assert core.split()[4:6] == ["0", "0"], "a core file would hold the keys"
+    assert core.split()[4:6] == ["0", "0"]
     assert alpha.stop() == 0
+
+
+TELL_DUMPABLE = """
+import ctypes, sys
+from pathlib import Path
+from hotline.cli.main import main
+from hotline.daemon import run
+
+def tell(*arguments, work=run.work):
+    Path(sys.argv[1]).write_text(str(ctypes.CDLL(None).prctl(3)))  # PR_GET_DUMPABLE
+    return work(*arguments)
+
+run.work = tell
+sys.exit(main(sys.argv[5:]))  # behind: python -m hotline
+"""

@@ -16,12 +16,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from hotline.identity.linesecret import write_line_secret
-from support.processes import LONG_S, until
+from support.processes import LONG_S, seen_of, until
 from support.stations import Station, Stations, message, start, stations_at_work
 from support.stations_proxy import Proxy
 
@@ -250,7 +249,7 @@ def first_free_descriptor(pid: int) -> int:
     """Give it once the process opens and closes nothing: a client that just left may hold one yet."""
 
     def taken() -> dict[str, int]:
-        folder = Path(f"/proc/{pid}/fd")
+        folder = seen_of(pid, "fd")
         with contextlib.suppress(FileNotFoundError):  # closed while we looked
             return {one.name: one.lstat().st_ino for one in folder.iterdir()}
         return {}

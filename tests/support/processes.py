@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
+import pytest
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 LONG_S: Final = 90.0
@@ -32,6 +34,14 @@ def until(what: str, condition: Callable[[], T | None], timeout_s: float = LONG_
             return found
         assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}"
         time.sleep(_POLL_S)
+
+
+def seen_of(pid: int, what: str) -> Path:
+    """Give a folder or file of /proc about a daemon; skips the test where only root may see it."""
+    path = Path(f"/proc/{pid}/{what}")
+    if not os.access(path, os.R_OK):
+        pytest.skip("a daemon lets no other process look into it, but root's")
+    return path
 
 
 def slowdown() -> float:
