@@ -110,6 +110,9 @@ def take_back(
         log.append(LogEntry(number, head, entry, messages))
         if complete:
             found.append((number, decoded))
+    # Also a copy that was made while a log came back may have half sent what is sent otherwise here:
+    # it recovers without the word of an operator, and so without ``begin``.
+    record = replace(record, queued_bytes=record.queued_bytes + tx.begin_anew(line))
     tx.append(line, Side.OWN, log)
     tx.put_signature(line, Side.OWN, log[0].number, position.number, signature, wall_ns)
     taken = [_found(tx, line, number, entry) for number, entry in found]

@@ -226,3 +226,36 @@ def test_a_message_that_was_sent_anew_comes_back_from_its_newest_parts(lossy: Li
     lossy.until(lambda: victim.record.delivered == 1)
     lossy.run(5)
     assert victim.record.delivered == 1
+
+
+@pytest.mark.parametrize("anew", [True, False], ids=["sent-anew", "half-sent"])
+def test_a_copy_made_while_a_log_came_back_is_recovered_too(lossy: LineWorld, anew: bool) -> None:
+    """It goes on recovering without an operator: what it had half sent must be sent anew even so."""
+    victim, other = lossy.stations
+    victim.send("first")
+    other.send("much", LONG * 20)
+    lossy.until(lambda: all(s.record.delivered == 1 for s in lossy.stations), 200)
+    lose(lossy, victim, None)
+    recover(victim)
+    victim.send("long", LONG * 4)
+    lossy.until(lambda: victim.record.own.number > 1, 200)
+    rest(victim)
+    kept = copy(victim)
+    victim.start()
+    assert victim.record.recovering, "the copy was made too late to test anything"
+    more = victim.record.own.number + 3
+    lossy.until(lambda: other.record.peer.number > more, 200)
+    assert "long" not in other.inbox(), "the next loss came too late to test anything"
+    if anew:
+        lose_and_recover(lossy, victim)
+        lossy._said[victim.name].clear()
+        victim.send("long", LONG * 4)
+        lossy.until(lambda: "long" in other.inbox(), 200)
+    rest(victim)
+    restore(victim, kept)
+    victim.start()
+    until_recovered(lossy)
+    lossy.until(lambda: "long" in other.inbox(), 200)
+    lossy.run(5)
+    assert victim.view("long").body == LONG * 4
+    assert [station.state for station in lossy.stations] == ["up", "up"]
