@@ -221,12 +221,12 @@ class Losing:
         self._awaited = ""
         self._note()
         self._half_sent |= self._half_held()
-        self._unwanted |= {
-            one.id
-            for direction in self._directions()
-            for one in direction.said.values()
-            if one.cancelled
-        }
+        for direction in self._directions():
+            for one in direction.said.values():
+                if one.cancelled:
+                    self._unwanted.add(one.id)
+                if one.id not in direction.shown:
+                    one.accepted_at = float("inf")  # it may have lost its place in the queue
         self.losses += 1
         world.chaos.exchange(victim, self._chosen())
         self._plan_next(["begun", "half sent", "recovering", "sent", "sent", "any"])

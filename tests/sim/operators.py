@@ -181,9 +181,7 @@ class Operators:
             self.world.mark("a repeated send was recognised")
         self._is_durable(station, said)
         said.answered = not station.is_clone
-        # A new message for this store: if it knew it once, it has lost it since.
-        since = said.accepted_at if answer.repeated else float("inf")
-        said.accepted_at = min(since, self.world.now)
+        said.accepted_at = min(said.accepted_at, self.world.now)
 
     def _is_durable(self, station: Station, said: Said) -> None:
         """Accepted means durable: asked of the disk, not of the station."""

@@ -6,10 +6,11 @@ import pytest
 from sim.crowd import live_all
 from sim.kept_seeds import KEPT_SEEDS, Kept
 from sim.main import Tally, live
-from sim.scenes import CLONED, RECOVERING
+from sim.scenes import CLONED, LOSING, RECOVERING
 
 _SEEDS = 200
 _RECOVERING_SEEDS = 12
+_LOSING_SEEDS = 24
 _CLONED_SEEDS = 400
 """At most so many until two clones have met in a fork; one in fifty does."""
 
@@ -33,6 +34,18 @@ def test_lost_logs_are_taken_back() -> None:
         "a lost log was taken back",
         "a recovery was begun again",
         "a station died while it recovered",
+    ):
+        assert tally.marks[path], f"never ran: {path}\n{tally.told()}"
+
+
+def test_a_store_is_lost_more_than_once() -> None:
+    """Each time the line must come back, and in the end all that was said is there, once."""
+    tally = live_all(range(_LOSING_SEEDS), brief=True, **LOSING)
+    for path in (
+        "a message was said again after a loss",
+        "a store was lost again after what was half sent had come",
+        "a store was lost again while it recovered",
+        "a store was lost with a long message half sent",
     ):
         assert tally.marks[path], f"never ran: {path}\n{tally.told()}"
 
