@@ -27,6 +27,8 @@ from hotline.model import (
     LogEntry,
     Position,
     Precedence,
+    Queued,
+    Queueing,
     Side,
     TakenBack,
 )
@@ -120,11 +122,14 @@ def take_back(
     for one, whole in taken:
         if isinstance(whole, entries.KeyChange):
             tx.put_key_change(line, Side.OWN, own_change(pairing, whole, one.number))
-    answered = sum(
-        _answered(tx, line, entry.message_id, entry.number, _answer(entry))
-        for _, entry in found
-        if isinstance(entry, entries.Acknowledgement)
-    )
+    answered = 0
+    for _, entry in found:
+        if isinstance(entry, entries.Acknowledgement):
+            overruled = _overruled(tx, line, entry)
+            was_queued += overruled
+            answered += _answered(
+                tx, line, entry.message_id, entry.number, _answer(entry), final=bool(overruled)
+            )
     record = replace(
         unqueued(record, was_queued),
         own=position,
@@ -133,6 +138,18 @@ def take_back(
     )
     tx.put_line(record)
     return record
+
+
+def _overruled(tx: Transaction, line: int, entry: entries.Acknowledgement) -> list[Queued]:
+    """Take from the queue the answers that may not follow one of our log: the peer has that one."""
+    rows = [
+        row
+        for decision in Decision
+        if not supersedes(decision, entry.decision)
+        and (row := tx.waiting(line, acknowledgement_id(entry.number, decision))) is not None
+    ]
+    tx.set_queueing([row.row for row in rows], Queueing.CANCELLED)
+    return rows
 
 
 def _answer(entry: entries.Acknowledgement) -> Acknowledged:
@@ -211,12 +228,21 @@ def restore_answers(tx: Transaction, line: int, messages: Sequence[tuple[str, in
 
 
 def _answered(
-    tx: Transaction, line: int, identifier: str, number: int, answer: Acknowledged
+    tx: Transaction,
+    line: int,
+    identifier: str,
+    number: int,
+    answer: Acknowledged,
+    *,
+    final: bool = False,
 ) -> bool:
-    """Show an answer with a message of the peer, if it is here; tells whether it is the first."""
+    """Show an answer with a message of the peer, if it is here; tells whether it is the first.
+
+    A ``final`` one is shown in place of any other.
+    """
     view = tx.find(line, Side.PEER, identifier)
     if view is None or view.number != number:
         return False  # not here yet: restore_answers sees to it when it comes
-    if view.decision is None or supersedes(answer.decision, view.decision):
+    if final or view.decision is None or supersedes(answer.decision, view.decision):
         tx.acknowledge(line, Side.PEER, identifier, answer)
     return view.decision is None

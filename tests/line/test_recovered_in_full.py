@@ -259,3 +259,53 @@ def test_a_copy_made_while_a_log_came_back_is_recovered_too(lossy: LineWorld, an
     lossy.run(5)
     assert victim.view("long").body == LONG * 4
     assert [station.state for station in lossy.stations] == ["up", "up"]
+
+
+@pytest.mark.parametrize(
+    ("told", "since"),
+    [
+        ([Decision.CANNOT], [Decision.WILCO]),
+        ([Decision.WILCO], [Decision.READ]),
+        ([Decision.READ, Decision.WILCO], [Decision.READ, Decision.CANNOT]),
+    ],
+    ids=["another", "less", "both"],
+)
+def test_an_answer_given_since_does_not_gainsay_the_log(
+    lossy: LineWorld, told: list[Decision], since: list[Decision]
+) -> None:
+    """The peer has our last word already; a second one would halt it, and for good."""
+    victim, other = lossy.stations
+    exchange(lossy, "a")
+    kept = backup(lossy, victim)
+    theirs = f"a-{other.name}"
+    for decision in told:
+        victim.answer(theirs, decision)
+        lossy.run(2)
+    assert other.view(theirs).decision is told[-1]
+    lose(lossy, victim, kept)
+    for decision in since:
+        victim.answer(theirs, decision)
+        lossy.run(0.1)
+    recover(victim)
+    until_recovered(lossy)
+    lossy.run(5)
+    assert [station.state for station in lossy.stations] == ["up", "up"]
+    assert [other.view(theirs).decision, victim.view(theirs, Side.PEER).decision] == [told[-1]] * 2
+    assert (victim.record.queued_bytes, victim.record.acknowledged_here) == (0, 1)
+
+
+def test_an_answer_given_since_goes_on_from_the_log(lossy: LineWorld) -> None:
+    """Who had read it before the loss may still comply after it."""
+    victim, other = lossy.stations
+    exchange(lossy, "a")
+    kept = backup(lossy, victim)
+    theirs = f"a-{other.name}"
+    victim.answer(theirs, Decision.READ)
+    lossy.run(2)
+    lose(lossy, victim, kept)
+    victim.answer(theirs, Decision.WILCO)
+    lossy.run(0.1)
+    recover(victim)
+    until_recovered(lossy)
+    lossy.until(lambda: other.view(theirs).decision is Decision.WILCO)
+    assert victim.view(theirs, Side.PEER).decision is Decision.WILCO
