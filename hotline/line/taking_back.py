@@ -123,12 +123,12 @@ def take_back(
         if isinstance(whole, entries.KeyChange):
             tx.put_key_change(line, Side.OWN, own_change(pairing, whole, one.number))
     answered = 0
-    for _, entry in found:
-        if isinstance(entry, entries.Acknowledgement):
-            overruled = _overruled(tx, line, entry)
+    for _, said in found:
+        if isinstance(said, entries.Acknowledgement):
+            overruled = _overruled(tx, line, said)
             was_queued += overruled
             answered += _answered(
-                tx, line, entry.message_id, entry.number, _answer(entry), final=bool(overruled)
+                tx, line, said.message_id, said.number, _answer(said), final=bool(overruled)
             )
     record = replace(
         unqueued(record, was_queued),
