@@ -92,6 +92,7 @@ def opened(args: argparse.Namespace) -> Iterator[Record]:
     own = read_card(config.card)
     archive = SqliteArchive.open(config.store_path, station_id=own.id)
     try:
-        yield Record(config, archive)
+        with archive.blamed():
+            yield Record(config, archive)
     finally:
         archive.close()

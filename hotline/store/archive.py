@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from hotline.errors import StoreError
 from hotline.store import connection, schema
-from hotline.store.faults import translated
+from hotline.store.faults import damaged, translated
 from hotline.store.migrations import steps
 from hotline.store.reader import SqliteReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import apsw
@@ -54,6 +55,23 @@ class SqliteArchive:
                 return work(SqliteReader(self._database))
             finally:
                 self._database.execute("COMMIT")
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Turn what goes wrong over a value of another kind than its column's into a StoreError.
+
+        Only a damaged file holds one; so the file is asked, and if it is sound the error is ours.
+        """
+        try:
+            yield
+        except UnicodeDecodeError as error:
+            raise damaged(self._path, "text that is not UTF-8") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            with translated(self._path):
+                found = self._database.execute("PRAGMA quick_check(1)").get
+            if found == "ok":
+                raise
+            raise damaged(self._path, " ".join(str(found).split())) from error
 
     def close(self) -> None:
         """Let go of the file."""

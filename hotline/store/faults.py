@@ -26,14 +26,19 @@ def translated(path: Path) -> Iterator[None]:
     except apsw.ConstraintError as error:
         raise LocalMisuseError(f"{path}: {error}") from error
     except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise StoreError(
-            f"{path}: the store is damaged: {_text(error)}",
-            hint="check the disk, then restore a backup; the peer holds a copy of both logs",
-        ) from error
+        raise damaged(path, _text(error)) from error
     except apsw.Error as error:
         raise StoreError(
             f"{path}: the store failed: {_text(error)}", hint="check the disk, then start again"
         ) from error
+
+
+def damaged(path: Path, found: str) -> StoreError:
+    """Give the error for a store whose file is not as SQLite wrote it."""
+    return StoreError(
+        f"{path}: the store is damaged: {found}",
+        hint="check the disk, then restore a backup; the peer holds a copy of both logs",
+    )
 
 
 def _text(error: apsw.Error) -> str:

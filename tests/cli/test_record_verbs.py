@@ -6,7 +6,7 @@ import argparse
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import apsw
 import pytest
@@ -101,6 +101,48 @@ def test_a_damaged_record_is_told_in_plain_words(
     assert "entry 3" in told["fault"]
     refused(capsys, "log", "export", "west", "-o", "bad.run")
     assert not (folder / "bad.run").exists()
+
+
+def spoil(folder: Path, statement: str) -> None:
+    """Change a store past what its tables allow, as a bad disk does."""
+    path = str(folder / "state" / "store.db")
+    before = _schema(path, [])
+    loose = [(sql.replace(") STRICT", ")").replace(" NOT NULL", ""), row) for sql, row in before]
+    _schema(path, loose)
+    database = apsw.Connection(path)
+    database.execute(statement)
+    database.close()
+    _schema(path, before)
+
+
+def _schema(path: str, wanted: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Put other definitions of tables into a store; gives those that it had."""
+    database = apsw.Connection(path)
+    database.pragma("writable_schema", 1)
+    found = database.execute("SELECT sql, rowid FROM sqlite_schema WHERE type = 'table'").fetchall()
+    database.executemany("UPDATE sqlite_schema SET sql = ? WHERE rowid = ?", wanted)
+    database.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE signature SET signature = 7", "non-BLOB value in signature.signature"),
+        ("UPDATE entry SET data = NULL", "NULL value in entry.data"),
+        ("UPDATE line SET halt_code = CAST(x'66ff' AS TEXT)", "text that is not UTF-8"),
+    ],
+)
+def test_a_value_of_another_kind_is_damage(
+    folder: Path, capsys: pytest.CaptureFixture[str], statement: str, found: str
+) -> None:
+    """It is the disk's doing and the operator's to know, and no fault in this program."""
+    spoil(folder, statement)
+    codes = [main(["log", "verify", "west"]), main(["log", "verify", "--json"])]
+    told = capsys.readouterr()
+    assert exits.DONE not in codes
+    assert "fault in this program" not in told.err
+    assert f"store.db: the store is damaged: {found}" in told.err
 
 
 def test_evidence_to_a_file_or_to_a_pipe_is_the_same(

@@ -38,7 +38,8 @@ def _verify(opened: Record, line: Line, *, as_json: bool) -> bool:
     began_s = time.monotonic()
     fault = ""
     try:
-        auditor.run(lambda: meter.show(auditor.done))
+        with opened.archive.blamed():
+            auditor.run(lambda: meter.show(auditor.done))
     except (EvidenceError, StoreError) as error:
         fault = str(error)
     finally:
