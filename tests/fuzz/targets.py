@@ -19,6 +19,7 @@ from fuzz.operators import (
 )
 from fuzz.oracles import file_of
 from fuzz.signed import fuzz_run, fuzz_succession
+from fuzz.stores import fuzz_store
 
 from hotline.daemon import jsonrpc
 from hotline.daemon.params import Params
@@ -180,6 +181,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "second-unit": fuzz_second_unit,
     "secret-file": fuzz_secret_file,
     "spoken": fuzz_spoken,
+    "store": fuzz_store,
     "succession": fuzz_succession,
 }
 
