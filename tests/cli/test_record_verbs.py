@@ -145,6 +145,18 @@ def test_a_value_of_another_kind_is_damage(
     assert f"store.db: the store is damaged: {found}" in told.err
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_sound_store_is_not_blamed() -> None:
+    """A fault of this program must not be told as damage: its operator would restore a backup."""
+
+    def misuse() -> None:
+        with record.opened(argparse.Namespace(config=None)):
+            len(7)  # type: ignore[arg-type]
+
+    with pytest.raises(TypeError):
+        misuse()
+
+
 def test_evidence_to_a_file_or_to_a_pipe_is_the_same(
     folder: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
