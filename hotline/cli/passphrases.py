@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,15 +30,19 @@ _STANDARD_ERROR: Final = 2
 
 
 def source(descriptor: int | None) -> PassphraseSource:
-    """Give what finds the passphrase of a key file: descriptor, else credentials, else a prompt."""
+    """Give what finds the passphrase of a key file: descriptor, else credentials, else a prompt.
+
+    Only a prompt can give another one for another file.
+    """
+
+    @cache
+    def handed_over() -> bytes | None:
+        # Read when the first file asks, and never again: a descriptor is empty and closed then.
+        return _from_credentials() if descriptor is None else _from_descriptor(descriptor)
 
     def find(path: Path) -> bytes:
-        if descriptor is not None:
-            return _from_descriptor(descriptor)
-        credential = _from_credentials()
-        if credential is not None:
-            return credential
-        return _prompt(f"passphrase of {one_line(path.name)}: ", path)
+        given = handed_over()
+        return _prompt(f"passphrase of {one_line(path.name)}: ", path) if given is None else given
 
     return find
 

@@ -10,8 +10,9 @@ import errno
 import os
 import shlex
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -78,22 +79,31 @@ def create_by(path: Path, fill: Callable[[BinaryIO], object], mode: int) -> None
             raise _io_error("write", path, error) from None
 
 
-def replace(path: Path, data: bytes, mode: int) -> None:
-    """Put data in the place of the file at path, durably: the old or the new stands, never neither.
+def replace(new: Mapping[Path, bytes], mode: int) -> None:
+    """Put data in the place of files of one folder, durably: of each the old or the new one stands.
 
-    Raises IdentityError if it cannot be written; then the old file stands.
+    All are on the disk before the first takes its place: what can fail then has failed. Raises
+    IdentityError if it cannot be done; the old files stand, but for those that the hint names.
     """
+    path = next(iter(new))
+    replaced: list[Path] = []
     with _opened(path.parent, _DIRECTORY) as directory:
         try:
-            partial = _write_partial(directory, path, lambda file: file.write(data), mode)
+            waiting: list[Path] = []
             try:
-                os.rename(partial, path.name, src_dir_fd=directory, dst_dir_fd=directory)
-            except BaseException:
-                os.unlink(partial, dir_fd=directory)
-                raise
+                for path, data in new.items():
+                    _write_partial(directory, path, partial(_fill, data), mode)
+                    waiting.append(path)
+                while waiting:
+                    path, draft = waiting[0], partial_of(waiting[0]).name
+                    os.rename(draft, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+                    replaced.append(waiting.pop(0))
+            finally:
+                for left in waiting:
+                    os.unlink(partial_of(left).name, dir_fd=directory)
             os.fsync(directory)
         except OSError as error:
-            raise _io_error("replace", path, error) from None
+            raise _io_error("replace", path, error, replaced) from None
 
 
 def remove(path: Path) -> None:
@@ -122,31 +132,35 @@ def partial_of(path: Path) -> Path:
 
 
 def _create(directory: int, path: Path, fill: Callable[[BinaryIO], object], mode: int) -> None:
-    partial = _write_partial(directory, path, fill, mode)
+    draft = _write_partial(directory, path, fill, mode)
     try:
         # A rename would silently replace what is there; a link refuses.
-        os.link(partial, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+        os.link(draft, path.name, src_dir_fd=directory, dst_dir_fd=directory)
     except FileExistsError:
         raise IdentityError(
             f"{path} already exists and is never overwritten",
             hint="move it away first, or choose another name",
         ) from None
     finally:
-        os.unlink(partial, dir_fd=directory)
+        os.unlink(draft, dir_fd=directory)
     os.fsync(directory)
+
+
+def _fill(data: bytes, file: BinaryIO) -> None:
+    file.write(data)
 
 
 def _write_partial(
     directory: int, path: Path, fill: Callable[[BinaryIO], object], mode: int
 ) -> str:
     """Let fill write a new file beside path and make its content durable; gives its name."""
-    partial = partial_of(path)
+    draft = partial_of(path)
     try:
-        descriptor = os.open(partial.name, _CREATE, mode, dir_fd=directory)
+        descriptor = os.open(draft.name, _CREATE, mode, dir_fd=directory)
     except FileExistsError:
         raise IdentityError(
-            f"{partial} is left over from an interrupted write",
-            hint=f"rm {shlex.quote(str(partial))}",
+            f"{draft} is left over from an interrupted write",
+            hint=f"rm {shlex.quote(str(draft))}",
         ) from None
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -160,9 +174,9 @@ def _write_partial(
             file.flush()
             os.fsync(descriptor)
     except BaseException:
-        os.unlink(partial.name, dir_fd=directory)
+        os.unlink(draft.name, dir_fd=directory)
         raise
-    return partial.name
+    return draft.name
 
 
 def _check_regular(descriptor: int, path: Path) -> os.stat_result:
@@ -199,5 +213,9 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _io_error(verb: str, path: Path, error: OSError) -> IdentityError:
-    return IdentityError(f"cannot {verb} {path}: {(error.strerror or 'unknown fault').lower()}")
+def _io_error(verb: str, path: Path, error: OSError, done: Sequence[Path] = ()) -> IdentityError:
+    names = ", ".join(map(str, done))
+    return IdentityError(
+        f"cannot {verb} {path}: {(error.strerror or 'unknown fault').lower()}",
+        hint=f"this is done already to {names}; give the command again" if done else "",
+    )

@@ -6,7 +6,7 @@ one holds them sealed under a passphrase, which is asked for only then (docs/pro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -67,12 +67,14 @@ def write_secret_keys(path: Path, keys: SecretKeys, protection: Protection | Non
     files.create(path, _encode(keys, protection), files.SECRET_MODE)
 
 
-def replace_secret_keys(path: Path, keys: SecretKeys, protection: Protection | None) -> None:
-    """Put keys, protected anew, in the place of the file at path; raises IdentityError.
+def replace_secret_keys(keys: Mapping[Path, SecretKeys], protection: Protection | None) -> None:
+    """Put keys, protected anew, in the place of the files of one station; raises IdentityError.
 
-    If the machine dies, the old file stands or the new one does, each whole.
+    If the machine dies, of each the old file stands or the new one does, whole. ``once`` opens them,
+    should they not be all old or all new.
     """
-    files.replace(path, _encode(keys, protection), files.SECRET_MODE)
+    new = {path: _encode(one, protection) for path, one in keys.items()}
+    files.replace(new, files.SECRET_MODE)
 
 
 def read_secret_keys(path: Path, passphrase: PassphraseSource | None = None) -> SecretKeys:
@@ -103,13 +105,32 @@ def inspect_key_file(path: Path) -> KeyFile:
 
 
 def once(passphrase: PassphraseSource) -> PassphraseSource:
-    """Give a source that asks only once: all key files of a station have the same passphrase."""
-    known: list[bytes] = []
+    """Give a source that asks only once: all key files of a station have the same passphrase.
+
+    A change of it that was cut leaves two: then it asks once more, for the file that the first one does
+    not open, and raises IdentityError if it is given the same again.
+    """
+    known: dict[Path, bytes] = {}
 
     def ask(path: Path) -> bytes:
-        if not known:
-            known.append(passphrase(path))
-        return known[0]
+        if path not in known:
+            known[path] = opening(path) if known else passphrase(path)
+        return known[path]
+
+    def opening(path: Path) -> bytes:
+        values, _ = _read(path)
+        tried = set(known.values())
+        for one in tried:
+            if _unseal(values, one) is not None:
+                return one
+        given = passphrase(path)
+        if given in tried:
+            raise IdentityError(
+                f"what opens {', '.join(one.name for one in known)} does not open {path}: a change of "
+                "the passphrase was cut, or the file was changed",
+                hint="on a terminal, `hotline key passphrase` asks for each, and sets one for all",
+            )
+        return given
 
     return ask
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.fake_daemon import FakeDaemon
 from cli.station_operator import Done, Operator
 
 from hotline.cli.main import main
@@ -23,6 +24,8 @@ from hotline.identity.keyfile import replace_secret_keys
 from hotline.identity.keyseal import Cost
 
 FIRST, SECOND = "correct horse battery", "another six words at random"
+CHEAP = Cost(8192, 1, 1)
+"""The least allowed: these tests are about what is asked, and where."""
 
 
 def with_secrets(operator: Operator, *arguments: str, **env: str) -> Done:
@@ -53,8 +56,8 @@ def opened_by(operator: Operator, passphrase: str) -> bool:
 def protected(operator: Operator) -> Operator:
     """Give the operator of a station whose key is under the first passphrase."""
     path = operator.folder / "alpha.key"
-    cost = Cost(8192, 1, 1)  # the least allowed: these tests are about what is asked, and where
-    replace_secret_keys(path, read_secret_keys(path), Protection(FIRST.encode(), os.urandom, cost))
+    protection = Protection(FIRST.encode(), os.urandom, CHEAP)
+    replace_secret_keys({path: read_secret_keys(path)}, protection)
     return operator
 
 
@@ -196,6 +199,69 @@ def test_show_finds_what_is_wrong(operator: Operator) -> None:
     key.chmod(0o600)
     done = operator.run("key", "show")
     assert (done.code, "does not belong" in done.err) == (2, True)
+
+
+# --- two key files, while keys are changed --------------------------------------------------------
+
+
+@pytest.fixture
+def changing(operator: Operator, daemon: FakeDaemon) -> Operator:
+    """Give the operator of a station that is changing its keys: both files under the first one."""
+    daemon.answers("rotate", {"number": 2})
+    assert operator.run("key", "rotate").code == 0
+    done = with_secrets(operator, "key", "passphrase", "--new-passphrase-fd", "3")
+    assert done.code == 0, done.err
+    return operator
+
+
+def opened_both(operator: Operator, passphrase: str) -> bool:
+    """Tell whether a passphrase opens both key files; raises if not."""
+    paths = [operator.folder / name for name in ("alpha.key", "alpha.2.key")]
+    return all(read_secret_keys(path, lambda _: passphrase.encode()).seeds() for path in paths)
+
+
+def test_a_change_that_cannot_be_whole_changes_neither_file(changing: Operator) -> None:
+    """One file under each passphrase would shut the daemon out."""
+    partial = changing.folder / ".alpha.2.key.partial"
+    partial.write_bytes(b"")
+    fds = ("--passphrase-fd", "3", "--new-passphrase-fd", "4")
+    done = with_secrets(changing, "key", "passphrase", *fds)
+    assert (done.code, f"hint: rm {partial}" in done.err) == (2, True)
+    assert opened_both(changing, FIRST)
+    (changing.folder / ".alpha.key.partial").write_bytes(b"")
+    shown = changing.run("key", "show").err
+    assert all(name in shown for name in (".alpha.key.partial", ".alpha.2.key.partial"))
+
+
+@pytest.mark.parametrize("changed", ["alpha.key", "alpha.2.key"])
+def test_a_change_that_was_cut_is_gone_on_with(changing: Operator, changed: str) -> None:
+    """A power cut between the two files: the command asks for each, and sets one for both."""
+    path = changing.folder / changed
+    keys = read_secret_keys(path, lambda _: FIRST.encode())
+    replace_secret_keys({path: keys}, Protection(SECOND.encode(), os.urandom, CHEAP))
+    for verb in ("run", "key passphrase --new-passphrase-fd 4"):
+        done = with_secrets(changing, *verb.split(), "--passphrase-fd", "3")
+        assert done.code == 2
+        assert changed in done.err
+    asked = [
+        (f"passphrase of {name}: ", (SECOND if name == changed else FIRST) + "\n")
+        for name in ("alpha.key", "alpha.2.key")
+    ]
+    new = ("new passphrase of alpha.2.key: ", FIRST + "\n")
+    again = ("the same again: ", FIRST + "\n")
+    done = changing.converse("key", "passphrase", answers=(*asked, new, again))
+    assert done.code == 0, done.out
+    assert opened_both(changing, FIRST)
+
+
+def test_a_removal_goes_on_where_a_first_passphrase_was_cut(changing: Operator) -> None:
+    """The newest key is open still: the other one's passphrase is to be taken away."""
+    path = changing.folder / "alpha.2.key"
+    replace_secret_keys({path: read_secret_keys(path, lambda _: FIRST.encode())}, None)
+    done = with_secrets(changing, "key", "passphrase", "--remove", "--passphrase-fd", "3")
+    assert done.code == 0, done.err
+    assert [read_secret_keys(one).seeds() for one in (path, changing.folder / "alpha.key")]
+    assert changing.run("key", "passphrase", "--remove").code == 2
 
 
 # --- a line secret of two people ------------------------------------------------------------------

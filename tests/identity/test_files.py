@@ -259,7 +259,7 @@ def test_a_replacement_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.mkdir()  # no file takes a directory's place
     with pytest.raises(IdentityError, match="cannot replace"):
-        replace(path, b"new", SECRET_MODE)
+        replace({path: b"new"}, SECRET_MODE)
     assert list(tmp_path.iterdir()) == [path]
 
 

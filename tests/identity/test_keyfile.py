@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,7 +24,7 @@ from hotline.identity import (
     write_secret_keys,
 )
 from hotline.identity.armour import Armour
-from hotline.identity.keyfile import KeyFile, inspect_key_file, replace_secret_keys
+from hotline.identity.keyfile import KeyFile, inspect_key_file, once, replace_secret_keys
 from hotline.identity.keyseal import Cost, check_new_passphrase, passphrase_bytes
 from hotline.limits import PASSPHRASE_BYTES
 
@@ -242,25 +242,26 @@ def opens_with(path: Path, keys: SecretKeys) -> bytes:
     pytest.fail("neither passphrase opens the file")
 
 
-def change_failing(path: Path, keys: SecretKeys, fail: Callable[[int], None]) -> None:
+def change_failing(keys: Mapping[Path, SecretKeys], fail: Callable[[int], None]) -> None:
     """Set the second passphrase, while calls into the system fail as fail says."""
     with pytest.MonkeyPatch.context() as patch:
         Calls(patch, fail)
-        replace_secret_keys(path, keys, cheap(SECOND))
+        replace_secret_keys(keys, cheap(SECOND))
 
 
-def calls_of_a_change(path: Path, keys: SecretKeys) -> int:
+def calls_of_a_change(keys: Mapping[Path, SecretKeys]) -> list[str]:
     with pytest.MonkeyPatch.context() as patch:
         counted = Calls(patch, lambda _: None)
-        replace_secret_keys(path, keys, cheap(FIRST))
-    assert counted.made.index("fsync") < counted.made.index("rename")
+        replace_secret_keys(keys, cheap(FIRST))
+    before = counted.made[: counted.made.index("rename")]
+    assert before.count("fsync") == len(keys), "all must be on the disk before one old file is gone"
     assert counted.made[-1] == "fsync", "the folder must be synced last"
-    return len(counted.made)
+    return counted.made
 
 
 def test_a_death_at_any_call_leaves_one_good_file(protected: Path, keys: SecretKeys) -> None:
     """A power cut while a passphrase is changed must not cost the station its identity."""
-    last = calls_of_a_change(protected, keys)
+    last = len(calls_of_a_change({protected: keys}))
     seen = set()
     for at in range(1, last + 1):
 
@@ -269,16 +270,16 @@ def test_a_death_at_any_call_leaves_one_good_file(protected: Path, keys: SecretK
                 raise Death
 
         with pytest.raises(Death):
-            change_failing(protected, keys, die)
+            change_failing({protected: keys}, die)
         seen.add(opens_with(protected, keys))
         files.partial_of(protected).unlink(missing_ok=True)
-        replace_secret_keys(protected, keys, cheap(FIRST))
+        replace_secret_keys({protected: keys}, cheap(FIRST))
     assert seen == {FIRST, SECOND}, "the deaths were all on one side of the change"
 
 
 def test_a_fault_at_any_call_leaves_one_good_file(protected: Path, keys: SecretKeys) -> None:
     """A full or broken disk is told to the operator, and leaves nothing lying about."""
-    last = calls_of_a_change(protected, keys)
+    last = len(calls_of_a_change({protected: keys}))
     for at in range(1, last + 1):
 
         def fault(number: int, at: int = at) -> None:
@@ -286,10 +287,10 @@ def test_a_fault_at_any_call_leaves_one_good_file(protected: Path, keys: SecretK
                 raise OSError(errno.ENOSPC, "No space left on device")
 
         with pytest.raises(IdentityError, match=r"^cannot \w+ \S+: no space left on device$"):
-            change_failing(protected, keys, fault)
+            change_failing({protected: keys}, fault)
         opens_with(protected, keys)
         assert [path.name for path in protected.parent.iterdir()] == [protected.name]
-        replace_secret_keys(protected, keys, cheap(FIRST))
+        replace_secret_keys({protected: keys}, cheap(FIRST))
 
 
 def test_what_a_death_left_is_named(protected: Path, keys: SecretKeys) -> None:
@@ -297,7 +298,7 @@ def test_what_a_death_left_is_named(protected: Path, keys: SecretKeys) -> None:
     partial = files.partial_of(protected)
     partial.write_bytes(b"")
     with pytest.raises(IdentityError, match="left over from an interrupted write") as caught:
-        replace_secret_keys(protected, keys, cheap(SECOND))
+        replace_secret_keys({protected: keys}, cheap(SECOND))
     assert caught.value.hint == f"rm {partial}"
     assert opens_with(protected, keys) == FIRST
 
@@ -314,7 +315,7 @@ def test_a_seal_that_does_not_open_replaces_nothing(
 
     monkeypatch.setattr(keyseal, "seal", faulty)
     with pytest.raises(AssertionError, match="does not open"):
-        replace_secret_keys(protected, keys, cheap(SECOND))
+        replace_secret_keys({protected: keys}, cheap(SECOND))
     assert opens_with(protected, keys) == FIRST
 
 
@@ -322,7 +323,107 @@ def test_the_new_file_is_as_private(protected: Path, keys: SecretKeys) -> None:
     """A key that is open to others after a change has been read."""
     before = os.umask(0)
     try:
-        replace_secret_keys(protected, keys, None)
+        replace_secret_keys({protected: keys}, None)
     finally:
         os.umask(before)
     assert inspect_key_file(protected) == KeyFile(None, 0o600)
+
+
+# --- two files, while keys are changed ------------------------------------------------------------
+
+
+@pytest.fixture
+def two(protected: Path, keys: SecretKeys, other_keys: SecretKeys) -> dict[Path, SecretKeys]:
+    """Give a station's key files, old and new, both under the first passphrase."""
+    second = protected.with_name("north.2.key")
+    write_secret_keys(second, other_keys, cheap(FIRST))
+    return {protected: keys, second: other_keys}
+
+
+def test_a_death_between_two_files_leaves_both_to_be_opened(two: dict[Path, SecretKeys]) -> None:
+    """A station locked out by a power cut would be lost: each file opens, and one step goes on."""
+    last = len(calls_of_a_change(two))
+    seen = set()
+    for at in range(1, last + 1):
+
+        def die(number: int, at: int = at) -> None:
+            if number >= at:
+                raise Death
+
+        with pytest.raises(Death):
+            change_failing(two, die)
+        under = {path: opens_with(path, keys) for path, keys in two.items()}
+        source = once(lambda path, under=under: under[path])  # type: ignore[misc]
+        found = {path: read_secret_keys(path, source) for path in two}
+        assert [one.seeds() for one in found.values()] == [one.seeds() for one in two.values()]
+        seen.add(tuple(under.values()))
+        for path in two:
+            files.partial_of(path).unlink(missing_ok=True)
+        replace_secret_keys(found, cheap(FIRST))
+    assert seen == {(FIRST, FIRST), (SECOND, FIRST), (SECOND, SECOND)}
+
+
+def test_a_fault_between_two_files_says_what_is_done(two: dict[Path, SecretKeys]) -> None:
+    """Before the first has its place nothing is changed; after it, the operator hears of it."""
+    first, second = two
+    calls = calls_of_a_change(two)
+    turn = calls.index("rename") + 1
+    for at in range(1, len(calls) + 1):
+
+        def fault(number: int, at: int = at) -> None:
+            if number == at:
+                raise OSError(errno.EIO, "Input/output error")
+
+        with pytest.raises(IdentityError, match=r"input/output error$") as caught:
+            change_failing(two, fault)
+        assert sorted(path.name for path in first.parent.iterdir()) == [second.name, first.name]
+        changed = [path for path, keys in two.items() if opens_with(path, keys) == SECOND]
+        assert bool(changed) == (at > turn)
+        assert all(str(path) in caught.value.hint for path in changed)
+        assert bool(caught.value.hint) == bool(changed)
+        replace_secret_keys(two, cheap(FIRST))
+
+
+def test_a_left_over_of_the_second_file_changes_neither(two: dict[Path, SecretKeys]) -> None:
+    """A change that is refused half way would leave two passphrases behind."""
+    _, second = two
+    files.partial_of(second).write_bytes(b"")
+    with pytest.raises(IdentityError, match=r"\.north\.2\.key\.partial is left over"):
+        replace_secret_keys(two, cheap(SECOND))
+    assert [opens_with(path, keys) for path, keys in two.items()] == [FIRST, FIRST]
+    assert list(second.parent.glob(".*")) == [files.partial_of(second)]
+
+
+def test_a_passphrase_is_asked_for_once(two: dict[Path, SecretKeys]) -> None:
+    """A station with five key files must not ask its operator five times."""
+    asked: list[Path] = []
+
+    def ask(path: Path) -> bytes:
+        asked.append(path)
+        return FIRST
+
+    source = once(ask)
+    for path, keys in (*two.items(), *two.items()):
+        assert read_secret_keys(path, source).seeds() == keys.seeds()
+    assert asked == [next(iter(two))]
+
+
+def test_a_file_under_another_passphrase_is_asked_for_by_name(
+    two: dict[Path, SecretKeys],
+) -> None:
+    """What a cut change left is opened by whoever knows both; who gives one twice is told why."""
+    first, second = two
+    replace_secret_keys({first: two[first]}, cheap(SECOND))
+    given = {first: SECOND, second: FIRST}
+    source = once(lambda path: given[path])
+    for path, keys in two.items():
+        assert read_secret_keys(path, source).seeds() == keys.seeds()
+    again = once(lambda _: SECOND)
+    assert read_secret_keys(first, again).seeds() == two[first].seeds()
+    with pytest.raises(
+        IdentityError, match=r"what opens north\.key does not open \S+2\.key"
+    ) as told:
+        read_secret_keys(second, again)
+    assert "hotline key passphrase" in told.value.hint
+    with pytest.raises(IdentityError, match="does not open"):
+        read_secret_keys(first, once(lambda _: b"neither of them"))

@@ -11,7 +11,7 @@ import pytest
 
 from hotline.errors import IdentityError
 from hotline.identity import Card, SecretKeys, read_secret_keys, write_card, write_secret_keys
-from hotline.identity.keyfile import inspect_key_file, once
+from hotline.identity.keyfile import inspect_key_file
 from hotline.identity.succession import Succession, write_succession
 from hotline.identity.successors import (
     FIRST,
@@ -104,19 +104,6 @@ def test_a_key_file_says_whether_it_is_protected(station: tuple[Path, Path]) -> 
     """`key show` tells it without asking for a passphrase."""
     told = inspect_key_file(station[0])
     assert (told.protected, told.cost, told.mode) == (False, None, 0o600)
-
-
-def test_a_passphrase_is_asked_for_once(tmp_path: Path) -> None:
-    """A station with five key files must not ask its operator five times."""
-    asked: list[Path] = []
-
-    def source(path: Path) -> bytes:
-        asked.append(path)
-        return b"wombat"
-
-    ask = once(source)
-    assert [ask(tmp_path / name) for name in ("a", "b", "c")] == [b"wombat"] * 3
-    assert asked == [tmp_path / "a"]
 
 
 def test_cards_are_linked_both_ways(

@@ -22,7 +22,7 @@ def protect(station: Station) -> None:
     """Put a station's key under the passphrase."""
     path = station.folder / f"{station.name}.key"
     protection = Protection(PASSPHRASE.encode(), os.urandom, CHEAP)
-    replace_secret_keys(path, read_secret_keys(path), protection)
+    replace_secret_keys({path: read_secret_keys(path)}, protection)
 
 
 def credentials(station: Station, passphrase: str) -> tuple[str, ...]:

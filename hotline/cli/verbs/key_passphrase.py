@@ -25,22 +25,20 @@ def run(args: argparse.Namespace) -> int:
     config = station.load(args)
     # While a change of keys is under way there are two, and the daemon is given one passphrase.
     paths = key_files(config.key, config.card)
-    path = paths[-1]
-    found = inspect_key_file(path)
-    if args.remove and not found.protected:
-        raise UsageError(f"{path} has no passphrase")
+    protected = any(inspect_key_file(path).protected for path in paths)
+    name = one_line(", ".join(map(str, paths)))
+    if args.remove and not protected:
+        raise UsageError(f"{name} has no passphrase")
     source = once(passphrases.source(args.passphrase_fd))
-    keys = [read_secret_keys(one, source) for one in paths]
+    keys = {path: read_secret_keys(path, source) for path in paths}
     protection = None
     if not args.remove:
-        protection = Protection(passphrases.new(args.new_passphrase_fd, path), os.urandom)
-    for one, secret in zip(paths, keys, strict=True):
-        replace_secret_keys(one, secret, protection)
-    name = one_line(", ".join(map(str, paths)))
+        protection = Protection(passphrases.new(args.new_passphrase_fd, paths[-1]), os.urandom)
+    replace_secret_keys(keys, protection)
     if args.remove:
         print(f"{name} has no passphrase now: whoever can read it is the station")
     else:
-        print(f"{name} has a {'new' if found.protected else 'first'} passphrase")
+        print(f"{name} has a {'new' if protected else 'first'} passphrase")
         print("hint: a daemon that runs goes on; its next start needs the passphrase")
         print("hint: older copies of the file, and a disk's spare blocks, still open as before")
     return exits.DONE

@@ -25,7 +25,8 @@ def run(args: argparse.Namespace) -> int:
     """Do what ``hotline key show`` was asked."""
     config = station.load(args)
     card = newest_card(config.card)
-    key = key_files(config.key, config.card)[-1]
+    keys = key_files(config.key, config.card)
+    key = keys[-1]
     described = _described(key, card)
     if args.json:
         print_json(described)
@@ -37,12 +38,12 @@ def run(args: argparse.Namespace) -> int:
             "restore the pair that was made together",
         )
         return exits.USAGE
-    partial = files.partial_of(key)
-    if partial.exists():
-        complain(
-            f"{partial} is left over from an interrupted write, and may hold a secret",
-            "remove it once this key opens",
-        )
+    for partial in map(files.partial_of, keys):
+        if partial.exists():
+            complain(
+                f"{partial} is left over from an interrupted write, and may hold a secret",
+                "remove it once this key opens",
+            )
     return exits.DONE
 
 
