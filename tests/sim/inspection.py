@@ -28,6 +28,8 @@ def pages(station: Station, side: Side, line: int, after: int) -> list[MessageVi
                 side, line=line, after=start, most=_PAGE
             )
         )
+        if more is None:
+            raise Violation(f"{station.name} cannot read its own messages")
         found += more
         if not more:  # a short page is not the last: one ends early when its bodies are long
             return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from sim.scenes import CLONED, RECOVERING, RENEWING, UNEVEN
+from sim.scenes import CLONED, LOSING, RECOVERING, RENEWING, UNEVEN
 
 
 class Kept(NamedTuple):
@@ -90,5 +90,17 @@ KEPT_SEEDS: Final = (
         {"couriers": True, "rotates": True},
         "south changes keys, and its receipts are signed by the new ones before north's copy of south's"
         " log names them; then a store is wiped, the line halts, and the receipt proved nothing.",
+    ),
+    Kept(
+        76,
+        LOSING,
+        "a copy made while north's log came back, a long message half sent in it, is found once that"
+        " message was sent anew: joined with a part of its first beginning it could not be read.",
+    ),
+    Kept(
+        187,
+        LOSING | {"couriers": True},
+        "south's log holds its answer to a message; in an older store its operator gave another one,"
+        " which was sent when the log was back: north halted, for a message is answered once.",
     ),
 )

@@ -20,7 +20,8 @@ sign nothing and exit; a machine is paused; the wall clock steps by days. A comm
 later and in a batch, the next batch may be under way by then. Not modelled: bits that rot, a disk
 that lies about a sync, threads that interleave within one transaction, memory errors.
 
-Stores. An old backup is restored, a store is wiped, a clone runs beside its original. (A restore
+Stores. An old backup is restored, a store is wiped, also again and again while long messages are half
+sent (losing.py), a clone runs beside its original. (A restore
 forgets what was accepted since: that is excused. A clone may sign another history before either
 meets the peer's disk: that too, for no station alone can know; what is checked is that it halts.)
 
