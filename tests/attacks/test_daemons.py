@@ -8,7 +8,6 @@ import os
 import re
 import resource
 import socket
-import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from hotline import limits
+from support.callers import Callers
 from support.processes import until
 from support.stations import Station, Stations, message
 
@@ -199,35 +199,27 @@ def resident_bytes(station: Station) -> int:
 @pytest.mark.usefixtures("many_files")
 def test_a_thousand_sockets_and_slowloris(stations: Stations) -> None:
     """A thousand callers who send a byte now and then must cost little, and not keep the peer out."""
-    alpha, bravo = stations.running_pair()
+    alpha, bravo = stations.one_session()  # bravo never calls
     alpha.stop()
     bravo.when("alpha", state="down")
     quiet, memory = sockets_of(bravo), resident_bytes(bravo)
-    with contextlib.ExitStack() as opened:
-        callers: list[socket.socket] = []
-        for number in range(1000):
-            caller = socket.create_connection(
-                ("127.0.0.1", bravo.port), 10, source_address=(f"127.0.3.{number % 250 + 1}", 0)
-            )
-            opened.callback(caller.close)
-            callers.append(caller)
-            for slow in callers[-50::10]:
-                with contextlib.suppress(OSError):
-                    slow.send(b"\x16")
-        began = time.monotonic()
+    sources = [f"127.0.3.{number + 1}" for number in range(250)]
+    with Callers(bravo.port, sources=sources) as crowd:
+        for _ in range(20):
+            crowd.call(50)
+            crowd.drip(10)
+        # More than the station lets go by itself, and still so few that it has seconds for each.
+        crowd.keep_coming(0.02)
         most = quiet + limits.PENDING_TOTAL + 1
-        until(
-            "the oldest yielded", lambda: sockets_of(bravo) <= most, limits.HANDSHAKE_TIMEOUT_S / 2
-        )
+        until("the oldest yielded", lambda: sockets_of(bravo) <= most)
         alpha.start()
         alpha.up("bravo")
         assert alpha.hotline("send", "bravo", "x", "--wait", "delivered").code == 0
-        assert time.monotonic() - began < limits.HANDSHAKE_TIMEOUT_S, "it got in when they had gone"
+        assert not alpha.logged("line_state", reason="no-answer"), "it had to wait for a place"
         assert resident_bytes(bravo) - memory < 16 * limits.MIB
-        for caller in callers:
-            caller.setblocking(False)
-            with contextlib.suppress(BlockingIOError, ConnectionResetError):
-                assert caller.recv(1) == b""
+        until("they still come", lambda came=crowd.came: crowd.came > came)  # type: ignore[misc]
+        assert crowd.held() > 0
+    assert crowd.answered == 0
 
 
 # --- programs that lie ----------------------------------------------------------------------------

@@ -46,16 +46,21 @@ def test_retry_dials_at_once(stations: Stations) -> None:
         waits_s = alpha.status("bravo")["next_attempt_s"]
         return waits_s is not None and waits_s > 2.5
 
-    until("the next attempt is seconds away", far_off)
-    with Proxy(bravo.port, port):  # the peer is back from one moment to the next
-        before = alpha.status("bravo")
-        assert before["attempts"] > 0
-        asked = time.monotonic()
-        alpha.call("retry", line="bravo")
-        status = alpha.up("bravo")
-        assert time.monotonic() - asked < before["next_attempt_s"], "it came up by itself"
-    assert status["attempts"] == 0, "contact starts the count anew"
-    assert status["next_attempt_s"] is None
+    def up_before_its_time() -> bool:
+        """Tell whether the line came up sooner than by itself, for which a machine may be too busy."""
+        until("the next attempt is seconds away", far_off)
+        with Proxy(bravo.port, port):  # the peer is back from one moment to the next
+            before = alpha.status("bravo")
+            assert before["attempts"] > 0
+            asked = time.monotonic()
+            alpha.call("retry", line="bravo")
+            status = alpha.up("bravo")
+            took_s = time.monotonic() - asked
+            assert status["attempts"] == 0, "contact starts the count anew"
+            assert status["next_attempt_s"] is None
+        return bool(took_s < before["next_attempt_s"] - 1)
+
+    until("it did not come up by itself only", up_before_its_time)
 
 
 def test_a_stalled_daemon_is_told_from_a_dead_network(stations: Stations) -> None:
