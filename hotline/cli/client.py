@@ -6,6 +6,7 @@ import json
 import math
 import select
 import socket
+import struct
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     Params = dict[str, Any]
 
 ANSWER_S: Final = 60.0
-"""A daemon that has not answered by then hangs; even a slow disk has synced long before."""
+"""A daemon that has not let us in, read on, or answered by then hangs; even a slow disk has synced
+long before."""
 
 ANSWER_BYTES: Final = 64 * MIB
 """One line from the daemon: a page of messages holds a few MiB; more is no answer of ours."""
@@ -48,8 +50,14 @@ class Client:
     def connect(cls, path: Path, *, hint: str) -> Client:
         """Reach the daemon at path, or raise UnreachableError with hint."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        # Behind callers whom nobody lets in, connect() waits for as long as this allows; a timeout of
+        # Python's own would not wait at all.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(ANSWER_S))
         try:
             sock.connect(str(path))
+        except BlockingIOError:
+            sock.close()
+            raise _silent(str(path)) from None
         except PermissionError:
             sock.close()
             raise UnreachableError(
@@ -65,11 +73,17 @@ class Client:
         return cls(sock, str(path))
 
     def call(self, method: str, params: Params | None = None) -> dict[str, Any]:
-        """Ask, and give the answer's result; raise RefusedError if the daemon refuses."""
+        """Ask, and give the answer's result.
+
+        Raises RefusedError if the daemon refuses, UnreachableError if it is silent for ANSWER_S.
+        """
         return self.answer(self.post(method, params))
 
     def post(self, method: str, params: Params | None = None) -> int:
-        """Send a request without waiting; the number given is for answer()."""
+        """Send a request without waiting for its answer; the number given is for answer().
+
+        Raises UnreachableError if the daemon does not read on for ANSWER_S.
+        """
         return self.post_encoded(method, json.dumps(params or {}, ensure_ascii=False))
 
     def post_encoded(self, method: str, params: str) -> int:
@@ -101,10 +115,7 @@ class Client:
             except TimeoutError:
                 if deadline_s is not None:
                     raise
-                raise UnreachableError(
-                    f"the daemon at {self._where} does not answer",
-                    hint="see the daemon's own log",
-                ) from None
+                raise _silent(self._where) from None
             if "method" in received:
                 if on_event is not None:
                     on_event(received.get("params") or {})
@@ -131,7 +142,10 @@ class Client:
         poll.register(self._sock, select.POLLIN | select.POLLOUT)
         unsent = memoryview(data)
         while unsent:
-            (_, ready), *_ = poll.poll()
+            found = poll.poll(ANSWER_S * 1000)
+            if not found:
+                raise _silent(self._where)
+            ((_, ready),) = found
             if ready & ~select.POLLOUT:
                 self._fill()
             if ready & select.POLLOUT:
@@ -196,6 +210,17 @@ def _is_said_by_a_daemon(received: Any) -> bool:
     return type(received.get("id", 0)) in (int, type(None)) and all(
         found is None or isinstance(found, dict) for found in objects
     )
+
+
+def _silent(where: str) -> UnreachableError:
+    return UnreachableError(
+        f"the daemon at {where} does not answer", hint="see the daemon's own log"
+    )
+
+
+def _timeval(seconds: float) -> bytes:
+    """Give the kernel's ``struct timeval``."""
+    return struct.pack("@ll", int(seconds), int(seconds % 1 * 1_000_000))
 
 
 def _result(answer: dict[str, Any]) -> dict[str, Any]:

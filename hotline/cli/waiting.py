@@ -24,6 +24,9 @@ WAIT_IDS: Final = 1024
 POLL_S: Final = 0.5
 """How often a lone message's state is asked for while an operator looks on."""
 
+LOOK_S: Final = 5.0
+"""How long to wait for that state: a daemon that hangs is not to hold up the end of --timeout."""
+
 
 def wait_for_one(
     args: argparse.Namespace, client: Client, identifier: str, state: str, progress: Progress
@@ -125,10 +128,11 @@ def _look(args: argparse.Namespace, identifier: str) -> str | None:
     try:
         client = station.connect(args)
         try:
-            result = client.call("show", {"id": identifier, "line": args.line})
+            request = client.post("show", {"id": identifier, "line": args.line})
+            result = client.answer(request, deadline_s=time.monotonic() + LOOK_S)
         finally:
             client.close()
-    except HotlineError:
+    except (HotlineError, TimeoutError):
         return None
     states = [m["state"] for m in result.get("messages", []) if m.get("direction") == "out"]
     return str(states[0]) if states else None
