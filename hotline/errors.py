@@ -79,6 +79,21 @@ class StoreFullError(StoreError):
     """The disk has no room: the transaction was rolled back and may be tried again later."""
 
 
+class StoreDamagedError(StoreError):
+    """A row is not as it was written, in a file that is sound otherwise.
+
+    Met by a question it is that question's trouble alone: every daemon that starts goes on beside
+    such a row, until somebody looks at it. Met within a transaction it is the store's.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            hint="the other messages can be read; see what to do when a store is damaged, in"
+            " docs/operations.md",
+        )
+
+
 class StoreInUseError(StoreError):
     """Another daemon holds this store."""
 

@@ -584,7 +584,7 @@ def refusal_codes() -> set[str]:
                 ):
                     assert isinstance(node.args[0], ast.Constant), path
                     found.add(str(node.args[0].value))
-    return found | {"disk-full", "store-failed", "failed"}
+    return found | {"disk-full", "store-failed", "store-damaged", "failed"}
 
 
 def test_refusal_codes_are_those_of_the_code() -> None:

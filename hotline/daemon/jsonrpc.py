@@ -10,7 +10,13 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hotline.errors import HotlineError, RefusedError, StoreError, StoreFullError
+from hotline.errors import (
+    HotlineError,
+    RefusedError,
+    StoreDamagedError,
+    StoreError,
+    StoreFullError,
+)
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
@@ -79,6 +85,8 @@ def describe(error: HotlineError) -> dict[str, str]:
         code = error.code
     elif isinstance(error, StoreFullError):
         code = "disk-full"
+    elif isinstance(error, StoreDamagedError):
+        code = "store-damaged"
     elif isinstance(error, StoreError):
         # Nobody knows before the next start what a failed fsync has left on the disk.
         return {

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import trio
 
-from hotline import __version__, limits
+from hotline import __version__
 from hotline.daemon import rotation, views
 from hotline.daemon.clock import moment
 from hotline.daemon.identity import Identity
 from hotline.daemon.listener import Hall, Listener
 from hotline.daemon.pairings import add, look, pair
+from hotline.daemon.questions import Questions
 from hotline.daemon.runner import Runner
 from hotline.daemon.seldom import Seldom
 from hotline.daemon.trust import Trust, halt_of, line_notices, station_notices
@@ -92,6 +93,7 @@ class Station:
         self._news = News()
         self._machine = machine
         self._writer = Writer(store, self._store_failed, machine.hand())
+        self._questions = Questions(store, machine.in_thread, self._store_failed, logs.daemon)
 
     # --- life ---
 
@@ -123,6 +125,8 @@ class Station:
 
     def _store_failed(self, error: StoreError) -> None:
         """Sign nothing more, and go: only a fresh start can tell what is on the disk."""
+        if self.failure is not None:
+            return  # a question and a commit may both have met it
         self.failure = error
         self._logs.daemon.critical("store_failed", why=str(error), hint=error.hint)
         self.stop_asked.set()
@@ -130,7 +134,8 @@ class Station:
     # --- lines ---
 
     async def _add(self, config: LineConfig, pairing: Pairing) -> None:
-        record, trust = await self._writer.run(partial(add, self._store, config.name, pairing))
+        with self._questions.judged():
+            record, trust = await self._writer.run(partial(add, self._store, config.name, pairing))
         self._trust[config.name] = trust
         if trust.verified is not None:
             self._log_verified(config.name, trust.verified)
@@ -159,7 +164,9 @@ class Station:
             return None if connection is None else connection.kernel_took_all()
 
         machine = self._machine
-        world = World(machine.ephemerals, machine.uniform, kernel_took_all, self._has_room)
+        world = World(
+            machine.ephemerals, machine.uniform, kernel_took_all, self._questions.has_room
+        )
         line = Line(pairing, record, world, _addresses(config), config.heartbeat_s)
         line.attend(attended=bool(len(self.watches)))
         return Runner(line, connections, self._writer, self._reported, machine.dial)
@@ -206,7 +213,10 @@ class Station:
         for name in sorted(new, key=lambda name: records[name] is None):
             record, one = records[name], new[name]
             known = name if record is None else record.name
-            await self._writer.run(partial(self._store.add_line, known, one.peer.id, one.own.id))
+            with self._questions.judged():
+                await self._writer.run(
+                    partial(self._store.add_line, known, one.peer.id, one.own.id)
+                )
 
     def _reconfigure(self, config: LineConfig, pairing: Pairing) -> None:
         line = self._runners[config.name].line
@@ -351,21 +361,11 @@ class Station:
 
     def check_disk(self) -> None:
         """Raise RefusedError if the disk has no room to promise anything."""
-        free = self._store.free_bytes()
-        if free < limits.DISK_RESERVE_BYTES:
-            raise RefusedError(
-                "disk-full",
-                f"the disk under {self.config.state} has {free} bytes left",
-                hint=f"free at least {limits.DISK_RESERVE_BYTES} bytes",
-            )
-
-    def _has_room(self) -> bool:
-        return self._store.free_bytes() >= limits.INCOMING_RESERVE_BYTES
+        self._questions.check_disk(self.config.state)
 
     async def read(self, work: Callable[[Reader], T]) -> T:
         """Read the store without holding up the event loop, however slow the disk is."""
-        found: T = await self._machine.in_thread(partial(self._store.read, work))
-        return found
+        return await self._questions.read(work)
 
     def courier_key(self) -> CourierKey:
         """Give this station's courier key, signed."""

@@ -8,7 +8,8 @@ durably. Every implementation passes tests/store/conformance.py. The laws:
 2. Works run one after another, in the order given; a work that raises a HotlineError is undone
    alone, and the others stand.
 3. Reading never waits for writing, and sees only what is committed.
-4. Bytes of entries come back exactly as they went in; who finds otherwise raises StoreError.
+4. Bytes of entries come back exactly as they went in; who finds otherwise raises StoreDamagedError.
+5. After a StoreError all is refused, but for a full disk, and for a damaged row that ``read`` met.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class Transaction(Protocol):
     ) -> list[LogEntry]:
         """Give entries from number first on: at most most, at most most_bytes (but one at least).
 
-        Raises StoreError if an entry does not hash to the head stored beside it.
+        Raises StoreDamagedError if an entry does not hash to the head stored beside it.
         """
 
     def head(self, line: int, side: Side, number: int) -> bytes | None:
@@ -274,7 +275,10 @@ class Store(Protocol):
         """
 
     def read(self, work: Callable[[Reader], T]) -> T:
-        """Run work over what is committed; may be called from any thread."""
+        """Run work over what is committed; may be called from any thread.
+
+        Raises StoreDamagedError (this question has no answer) or StoreError (stop at once).
+        """
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the database; raises StoreError."""

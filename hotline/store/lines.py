@@ -80,7 +80,7 @@ def add(database: apsw.Connection, name: str, peer_id: bytes, own_id: bytes) -> 
     if row is not None:
         line, founded_as = row
         if founded_as != own_id:
-            raise ConfigError(
+            raise ConfigError(  # the disk has done nothing wrong
                 f"line {name} was founded under the card {founded_as.hex()[:16]} of this station, "
                 f"not {own_id.hex()[:16]}",
                 hint="name the card that this peer was first given as own_card of the line",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hotline.errors import StoreError
+from hotline.errors import StoreDamagedError
 from hotline.model import LogEntry, Side
 from hotline.store.keys import NUMBER_MASK, log_key
 from hotline.wire.heads import head_zero, next_head
@@ -84,10 +84,9 @@ class Logs:
             return None
         return head_zero(*ids) if side is Side.OWN else head_zero(*reversed(ids))
 
-    def _damaged(self, line: int, side: Side, number: int, fault: str) -> StoreError:
+    def _damaged(self, line: int, side: Side, number: int, fault: str) -> StoreDamagedError:
         name = self._database.execute("SELECT name FROM line WHERE line = ?", (line,)).get
         whose = "our own log" if side is Side.OWN else "the peer's log"
-        return StoreError(
-            f"{self._database.filename}: entry {number} of {whose} of line {name} {fault}",
-            hint="check the disk, then restore a backup; the peer holds a copy of both logs",
+        return StoreDamagedError(
+            f"{self._database.filename}: entry {number} of {whose} of line {name} {fault}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from hotline.errors import DecodeError, StoreError
+from hotline.errors import DecodeError, StoreDamagedError
 from hotline.model import Decision, Kind, Precedence, Queueing, Side, State
 from hotline.store.keys import NUMBER_MASK, log_key, queue_key, unsigned
 from hotline.store.views import MessageView
@@ -50,11 +50,18 @@ class Messages:
         self._logs = logs
 
     def view(self, row: int) -> MessageView:
-        """Give the message of a row that exists."""
-        values: tuple[Any, ...] | None = self._database.execute(_BY_ROW, (row,)).fetchone()
-        if values is None:
-            raise StoreError(f"{self._database.filename}: message {row} is missing from its table")
-        return _Row(self._database, self._logs, values).view()
+        """Give the message of a row that exists; raises StoreDamagedError."""
+        try:
+            values: tuple[Any, ...] | None = self._database.execute(_BY_ROW, (row,)).fetchone()
+            if values is not None:
+                return _Row(self._database, self._logs, values).view()
+        except (TypeError, ValueError) as error:  # no such kind, no text, no number
+            raise StoreDamagedError(
+                f"{self._database.filename}: message {row} holds what no message can hold"
+            ) from error
+        raise StoreDamagedError(
+            f"{self._database.filename}: message {row} is missing from its table"
+        )
 
 
 class _Row:
@@ -165,7 +172,7 @@ class _Row:
         try:
             entry = self._entry()
         except DecodeError as error:
-            raise StoreError(
+            raise StoreDamagedError(
                 f"{self._database.filename}: message {self._id} of line {self._name}: {error}"
             ) from error
         if isinstance(entry, Test):
@@ -210,7 +217,7 @@ class _Row:
                 (queue_key(self._line, self._precedence, self._row),),
             ).get
         if content is None:
-            raise StoreError(
+            raise StoreDamagedError(
                 f"{self._database.filename}: message {self._id} of line {self._name}"
                 " has lost its content"
             )

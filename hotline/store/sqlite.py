@@ -1,6 +1,7 @@
 """The store on SQLite: one connection that writes, a few that read, and no second chances.
 
-After any failure but a full disk this object refuses everything. A disk that has failed once may
+After any failure but a full disk, and a damaged row that only a question met, this object refuses
+everything. A disk that has failed once may
 have dropped what it was given while saying that all is well (a failed fsync marks the pages clean),
 so nothing that this process believes about the file can be trusted; the next start reads it anew.
 """
@@ -15,7 +16,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import apsw
 
-from hotline.errors import HotlineError, RefusedError, StoreError, StoreFullError
+from hotline.errors import (
+    HotlineError,
+    RefusedError,
+    StoreDamagedError,
+    StoreError,
+    StoreFullError,
+)
 from hotline.limits import MIB
 from hotline.store import connection, files, lines, schema
 from hotline.store.faults import translated
@@ -154,7 +161,7 @@ class SqliteStore:
 
     def read(self, work: Callable[[Reader], T]) -> T:
         """Run work over what is committed; may be called from any thread."""
-        with self._guarded(), self._reading() as database:
+        with self._guarded(asking=True), self._reading() as database:
             return work(SqliteReader(database))
 
     def _another_reader(self) -> apsw.Connection:
@@ -212,8 +219,8 @@ class SqliteStore:
             os.close(lock)
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Refuse after a failure, and remember one."""
+    def _guarded(self, *, asking: bool = False) -> Iterator[None]:
+        """Refuse after a failure, and remember one; a damaged row is none to who is only asking."""
         if self._lock is None:
             raise StoreError(f"{self._path}: the store is closed")
         if self._failure is not None:
@@ -227,5 +234,6 @@ class SqliteStore:
         except StoreFullError:
             raise
         except StoreError as error:
-            self._failure = str(error)
+            if not (asking and isinstance(error, StoreDamagedError)):
+                self._failure = str(error)
             raise

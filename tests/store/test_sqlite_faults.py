@@ -10,7 +10,7 @@ from store import acts
 from store.acts import OWN_ID, PEER_ID, do, outgoing
 from store.faulty_disk import FaultyDisk, broken, full
 
-from hotline.errors import RefusedError, StoreError, StoreFullError
+from hotline.errors import RefusedError, StoreDamagedError, StoreError, StoreFullError
 from hotline.model import Side
 from hotline.store import sqlite
 from hotline.store.sqlite import SqliteStore
@@ -207,4 +207,29 @@ def test_lost_content_is_found(path: Path) -> None:
     spoil(path, "DELETE FROM queue")
     with pytest.raises(StoreError, match="message a of line south has lost its content"):
         store.read(lambda r: r.page(Side.OWN))
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entry SET data = x'00' WHERE key & 255 = 2",
+        "UPDATE message SET queueing = 99 WHERE id = 'm1'",
+        "UPDATE message SET decision = 99 WHERE id = 'm1'",
+        "UPDATE message SET acknowledged_by = CAST(x'ff' AS TEXT) WHERE id = 'm1'",
+    ],
+)
+def test_a_damaged_row_is_no_end_to_a_store_that_was_only_asked(path: Path, statement: str) -> None:
+    """All lines of a station would stop whenever somebody looks at one old message."""
+    store = SqliteStore.open(path, station_id=OWN_ID)
+    line = store.add_line("south", PEER_ID)
+    acts.enqueue(store, line, *(outgoing(f"m{n}") for n in range(3)))
+    acts.seal(store, line)
+    spoil(path, statement)
+    for _ in range(2):
+        with pytest.raises(StoreDamagedError, match=r"station\.db: "):
+            store.read(lambda r: r.page(Side.OWN))
+    assert [view.id for view in store.read(lambda r: r.page(Side.OWN, most=1))] == ["m2"]
+    acts.enqueue(store, line, outgoing("after"))
+    assert [row.id for row in acts.queued(store, line)] == ["after"]
     store.close()

@@ -1,0 +1,72 @@
+"""A store that cannot be read as it was written: who learns of it, and what goes on."""
+
+from __future__ import annotations
+
+import os
+
+import apsw
+import pytest
+
+from support.stations import Station, Stations, message
+
+
+def spoil(station: Station, statement: str) -> None:
+    """Change the store of a station whose daemon is not running, behind its back."""
+    database = apsw.Connection(str(station.state / "store.db"))
+    database.execute(statement)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entry SET data = zeroblob(length(data)) WHERE instr(data, 'body of old')",
+        "UPDATE message SET precedence = 77 WHERE id = 'old'",
+        "UPDATE message SET note = CAST(x'ff' AS TEXT), acknowledged_ns = 1 WHERE id = 'old'",
+    ],
+)
+def test_a_damaged_row_is_the_trouble_of_who_looks_at_it(
+    stations: Stations, statement: str
+) -> None:
+    """One old message that has rotted must not end all lines whenever somebody looks at it."""
+    alpha, bravo = stations.one_session()
+    bravo.send("alpha", message("old"), message("other"))
+    bravo.settled("alpha")
+    alpha.stop()
+    spoil(alpha, statement)
+    alpha.start()
+    alpha.up("bravo")
+    for _ in range(2):
+        done = alpha.hotline("show", "old")
+        assert done.code == 5
+        assert "hint: the other messages can be read" in done.err
+    alpha.await_logged("store_damaged", level="critical")
+    assert alpha.hotline("show", "other").code == 0
+    alpha.send("bravo", message("new"))
+    alpha.settled("bravo")
+    assert alpha.stop() == 0
+    assert len(alpha.logged("store_damaged")) == 1
+    assert alpha.logged("store_failed") == []
+
+
+def test_a_store_that_cannot_be_read_ends_an_idle_daemon(stations: Stations) -> None:
+    """A line that says "up" while nothing can be stored would take a peer's order into the void."""
+    alpha, bravo = stations.pair()
+    bravo.pin(alpha, calls=False)
+    alpha.pin(bravo, calls=False)  # nobody dials: nothing is committed
+    start_alone(alpha)
+    alpha.send("bravo", *(message(f"m{number}", "x" * 50_000) for number in range(40)))
+    alpha.stop()
+    start_alone(alpha)
+    os.truncate(alpha.state / "store.db", 8192)
+    assert alpha.hotline("outbox", "--limit", "1000").code == 5
+    assert alpha.running.wait() == 1
+    [alarm] = alpha.logged("store_failed")
+    assert alarm["level"] == "critical"
+    assert "store.db" in alarm["why"]
+
+
+def start_alone(station: Station) -> None:
+    """Start a station whose line cannot come up."""
+    station.start()
+    station.await_logged("daemon_started")
