@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache, lru_cache
@@ -63,8 +65,10 @@ def _refuse(constant: str) -> None:
 
 @cache
 def scratch() -> Path:
-    """Give this process's folder for files."""
-    return Path(tempfile.mkdtemp(prefix="hl"))
+    """Give this process's folder for files, which goes with it (but a fuzzer just ends)."""
+    made = Path(tempfile.mkdtemp(prefix="hl"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def file_of(data: bytes) -> Path:
