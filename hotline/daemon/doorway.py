@@ -33,7 +33,7 @@ class Doorway(trio.abc.Listener[trio.SocketStream]):
         """Take over a listening socket; the log calls it door."""
         self._listener = listener
         self._door = door
-        self._failed = Seldom(partial(self._tell, log))
+        self._failed = Seldom(partial(self._log_failed, log))
 
     async def accept(self) -> trio.SocketStream:
         """Wait for the next connection; raises OSError if the socket itself is broken."""
@@ -46,9 +46,13 @@ class Doorway(trio.abc.Listener[trio.SocketStream]):
                 self._failed.note(why=error.strerror or str(error))
             await trio.sleep(AGAIN_S)
 
+    async def tell(self) -> None:
+        """Tell the log of what failed, until cancelled."""
+        await self._failed.run()
+
     async def aclose(self) -> None:
         """Close the socket."""
         await self._listener.aclose()
 
-    def _tell(self, log: FilteringBoundLogger, why: str, count: int) -> None:
+    def _log_failed(self, log: FilteringBoundLogger, why: str, count: int) -> None:
         log.error("accept_failed", door=self._door, why=why, count=count)

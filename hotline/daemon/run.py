@@ -22,7 +22,7 @@ from hotline.errors import ConfigError, HotlineError
 from hotline.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from hotline.daemon.config import StationConfig
     from hotline.daemon.logs import Logs
@@ -126,11 +126,21 @@ async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs, machin
                 hint="another program may use it; see station.listen in the configuration",
             ) from None
         doors = [Doorway(one, str(address), log.daemon) for one in listeners]
-        nursery.start_soon(partial(trio.serve_listeners, station.call, doors))
+        _open(nursery, doors, station.call)
         log.daemon.info("listening", address=str(address))
     operators = control.Control(station, log.daemon)
     door = Doorway(machine.listen_control(station.config.control_path), "control", log.daemon)
-    nursery.start_soon(partial(trio.serve_listeners, operators.serve, [door]))
+    _open(nursery, [door], operators.serve)
+
+
+def _open(
+    nursery: trio.Nursery,
+    doors: list[Doorway],
+    serve: Callable[[trio.SocketStream], Awaitable[object]],
+) -> None:
+    nursery.start_soon(partial(trio.serve_listeners, serve, doors))
+    for door in doors:
+        nursery.start_soon(door.tell)
 
 
 async def _obey(signals: AsyncIterator[int], station: Station, log: Logs) -> None:

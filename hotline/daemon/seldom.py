@@ -17,15 +17,29 @@ class Seldom:
     """Tells of what happens often, once in SELDOM_S at most, with how many there were since."""
 
     def __init__(self, tell: Callable[..., object]) -> None:
-        """Tell takes the last one's fields, and ``count``."""
+        """Tell takes the last one's fields, and ``count``; ``run`` calls it."""
         self._tell = tell
         self._count = 0
-        self._told_at = float("-inf")
+        self._fields: dict[str, Any] = {}
+        self._noted = trio.Event()
 
     def note(self, **fields: Any) -> None:
         """It has happened once more."""
         self._count += 1
-        now = trio.current_time()
-        if now >= self._told_at + SELDOM_S:
-            self._tell(**fields, count=self._count)
-            self._count, self._told_at = 0, now
+        self._fields = fields
+        self._noted.set()
+
+    async def run(self) -> None:
+        """Tell the first at once, and what came meanwhile when SELDOM_S is over, or at the end."""
+        try:
+            while True:
+                await self._noted.wait()
+                self._tell_of_all()
+                await trio.sleep(SELDOM_S)
+        finally:
+            if self._count:
+                self._tell_of_all()
+
+    def _tell_of_all(self) -> None:
+        count, self._count, self._noted = self._count, 0, trio.Event()
+        self._tell(**self._fields, count=count)

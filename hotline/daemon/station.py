@@ -107,6 +107,7 @@ class Station:
                 for line in self.config.lines:
                     await self._add(line, pairings[line.name])
                 nursery.start_soon(self._tell_news)
+                nursery.start_soon(self._strangers.run)
                 await serve(nursery)
                 self._log("daemon_started", version=__version__, lines=self.line_names())
                 await self.stop_asked.wait()
