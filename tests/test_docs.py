@@ -33,7 +33,7 @@ import pytest
 from hotline import errors, limits
 from hotline.cli import exits, rendering
 from hotline.daemon import config as configuration
-from hotline.daemon import logs, run
+from hotline.daemon import control, logs, run, watching
 from hotline.daemon.requests import Requests
 from hotline.identity import card, courierkey, halves, keyfile, linesecret, succession
 from hotline.line.liveness import REASONS
@@ -41,6 +41,7 @@ from hotline.line.pairing import Pairing
 from hotline.line.session import Session
 from hotline.noise.ephemerals import system_ephemerals
 from hotline.noise.kem import MLKEM1024
+from hotline.store import reader as store_reader
 from hotline.wire import entries, frames, heads
 from support import by_the_page, protocol_examples
 from support.leftovers import processes_in
@@ -49,6 +50,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 PROTOCOL = ROOT / "docs" / "protocol.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
+THREATS = ROOT / "docs" / "threat-model.md"
 DOCUMENTS = sorted([README, ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 
 LONG_S = 90.0
@@ -433,6 +435,27 @@ def close_codes() -> set[str]:
 
 def test_close_codes_are_those_of_the_code() -> None:
     assert first_words(section(PROTOCOL.read_text(), "close")) == close_codes()
+
+
+def test_what_operators_make_wait_is_bounded_as_the_page_says() -> None:
+    """Who sizes a machine by this table must find all that may wait in it, with the code's bounds."""
+    table = dict(rows(section(THREATS.read_text(), "Bounded memory")))
+    mebi = f"{watching._CHARACTERS_WAITING // limits.MIB} Mi characters"
+    each = f"{limits.CONTROL_CLIENTS} connections"
+    wanted = {
+        "operators' commands": [each, "4 MiB", f"{control._CALLS_AT_ONCE} under way"],
+        "answers to operators": [
+            f"{control._CALLS_AT_ONCE} a connection",
+            f"{store_reader.PAGE_BYTES // limits.MIB} Mi characters",
+        ],
+        "events for an operator on watch": [mebi, f"{watching._EVENTS_WAITING} events"],
+        "messages that are to be shown": [
+            f"{watching._NEWS_WAITING} runs of {watching._READ_AT_ONCE} ids"
+        ],
+    }
+    for what, words in wanted.items():
+        assert [word for word in words if word not in table[what]] == []
+    assert limits.CONTROL_REQUEST_BYTES == 4 * limits.MIB
 
 
 # --- operations -----------------------------------------------------------------------------------
