@@ -80,7 +80,9 @@ class Listener:
         except OSError:
             await trio.aclose_forcefully(stream)  # reset before it was even looked at
             return
-        source, address = str(peer[0]), f"{peer[0]}:{peer[1]}"
+        source = str(peer[0])
+        # As in the configuration; but an Address refuses port 0, from which a stranger may call.
+        address = f"[{source}]:{peer[1]}" if ":" in source else f"{source}:{peer[1]}"
         deadline = trio.current_time() + HANDSHAKE_TIMEOUT_S
         serve = None
         with trio.CancelScope(deadline=deadline) as scope:

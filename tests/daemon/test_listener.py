@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import trio
 import trio.testing
 
+from hotline.daemon.config import Address
 from hotline.daemon.listener import Hall, Listener
 from hotline.limits import HANDSHAKE_TIMEOUT_S, UNIT_BYTES
 
@@ -79,12 +80,11 @@ async def test_a_place_that_was_left_is_free() -> None:
 class Call:
     """One connection to a listener, in memory; ``client`` is the caller's end."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, peer: tuple[str, int] = ("192.0.2.7", 40000)) -> None:
         self._listener = listener
         self.client, self._server = trio.testing.memory_stream_pair()
         # What the listener asks of a socket: who is calling.
-        peer = SimpleNamespace(getpeername=lambda: ("192.0.2.7", 40000))
-        vars(self._server)["socket"] = peer
+        vars(self._server)["socket"] = SimpleNamespace(getpeername=lambda: peer)
         self.closed_at: float | None = None
 
     @property
@@ -183,6 +183,28 @@ async def test_the_peer_is_served_at_once_and_gives_its_place_back(autojump_cloc
     assert greeted == [("192.0.2.7:40000", UNIT)]
     assert served == [(0.0, 0, b"what follows")]
     assert call.closed_at == began + HANDSHAKE_TIMEOUT_S * 10
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        (("192.0.2.7", 40000), "192.0.2.7:40000"),
+        (("2001:db8::1", 1963, 0, 0), "[2001:db8::1]:1963"),
+        (("fe80::1%eth0", 1963, 0, 2), "[fe80::1%eth0]:1963"),
+    ],
+)
+async def test_a_callers_address_is_written_as_in_the_configuration(
+    autojump_clock: Clock, peer: Any, address: str
+) -> None:
+    """Without brackets nobody can say where an IPv6 address ends and its port begins."""
+    del autojump_clock
+    greeted: list[str] = []
+    call = Call(Listener(Hall(), lambda _, address, __: greeted.append(address)), peer)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(call.hold)
+        await call.client.send_all(UNIT)
+    assert greeted == [address]
+    assert str(Address.parse(address)) == address
 
 
 async def test_who_has_to_yield_is_closed_at_once(autojump_clock: Clock) -> None:
