@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
@@ -14,6 +13,9 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 0.2
 """How often a followed log is looked at: heartbeats come every few seconds."""
+
+BLOCK_BYTES: Final = 64 * 1024
+"""What is read at once, from the end on: the twenty newest heartbeats take a tenth of it."""
 
 
 class HeartbeatLog:
@@ -26,8 +28,17 @@ class HeartbeatLog:
         self._file = _opened(path)
 
     def newest(self, most: int, wanted: Callable[[bytes], bool]) -> list[bytes]:
-        """Give the newest lines that are wanted, oldest first, from the rotated files too."""
-        found = list(deque(filter(wanted, self._complete()), maxlen=most))
+        """Give the newest lines that are wanted, oldest first, from the rotated files too.
+
+        Begins at the end, and looks at no more lines than it must; they come without their line break.
+        """
+        found: list[bytes] = []
+        if self._file is not None:
+            end = self._file.seek(0, os.SEEK_END)
+            lines = _backwards(self._file, end)
+            self._rest = next(lines)
+            found += islice(filter(wanted, lines), most)
+            self._file.seek(end)
         for number in count(1):
             rotated = self._path.with_name(f"{self._path.name}.{number}")
             if len(found) == most or (file := _opened(rotated)) is None:
@@ -35,8 +46,9 @@ class HeartbeatLog:
             with file:
                 # Rotated since it was opened, the file just read has become one of these.
                 if not self._is_open(file):
-                    found[:0] = deque(filter(wanted, file), maxlen=most - len(found))
-        return found
+                    lines = _backwards(file, file.seek(0, os.SEEK_END))
+                    found += islice(filter(wanted, lines), most - len(found))
+        return found[::-1]
 
     def follow(self) -> Iterator[bytes]:
         """Give each further line once it is complete; waits between them, for ever.
@@ -78,6 +90,21 @@ class HeartbeatLog:
         return self._file is not None and os.path.samestat(
             os.fstat(file.fileno()), os.fstat(self._file.fileno())
         )
+
+
+def _backwards(file: BinaryIO, end: int) -> Iterator[bytes]:
+    """Give the lines before end, last one first; the very first is what no line break has ended."""
+    pieces: list[bytes] = []  # of the line whose beginning is not found yet, last one first
+    while end > 0:
+        start = max(0, end - BLOCK_BYTES)
+        file.seek(start)
+        first, *others = file.read(end - start).split(b"\n")
+        while others:
+            yield b"".join((others.pop(), *reversed(pieces)))
+            pieces.clear()
+        pieces.append(first)
+        end = start
+    yield b"".join(reversed(pieces))
 
 
 def _opened(path: Path) -> BinaryIO | None:

@@ -3,12 +3,17 @@
 import contextlib
 import json
 import signal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli.station_operator import Operator
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hotline.cli import heartbeat_log
+from hotline.cli.heartbeat_log import HeartbeatLog
 from support.processes import until
 
 
@@ -87,6 +92,46 @@ def test_the_table_fits_and_is_safe(operator: Operator, log: Path) -> None:
     assert "\x1b" not in done.out
     assert "2026-11-23T15:30:00Z  bravo       up        42 ms    0" in done.out
     assert "log_lines_dropped" in done.out
+
+
+def test_a_long_log_is_read_from_its_end(tmp_path: Path) -> None:
+    """At sixty megabytes whoever asks for the last twenty would wait for all the others."""
+    path = tmp_path / "heartbeat.jsonl"
+    path.write_text("".join(map(beat, range(20_000))))
+    looked_at = []
+
+    def wanted(line: bytes) -> bool:
+        looked_at.append(line)
+        return bool(json.loads(line)["number"] % 2 == 0)
+
+    log = HeartbeatLog(path)
+    found = [json.loads(line)["number"] for line in log.newest(3, wanted)]
+    assert (found, len(looked_at)) == ([19_994, 19_996, 19_998], 6)
+    log.close()
+
+
+@given(st.data())
+def test_read_from_its_end_a_log_says_the_same(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """However the lines fall over the blocks: none is cut, none is lost, and following goes on."""
+    content = st.text(st.sampled_from("ab\r\n"), max_size=40).map(str.encode)
+    path = tmp_path_factory.mktemp("log") / "heartbeat.jsonl"
+    older, newer, added = (data.draw(content) for _ in range(3))
+    path.with_name("heartbeat.jsonl.1").write_bytes(older)
+    path.write_bytes(newer)
+    most = data.draw(st.integers(1, 50))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heartbeat_log, "BLOCK_BYTES", data.draw(st.integers(1, 12)))
+        log = HeartbeatLog(path)
+        found = log.newest(most, bool)
+    *complete, rest = newer.split(b"\n")
+    assert found == [line for line in (*older.split(b"\n"), *complete) if line][-most:]
+    with path.open("ab") as file:
+        file.write(added + b"\n")
+    expected = [line + b"\n" for line in (rest + added).split(b"\n")]
+    assert list(islice(log.follow(), len(expected))) == expected
+    log.close()
 
 
 def _has_read(pid: int, log: Path) -> bool:
