@@ -1,14 +1,17 @@
 """init, card and peer: real keys, real files, and nothing ever overwritten."""
 
 import stat
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+from cli.fake_daemon import Connection, FakeDaemon, Params
 from cli.station_operator import Operator
 
 from hotline.daemon.config import load
 from hotline.identity import pair_code, read_card, read_secret_keys
+from support.processes import until
 
 
 @pytest.fixture
@@ -159,3 +162,38 @@ def test_peer_add_keeps_the_file_s_mode(operator: Operator) -> None:
     assert operator.run("peer", "add", "c/charlie.card").code == 0
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [line.name for line in load(path).lines] == ["bravo", "charlie"]
+
+
+def waits_for_a_lock(pid: int) -> bool:
+    """Tell whether a process stands before a lock that another one has (proc(5), locks)."""
+    rows = [row.split() for row in Path("/proc/locks").read_text().splitlines()]
+    return any(row[1] == "->" and row[5] == str(pid) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("card", "code", "lines"),
+    [("c/charlie.card", 5, ["bravo", "north"]), ("d/delta.card", 0, ["bravo", "north", "south"])],
+)
+def test_two_who_add_at_once_add_one_after_the_other(
+    operator: Operator, daemon: FakeDaemon, card: str, code: int, lines: list[str]
+) -> None:
+    """One card under two names would be refused by the daemon; a line that is gone, by nobody."""
+    for name in ("charlie", "delta"):
+        assert operator.run("init", name, "--dir", name[0]).code == 0
+    others: list[subprocess.Popen[bytes]] = []
+
+    def trust(_params: Params, _connection: Connection) -> Params:
+        if not others:  # asked by the first: it has read the configuration, and has not written it
+            other = operator.start("peer", "add", card, "--name", "south")
+            others.append(other)
+            until(
+                "the second one comes to where the first one is, or waits",
+                lambda: waits_for_a_lock(other.pid) or len(daemon.params("trust")) > 1,
+            )
+        return {"revoked_at": None, "revoked_by": None}
+
+    daemon.on("trust", trust)
+    first = operator.run("peer", "add", "c/charlie.card", "--name", "north")
+    _, told = others[0].communicate(timeout=60)
+    assert (first.code, others[0].returncode) == (0, code), told
+    assert [line.name for line in load(operator.folder / "hotline.toml").lines] == lines

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hotline.cli import cards, exits, pairing, station
 from hotline.cli.rendering import time_of, word
@@ -28,14 +30,22 @@ from hotline.text import utc
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from hotline.daemon.config import StationConfig
     from hotline.identity import Card
 
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
 
 def run(args: argparse.Namespace) -> int:
     """Do what ``hotline peer add`` was asked."""
-    config = station.load(args)
+    with _alone(station.load(args).path):
+        # Read again: only now does nobody else change it.
+        return _add(args, station.load(args))
+
+
+def _add(args: argparse.Namespace, config: StationConfig) -> int:
     own = newest_card(config.card)
     card = read_card(Path(args.card))
     name = args.name or card.name
@@ -51,6 +61,20 @@ def run(args: argparse.Namespace) -> int:
     print()
     print("next: restart the daemon, or send it SIGHUP (kill -HUP), to take up the line")
     return exits.DONE
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait for whoever else adds a line to the configuration at path: one would write over the other.
+
+    The lock is on the folder, since the file is replaced, and ends with the process.
+    """
+    descriptor = os.open(path.resolve().parent, _FOLDER)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _refuse_duplicates(config: StationConfig, own: Card, card: Card, name: str) -> None:
@@ -162,7 +186,7 @@ def _append(path: Path, table: str) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(folder, _FOLDER)
     try:
         os.fsync(descriptor)
     finally:
