@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,11 @@ AMBIENT = re.compile(
 GENERATE_KEYPAIR = (
     "hotline.noise.dh",
     "cryptography.hazmat.primitives.asymmetric.x25519.X25519PrivateKey.generate",
+)
+
+TOP_LEVEL = frozenset(
+    ".ci .gitignore CHANGELOG.md LICENSE Makefile README.md"
+    " config docs hotline keys pyproject.toml tests".split()
 )
 
 MARKER_WORD = re.compile(r"\b(?:T[O]DO|F[I]XME|X[X]X)\b")
@@ -256,6 +262,14 @@ def test_every_data_file_is_packaged() -> None:
     present = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".py"}
     present = {path for path in present if "__pycache__" not in path.parts}
     assert sorted(str(path.relative_to(ROOT)) for path in present - packaged) == []
+
+
+def test_the_top_level_holds_what_belongs_there() -> None:
+    """What a tool leaves in the working folder is committed with the next `git add -A`."""
+    ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines()]
+    present = {path.name for path in ROOT.iterdir() if path.name != ".git"}
+    stray = {name for name in present if not any(fnmatch(name, one) for one in ignored)}
+    assert stray == TOP_LEVEL
 
 
 def test_nothing_unfinished_and_no_machine_of_ours_is_mentioned() -> None:
