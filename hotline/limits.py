@@ -151,7 +151,10 @@ CLOSE_TIMEOUT_S: Final = 1.0
 
 PENDING_TOTAL: Final = 256
 PENDING_PER_SOURCE: Final = 64
-"""Connections that have not proven who they are: the oldest yields, so the peer always gets in."""
+"""Connections that have not proven who they are: the oldest yields, to make room for the peer."""
+
+PENDING_EXPECTED: Final = 2
+"""So many of them, from each address that a peer is expected from, do not yield to others."""
 
 LINKS_PER_LINE: Final = 16
 """Connections of one line at once: two are needed; more is an attack, and the oldest yields."""

@@ -79,6 +79,14 @@ class Connection:
         self._scope = trio.CancelScope()
         self._reading = trio.CancelScope()
 
+    @property
+    def host(self) -> str:
+        """The address at the other end; empty if it has gone already."""
+        try:
+            return str(self._stream.socket.getpeername()[0])
+        except OSError:
+            return ""
+
     def writable(self) -> None:
         """Bytes wait to be pulled."""
         self._writable.set()

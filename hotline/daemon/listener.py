@@ -2,8 +2,9 @@
 
 A stranger learns nothing, not even from time: whatever was sent, or nothing, the connection closes
 HANDSHAKE_TIMEOUT_S after it was made, without a byte. Held connections are bounded; when there are too
-many, the oldest of the source that holds most yields. A peer sends its unit as soon as it is connected,
-so it is through long before it could be the oldest.
+many, the oldest of the source that holds most yields, but not the few from where a peer is expected. A
+peer sends its unit as soon as it is connected, which takes one way there and back: from elsewhere it is
+through unless so many sources have called meanwhile that it is the oldest; then it calls again.
 """
 
 from __future__ import annotations
@@ -13,10 +14,18 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from hotline.limits import HANDSHAKE_TIMEOUT_S, PENDING_PER_SOURCE, PENDING_TOTAL, UNIT_BYTES
+from hotline.limits import (
+    HANDSHAKE_TIMEOUT_S,
+    PENDING_EXPECTED,
+    PENDING_PER_SOURCE,
+    PENDING_TOTAL,
+    UNIT_BYTES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from hotline.daemon.sources import Sources
 
     Serve = Callable[[], Awaitable[None]]
     Greet = Callable[[trio.SocketStream, str, bytes], Serve | None]
@@ -26,9 +35,13 @@ class Hall:
     """Connections that have not proven who they are; ``admit`` makes room for one more."""
 
     def __init__(
-        self, most: int = PENDING_TOTAL, most_per_source: int = PENDING_PER_SOURCE
+        self,
+        sources: Sources,
+        most: int = PENDING_TOTAL,
+        most_per_source: int = PENDING_PER_SOURCE,
     ) -> None:
-        """Hold at most so many, in all and from one source."""
+        """Hold at most so many, in all and from one source; sources say what one is."""
+        self._known = sources
         self._most = most
         self._most_per_source = most_per_source
         self._held: OrderedDict[int, tuple[str, trio.CancelScope]] = OrderedDict()
@@ -38,12 +51,13 @@ class Hall:
     def __len__(self) -> int:
         return len(self._held)
 
-    def admit(self, source: str, scope: trio.CancelScope) -> int:
+    def admit(self, host: str, scope: trio.CancelScope) -> int:
         """Hold one more, whose scope is cancelled when it has to yield; gives its ticket."""
+        source = self._known.of(host)
         if self._sources[source] >= self._most_per_source:
             self._evict(source)
         elif len(self._held) >= self._most:
-            self._evict(self._sources.most_common(1)[0][0])
+            self._evict(self._largest())
         self._next += 1
         self._held[self._next] = (source, scope)
         self._sources[source] += 1
@@ -58,6 +72,14 @@ class Hall:
         self._sources[source] -= 1
         if not self._sources[source]:
             del self._sources[source]
+
+    def _largest(self) -> str:
+        """Give the source that holds most, of those that hold more than a peer's few places if any."""
+        by_count = self._sources.most_common()
+        for source, count in by_count:
+            if count > PENDING_EXPECTED or not self._known.expects(source):
+                return source
+        return by_count[0][0]
 
     def _evict(self, source: str) -> None:
         ticket, (_, scope) = next(item for item in self._held.items() if item[1][0] == source)
@@ -80,13 +102,13 @@ class Listener:
         except OSError:
             await trio.aclose_forcefully(stream)  # reset before it was even looked at
             return
-        source = str(peer[0])
+        host = str(peer[0])
         # As in the configuration; but an Address refuses port 0, from which a stranger may call.
-        address = f"[{source}]:{peer[1]}" if ":" in source else f"{source}:{peer[1]}"
+        address = f"[{host}]:{peer[1]}" if ":" in host else f"{host}:{peer[1]}"
         deadline = trio.current_time() + HANDSHAKE_TIMEOUT_S
         serve = None
         with trio.CancelScope(deadline=deadline) as scope:
-            ticket = self._hall.admit(source, scope)
+            ticket = self._hall.admit(host, scope)
             try:
                 unit = await _read_unit(stream)
                 serve = self._greet(stream, address, unit) if unit is not None else None

@@ -127,6 +127,11 @@ class Runner:
         result: T = outcomes[0]
         return result
 
+    def host(self, conn: int) -> str:
+        """Give the address at the other end of a connection; empty if it is gone."""
+        connection = self._connections.get(conn)
+        return connection.host if connection is not None else ""
+
     def adopt(
         self, stream: trio.SocketStream, address: str, unit: bytes
     ) -> Callable[[], Awaitable[None]] | None:

@@ -17,8 +17,9 @@ from hotline.daemon.pairings import add, look, pair
 from hotline.daemon.questions import Questions
 from hotline.daemon.runner import Runner
 from hotline.daemon.seldom import Seldom
+from hotline.daemon.sources import Sources
 from hotline.daemon.trust import Trust, halt_of, line_notices, station_notices
-from hotline.daemon.watching import News, Watches
+from hotline.daemon.watching import News, Watches, shown
 from hotline.daemon.writer import Writer
 from hotline.errors import (
     ConfigError,
@@ -36,7 +37,7 @@ from hotline.model import Mark, Side
 from hotline.text import utc_microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection
 
     from hotline.daemon.config import LineConfig, StationConfig
     from hotline.daemon.connection import Connection
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from hotline.line.pairing import Pairing
     from hotline.model import LineRecord
     from hotline.store.interface import Reader, Store
-    from hotline.store.views import MessageView
 
 T = TypeVar("T")
 
@@ -83,7 +83,8 @@ class Station:
         self._store = store
         self._logs = logs
         self._door = Door()
-        self._hall = Hall()
+        self._sources = Sources()
+        self._hall = Hall(self._sources)
         self._runners: dict[str, Runner] = {}
         self._scopes: dict[str, trio.CancelScope] = {}
         self._trust: dict[str, Trust] = {}
@@ -104,6 +105,7 @@ class Station:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 pairings = pair(self._identity, self.config.lines)
+                self._sources.expect(self.config.lines)
                 for line in self.config.lines:
                     await self._add(line, pairings[line.name])
                 nursery.start_soon(self._tell_news)
@@ -195,6 +197,7 @@ class Station:
                 verify_days=config.verify_days,
                 key_days=config.key_days,
             )
+            self._sources.expect(config.lines)
             # One line must have ended before another may work on its log, under a new name.
             await self._remove(self._runners.keys() - kept)
             for line in config.lines:
@@ -325,6 +328,7 @@ class Station:
 
         def end(_: Any, at: Moment) -> list[Effect]:
             self._door.remove(name)
+            self._sources.forget(name)
             return runner.line.revoke(halt_of(mark), at)
 
         if self._trust[name].revoked is None:
@@ -444,6 +448,8 @@ class Station:
             self._logs.heartbeat.info("line_state", **report.fields)
             fields = {key: report.fields[key] for key in ("state", "reason", "detail")}
             self._tell(name, "state", fields)
+        elif report.event == "session_opened" and name in self._runners:
+            self._sources.met(name, self._runners[name].host(report.fields["conn"]))
         elif report.event in _KEY_EVENTS:
             self._tell(name, "keys", {"what": report.event, "id": report.fields["id"]})
             if report.event == "key_change_confirmed":
@@ -475,7 +481,7 @@ class Station:
         while True:
             name, ids, found = await self._news.take()
             try:
-                found = found or await self.read(partial(_shown, ids))
+                found = found or await self.read(partial(shown, ids))
             except HotlineError as error:
                 self._logs.daemon.error("watch_read_failed", line=name, why=str(error))
                 continue
@@ -486,10 +492,6 @@ class Station:
     def _tell(self, name: str, event: str, fields: dict[str, Any]) -> None:
         at = utc_microseconds(moment().wall_ns)
         self.watches.tell(name, {"event": event, "at": at, "line": name, **fields})
-
-
-def _shown(ids: Sequence[str], reader: Reader) -> list[MessageView]:
-    return [view for identifier in ids for view in reader.show(identifier)]
 
 
 def _addresses(config: LineConfig) -> list[str]:

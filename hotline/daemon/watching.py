@@ -12,6 +12,7 @@ from hotline.limits import KIB, MIB
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hotline.store.interface import Reader
     from hotline.store.views import MessageView
 
 _EVENTS_WAITING: Final = 4096
@@ -200,3 +201,8 @@ class Watches:
         event = self._progress.pop(line, None)
         if event is not None:
             event.set()
+
+
+def shown(ids: Sequence[str], reader: Reader) -> list[MessageView]:
+    """Give the messages that have these ids, of any line."""
+    return [view for identifier in ids for view in reader.show(identifier)]

@@ -17,7 +17,8 @@ import pytest
 from hotline import limits
 from support.callers import Callers
 from support.processes import until
-from support.stations import Station, Stations, message
+from support.stations import SLOW_BEAT_S, Station, Stations, message, start
+from support.stations_proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,6 +221,36 @@ def test_a_thousand_sockets_and_slowloris(stations: Stations) -> None:
         until("they still come", lambda came=crowd.came: crowd.came > came)  # type: ignore[misc]
         assert crowd.held() > 0
     assert crowd.answered == 0
+
+
+@pytest.mark.usefixtures("many_files")
+@pytest.mark.parametrize("known", ["by its last session", "by name"])
+def test_a_flood_from_many_addresses_and_a_peer_far_away(stations: Stations, known: str) -> None:
+    """By satellite a peer's first unit comes late: those who called since would push it out."""
+    alpha, bravo = stations.make("alpha"), stations.make("bravo")
+    sources = [f"127.0.{net}.{number + 1}" for net in (3, 4) for number in range(250)]
+    with Proxy(bravo.port) as path, Callers(bravo.port, sources=sources) as crowd:
+        alpha.pin(bravo, path.address, heartbeat_s=SLOW_BEAT_S)
+        addresses = ["127.0.0.1:1"] if known == "by name" else []
+        bravo.pin(alpha, *addresses, calls=bool(addresses), heartbeat_s=SLOW_BEAT_S)
+        start(bravo, alpha)
+
+        def got_through() -> bool:
+            """Tell whether one call was enough: alpha gives it up after ten seconds."""
+            path.stall()
+            path.cut()
+            if addresses:  # so that it knows of no session
+                bravo.stop()
+                bravo.start()
+            calls = len(path.upstream)
+            until("it calls again", lambda: len(path.upstream) > calls)
+            crowd.call(2 * limits.PENDING_TOTAL)
+            until("the oldest yielded", lambda: crowd.held() <= limits.PENDING_TOTAL)
+            path.flow()
+            alpha.up("bravo")
+            return len(path.upstream) == calls + 1
+
+        until("the peer keeps its place", got_through)
 
 
 # --- programs that lie ----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,8 +12,9 @@ import pytest
 import trio
 import trio.testing
 
-from hotline.daemon.config import Address
+from hotline.daemon.config import Address, LineConfig
 from hotline.daemon.listener import Hall, Listener
+from hotline.daemon.sources import Sources
 from hotline.limits import HANDSHAKE_TIMEOUT_S, UNIT_BYTES
 
 Clock = trio.testing.MockClock
@@ -28,15 +30,17 @@ class Crowd:
     """Callers in a hall; ``gone`` are those who had to yield, in order."""
 
     def __init__(self, most: int, most_per_source: int) -> None:
-        self.hall = Hall(most, most_per_source)
+        self.sources = Sources()
+        self.hall = Hall(self.sources, most, most_per_source)
         self.tickets: dict[str, int] = {}
         self._scopes: dict[str, trio.CancelScope] = {}
 
     def come(self, *names: str) -> None:
-        """Let callers in; a name's first letter is where it comes from."""
+        """Let callers in; a name's first letter is where it comes from, or what is before its @."""
         for name in names:
             self._scopes[name] = trio.CancelScope()
-            self.tickets[name] = self.hall.admit(name[0], self._scopes[name])
+            host = name.partition("@")[0] if "@" in name else name[0]
+            self.tickets[name] = self.hall.admit(host, self._scopes[name])
 
     @property
     def gone(self) -> set[str]:
@@ -59,6 +63,83 @@ async def test_a_full_hall_takes_from_the_source_that_holds_most() -> None:
     crowd.come("d1")
     assert crowd.gone == {"a1", "a2"}
     assert len(crowd.hall) == 5
+
+
+def line(*addresses: str) -> LineConfig:
+    """Give a line to a peer at these addresses."""
+    parsed = tuple(Address.parse(address) for address in addresses)
+    return LineConfig("north", Path("north.card"), parsed, 5.0)
+
+
+async def test_a_whole_network_of_ipv6_is_one_source() -> None:
+    """One customer has all addresses of a /64, and could be as many sources as it likes."""
+    crowd = Crowd(most=100, most_per_source=2)
+    crowd.come(
+        *(f"2001:db8:0:7::{n:x}@" for n in range(1, 6)), "2001:db8:0:8::1@", "2001:db8:0:8::2@"
+    )
+    assert crowd.gone == {f"2001:db8:0:7::{n}@" for n in (1, 2, 3)}
+    crowd.come("fe80::1%eth0@", "fe80::2%eth0@", "::ffff:192.0.2.1@", "::ffff:192.0.2.2@")
+    assert len(crowd.gone) == 3
+    crowd.come(
+        "::ffff:192.0.2.3@", "fe80::3%eth0@"
+    )  # each IPv4 address is one, however it is spelled
+    assert crowd.gone == {*(f"2001:db8:0:7::{n}@" for n in (1, 2, 3)), "fe80::1%eth0@"}
+
+
+@pytest.mark.parametrize("by", ["an address of its line", "its last session"])
+@pytest.mark.parametrize("host", ["192.0.2.7", "2001:db8::7"])
+async def test_no_flood_pushes_out_where_a_peer_is_expected(by: str, host: str) -> None:
+    """Whoever has 256 addresses and 430 connections a second would keep out a peer by satellite."""
+    crowd = Crowd(most=20, most_per_source=3)
+    if by == "its last session":
+        crowd.sources.expect([line()])
+        crowd.sources.met("north", host)
+    else:
+        crowd.sources.expect(
+            [line("north.example:1963", f"[{host}]:1" if ":" in host else f"{host}:1")]
+        )
+    crowd.come(f"{host}@peer")
+    crowd.come(*(f"198.51.100.{n}@" for n in range(200)))
+    crowd.come(*(f"2001:db8::{n:x}@" for n in range(100, 200)))  # the peer's own neighbours
+    assert f"{host}@peer" not in crowd.gone
+    assert len(crowd.hall) == 20
+    crowd.sources.forget("north")
+    crowd.come(*(f"203.0.113.{n}@" for n in range(100)))
+    assert f"{host}@peer" in crowd.gone
+
+
+async def test_who_is_expected_holds_no_more_than_a_few_places() -> None:
+    """A peer gone mad, or a neighbour behind its address, must not fill the hall for other lines."""
+    crowd = Crowd(most=10, most_per_source=8)
+    crowd.sources.expect([line("192.0.2.7:1")])
+    crowd.come(*(f"192.0.2.7@{n}" for n in range(8)))
+    crowd.come(*(f"198.51.100.{n}@" for n in range(8)))
+    assert crowd.gone == {f"192.0.2.7@{n}" for n in range(6)}
+    crowd.come(*(f"198.51.100.{n}@" for n in range(8, 16)))
+    assert crowd.gone == {
+        *(f"192.0.2.7@{n}" for n in range(6)),
+        *(f"198.51.100.{n}@" for n in range(8)),
+    }
+
+
+async def test_a_hall_full_of_those_who_are_expected_takes_one_more() -> None:
+    """A hub with more lines than places must not stand still at its door."""
+    crowd = Crowd(most=3, most_per_source=2)
+    crowd.sources.expect([line(*(f"192.0.2.{n}:1" for n in range(1, 5)))])
+    crowd.come(*(f"192.0.2.{n}@" for n in range(1, 5)))
+    assert crowd.gone == {"192.0.2.1@"}
+
+
+async def test_a_line_that_is_gone_expects_nobody() -> None:
+    """An address that was a peer's long ago is anybody's."""
+    sources = Sources()
+    sources.expect([line()])
+    sources.met("north", "192.0.2.7")
+    assert sources.expects("192.0.2.7")
+    sources.expect([line()])
+    assert sources.expects("192.0.2.7"), "another reading of the same configuration"
+    sources.expect([])
+    assert not sources.expects("192.0.2.7")
 
 
 async def test_a_place_that_was_left_is_free() -> None:
@@ -145,7 +226,7 @@ async def test_a_stranger_is_held_to_the_second_and_told_nothing(
 ) -> None:
     """Any other moment, or a single byte, tells a scanner how far its guess was right."""
     del autojump_clock
-    hall = Hall()
+    hall = Hall(Sources())
     call = Call(Listener(hall, lambda *_: None))
     began = trio.current_time()
     async with trio.open_nursery() as nursery:
@@ -161,7 +242,7 @@ async def test_a_stranger_is_held_to_the_second_and_told_nothing(
 async def test_the_peer_is_served_at_once_and_gives_its_place_back(autojump_clock: Clock) -> None:
     """A genuine caller neither waits nor counts among the strangers, however long it stays."""
     del autojump_clock
-    hall = Hall()
+    hall = Hall(Sources())
     greeted: list[tuple[str, bytes]] = []
     served: list[tuple[float, int, bytes]] = []
 
@@ -210,7 +291,7 @@ async def test_a_callers_address_is_written_as_in_the_configuration(
 async def test_who_has_to_yield_is_closed_at_once(autojump_clock: Clock) -> None:
     """A place is only free when the connection that held it is gone."""
     del autojump_clock
-    listener = Listener(Hall(most=1, most_per_source=1), lambda *_: None)
+    listener = Listener(Hall(Sources(), most=1, most_per_source=1), lambda *_: None)
     first, second = Call(listener), Call(listener)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(first.hold)
