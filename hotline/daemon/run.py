@@ -56,8 +56,8 @@ def main(config: StationConfig, passphrase: PassphraseSource | None = None) -> i
         log = logs.setup(config)
         try:
             return trio.run(work, config, identity, store, log, this_machine())
-        except BaseExceptionGroup as group:
-            raise _first_cause(group, log) from None
+        except BaseException as error:  # noqa: BLE001 - its cause is raised
+            raise _first_cause(error, log) from None
         finally:
             log.close()
     finally:
@@ -81,12 +81,18 @@ def _set_limits() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _first_cause(group: BaseExceptionGroup[BaseException], log: Logs) -> BaseException:
-    """Give what ended the daemon: tasks run side by side, so trio tells of it in groups."""
-    cause: BaseException = group
-    while isinstance(cause, BaseExceptionGroup):
-        cause = cause.exceptions[0]
-    if not isinstance(cause, HotlineError):
+def _first_cause(cause: BaseException, log: Logs) -> BaseException:
+    """Give what ended the daemon, and log it.
+
+    Tasks run side by side, so trio tells of it in groups; and what is raised in a callback of trio's
+    it calls a fault of its own.
+    """
+    while isinstance(cause, BaseExceptionGroup | trio.TrioInternalError):
+        inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause.__cause__
+        if inner is None:
+            break
+        cause = inner
+    if isinstance(cause, Exception) and not isinstance(cause, HotlineError):
         log.daemon.critical("daemon_failed", exc_info=cause)
     return cause
 

@@ -104,6 +104,7 @@ class Station:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                nursery.start_soon(self._writer.watch)
                 pairings = pair(self._identity, self.config.lines)
                 self._sources.expect(self.config.lines)
                 for line in self.config.lines:
@@ -119,6 +120,7 @@ class Station:
         finally:
             with trio.CancelScope(shield=True):
                 await self._writer.close()
+        self._writer.check()
 
     async def _say_goodbye(self) -> None:
         with trio.move_on_after(_STOP_S):

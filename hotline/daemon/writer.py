@@ -42,6 +42,8 @@ class Writer:
         self._hand = hand
         self._lost = False
         self._closing = False
+        self._fault: Exception | None = None
+        self._faulted = trio.Event()
 
     def start(self) -> None:
         """Begin to write."""
@@ -64,6 +66,19 @@ class Writer:
         if isinstance(results[0], Exception):
             raise results[0]
         return results[0]
+
+    async def watch(self) -> None:
+        """Wait for a fault of this program in what follows a commit, and raise it.
+
+        Outcomes are told by a callback of trio's, which has nobody to raise it to.
+        """
+        await self._faulted.wait()
+        self.check()
+
+    def check(self) -> None:
+        """Raise such a fault if there was one."""
+        if self._fault is not None:
+            raise self._fault
 
     def submit(self, commits: Sequence[Commit]) -> None:
         """Make commits durable, in this order, in one transaction if possible."""
@@ -123,8 +138,14 @@ class Writer:
         return [error] * len(batch)
 
     def _deliver(self, batch: list[Commit], outcomes: list[Any]) -> None:
-        for commit, outcome in zip(batch, outcomes, strict=True):
-            commit.done(outcome, moment())
+        if self._fault is not None:
+            return  # what the fault has left half done may not be built upon
+        try:
+            for commit, outcome in zip(batch, outcomes, strict=True):
+                commit.done(outcome, moment())
+        except Exception as error:  # noqa: BLE001 - ``watch`` raises it
+            self._fault = error
+            self._faulted.set()
 
 
 def _after(commit: Commit, outcome: Any) -> Any:

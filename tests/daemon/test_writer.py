@@ -255,6 +255,28 @@ async def test_what_a_function_raises_comes_back() -> None:
         assert await desk.have(1) == ["goes on"]
 
 
+async def test_a_fault_in_what_follows_a_commit_is_raised_to_who_watches() -> None:
+    """In a callback of trio's it would end the program as a fault of trio's, and in no log."""
+    async with open_desk() as desk:
+        fault = KeyError("ours")
+
+        def done(_outcome: Any, _moment: Moment) -> list[Effect]:
+            raise fault
+
+        with trio.fail_after(LONG_S):
+            desk.writer.check()
+            desk.writer.submit([desk.commit(1), Commit(lambda _: None, done), desk.commit(2)])
+            with pytest.raises(KeyError) as caught:
+                await desk.writer.watch()
+        assert caught.value is fault
+        desk.writer.submit([desk.commit(3)])
+        await desk.writer.run(lambda: None)
+        assert desk.outcomes == [1], "nothing is built upon what the fault left"
+        assert desk.disk.batches == [[1, None, 2], [3]], "what was submitted is durable"
+        with pytest.raises(KeyError):
+            desk.writer.check()
+
+
 async def test_closing_finishes_what_was_submitted() -> None:
     """What an operator was told is on its way to the disk must get there before the daemon ends."""
     async with open_desk() as desk:
