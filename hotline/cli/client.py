@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.cli.exits import UnreachableError
 from hotline.errors import RefusedError
 from hotline.limits import MIB
+from hotline.text import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,8 +192,13 @@ class Client:
             return
         except OSError:
             raise self._gone() from None
-        if not data or len(self._received) > ANSWER_BYTES:
+        if not data:
             raise self._gone()
+        if len(self._received) > ANSWER_BYTES:
+            raise UnreachableError(
+                f"the daemon at {self._where} said more than {size(ANSWER_BYTES)} in one answer",
+                hint="see the daemon's own log; is it of another version?",
+            )
         self._received += data
 
     def _gone(self) -> UnreachableError:

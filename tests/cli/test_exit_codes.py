@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from cli.fake_daemon import Connection, FakeDaemon, Gone, Params, accept_all, line
+from cli.fake_daemon import Connection, FakeDaemon, Gone, Params, Silent, accept_all, line
 from cli.station_operator import Operator
+
+from hotline.cli.client import ANSWER_BYTES, RECEIVE_BYTES
 
 VERBS_OF_THE_DAEMON = ["send bravo x", "inbox", "outbox", "show x", "ack x", "cancel x", "status"]
 VERBS_OF_THE_DAEMON += ["watch", "retry", "send bravo --test"]
@@ -119,6 +121,20 @@ def test_3_when_something_else_answers(operator: Operator, daemon: FakeDaemon, s
     done = operator.run("status")
     assert done.code == 3
     assert "no hotline daemon" in complaint(done.err)[0]
+
+
+def test_3_when_an_answer_has_no_end(operator: Operator, daemon: FakeDaemon) -> None:
+    """A daemon that says too much is there: who looks for a dead one would search long."""
+
+    def pour(_params: Params, connection: Connection) -> None:
+        connection.raw(b"x" * (ANSWER_BYTES + 2 * RECEIVE_BYTES))
+        raise Silent
+
+    daemon.on("status", pour)
+    done = operator.run("status")
+    assert done.code == 3
+    assert "more than 64.0 MiB in one answer" in complaint(done.err)[0]
+    assert "went away" not in done.err
 
 
 def test_an_error_message_of_the_daemon_is_shown_safely(
