@@ -280,7 +280,7 @@ async def test_a_callers_address_is_written_as_in_the_configuration(
     """Without brackets nobody can say where an IPv6 address ends and its port begins."""
     del autojump_clock
     greeted: list[str] = []
-    call = Call(Listener(Hall(), lambda _, address, __: greeted.append(address)), peer)
+    call = Call(Listener(Hall(Sources()), lambda _, address, __: greeted.append(address)), peer)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(call.hold)
         await call.client.send_all(UNIT)
