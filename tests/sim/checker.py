@@ -112,7 +112,7 @@ class Checker:
             raise Violation(f"{station.name} sends {frame.last} under a signature of {number}")
         if direction.left.setdefault(number, head) != head:
             self.world.mark("two histories left a restored or cloned station")
-            if not direction.troubled or self.world.recovering.wanted:
+            if not direction.troubled or self.world.recovering.must_recover(station.identity, peer):
                 raise Violation(f"{station.name} signed two histories of entry {number} to {peer}")
 
     def _held(self, station: Station, peer: str) -> LineRecord:
@@ -146,6 +146,8 @@ class Checker:
         if number and (before is None or number != before.peer.number):
             if record.peer.head in incoming.lost.get(number, ()):
                 # It was on its way when its author lost it: this is its history from now on.
+                if incoming.left.get(number, record.peer.head) != record.peer.head:
+                    self.world.recovering.came_too_late(incoming)
                 incoming.left[number] = record.peer.head
                 del incoming.lost[number]
             head = incoming.left.get(number)

@@ -191,8 +191,14 @@ class Losing:
         return self.world.checker.directions[self._victim.identity, peer]
 
     def _directions(self) -> list[Direction]:
-        peers = self.world.peers_of(self._victim) if self.wanted else []
-        return [self._direction(peer) for peer in peers]
+        if not self.wanted:
+            return []
+        must_recover = self.world.recovering.must_recover
+        return [
+            self._direction(peer)
+            for peer in self.world.peers_of(self._victim)
+            if must_recover(self._victim.identity, peer)
+        ]
 
     def _has_come(self) -> bool:
         return any(name in self._direction(peer).shown for peer, name in self._half_sent)

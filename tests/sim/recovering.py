@@ -37,6 +37,7 @@ class Recovering:
         self.wanted = world.options.recovers and world.options.trouble in _LOST
         self._pace = max(world.options.heartbeat_s.values())
         self._begun: dict[frozenset[str], int] = {}
+        self._forked: set[frozenset[str]] = set()
 
     def start(self) -> None:
         """Begin to look."""
@@ -75,6 +76,21 @@ class Recovering:
                 runner.tell(lambda line, at: line.retry(at))
 
         runner.request(lambda tx: (taking_back.begin(tx, line),), told, fetch=False)
+
+    def came_too_late(self, direction: Direction) -> None:
+        """The reader's disk took what its author had lost, and had written otherwise by then: a fork.
+
+        The reader had it, but not on its disk, when its hello told what it has. Nobody can recover that
+        line: it must halt.
+        """
+        self._forked.add(frozenset((direction.author, direction.reader)))
+        for way in (direction.author, direction.reader), (direction.reader, direction.author):
+            self.world.checker.directions[way].troubled = self.world.options.trouble
+        self.world.mark("a lost entry came to the disk after its number was used anew")
+
+    def must_recover(self, one: str, other: str) -> bool:
+        """Tell whether a line may not stay halted."""
+        return self.wanted and frozenset((one, other)) not in self._forked
 
     def was_asked(self, one: str, other: str) -> bool:
         """Tell whether a line was to be recovered: its halts end without being lifted."""

@@ -82,7 +82,7 @@ def _pair_unsettled(world: World, one: str, other: str) -> str:
     lines = [runner.line for runner, _ in sides if runner is not None]
     states = [f"{line.vitals.assessment.state}/{line.vitals.assessment.reason}" for line in lines]
     halts = [line.record.halt for line in lines if line.record.halt is not None]
-    if halts and world.recovering.wanted:
+    if halts and world.recovering.must_recover(one, other):
         return f"{one}-{other} are {states}, and were to be recovered"
     if halts:
         _halted_rightly(world, one, other)
