@@ -79,6 +79,8 @@ def _pair_unsettled(world: World, one: str, other: str) -> str:
     for runner, name in sides:
         if runner is None:
             return f"{name} does not run"
+        if runner.station.writer.untold:  # durable, and not in any record yet
+            return f"{name} has not heard of all that is durable"
     lines = [runner.line for runner, _ in sides if runner is not None]
     states = [f"{line.vitals.assessment.state}/{line.vitals.assessment.reason}" for line in lines]
     halts = [line.record.halt for line in lines if line.record.halt is not None]
