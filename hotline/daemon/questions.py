@@ -59,7 +59,11 @@ class Questions:
 
     def has_room(self) -> bool:
         """Tell whether the peer's entries may be taken in."""
-        return self._store.free_bytes() >= INCOMING_RESERVE_BYTES
+        try:
+            with self.judged():
+                return self._store.free_bytes() >= INCOMING_RESERVE_BYTES
+        except StoreError:
+            return False
 
     @contextmanager
     def judged(self) -> Iterator[None]:

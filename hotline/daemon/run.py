@@ -6,6 +6,7 @@ import ctypes
 import resource
 import signal
 import sys
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,11 +19,11 @@ from hotline.daemon.folder import state_folder
 from hotline.daemon.identity import Identity
 from hotline.daemon.machine import this_machine
 from hotline.daemon.station import Station
-from hotline.errors import ConfigError, HotlineError
+from hotline.errors import ConfigError, HotlineError, StoreInUseError
 from hotline.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from hotline.daemon.config import StationConfig
     from hotline.daemon.logs import Logs
@@ -51,17 +52,30 @@ def main(config: StationConfig, passphrase: PassphraseSource | None = None) -> i
     sys.setswitchinterval(THREAD_SWITCH_S)
     identity = Identity(config, passphrase)
     state_folder(config)
-    store = SqliteStore.open(config.store_path, station_id=identity.card.id)
     try:
-        log = logs.setup(config)
+        store = SqliteStore.open(config.store_path, station_id=identity.card.id)
+    except StoreInUseError:
+        raise  # the log is that of the daemon which has the store
+    except HotlineError:
+        with _last_words(config):
+            raise
+    with _last_words(config) as log:
         try:
             return trio.run(work, config, identity, store, log, this_machine())
-        except BaseException as error:  # noqa: BLE001 - its cause is raised
-            raise _first_cause(error, log) from None
         finally:
-            log.close()
+            store.close()
+
+
+@contextmanager
+def _last_words(config: StationConfig) -> Iterator[Logs]:
+    """Give the log, which tells in the end why the daemon has failed, if it has."""
+    log = logs.setup(config)
+    try:
+        yield log
+    except BaseException as error:  # noqa: BLE001 - its cause is raised
+        raise _first_cause(error, log) from None
     finally:
-        store.close()
+        log.close()
 
 
 def _keep_memory_private() -> None:
@@ -92,8 +106,12 @@ def _first_cause(cause: BaseException, log: Logs) -> BaseException:
         if inner is None:
             break
         cause = inner
-    if isinstance(cause, Exception) and not isinstance(cause, HotlineError):
-        log.daemon.critical("daemon_failed", exc_info=cause)
+    if isinstance(cause, HotlineError):
+        why, hint, trace = str(cause), cause.hint, None
+    else:
+        why, hint, trace = "a fault in this program", "report what stands here", cause
+    if isinstance(cause, Exception):
+        log.daemon.critical("daemon_failed", why=why, hint=hint, exc_info=trace)
     return cause
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from support.processes import ROOT
-from support.stations import Station, Stations, message
+from support.stations import Station, Stations, log_lines, message
 
 PLANT = """
 import {module} as module
@@ -48,3 +49,39 @@ def test_a_fault_behind_a_commit_is_told_as_ours(alpha: Station, tmp_path: Path)
     alpha.inside = ()
     alpha.start()
     assert [one["id"] for one in alpha.box("outbox")] == ["m1"], "it was durable"
+
+
+def test_why_it_cannot_listen_is_in_the_log(alpha: Station) -> None:
+    """Whoever looks for a daemon that is not there looks into its log first."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((alpha.host, alpha.port))
+        taken.listen()
+        alpha.launch()
+        assert alpha.running.wait() == 2
+    [told] = alpha.logged("daemon_failed", level="critical")
+    assert told["why"].startswith(f"cannot listen on {alpha.address}")
+    assert told["hint"]
+
+
+def test_why_its_store_cannot_be_opened_is_in_the_log(alpha: Station) -> None:
+    """A supervisor starts it again and again: what is said on stderr alone may be nowhere."""
+    alpha.state.mkdir(mode=0o700)
+    store = alpha.state / "store.db"
+    store.write_bytes(b"no store" * 1000)
+    store.chmod(0o600)
+    alpha.launch()
+    assert alpha.running.wait() == 1
+    [told] = alpha.logged("daemon_failed", level="critical")
+    assert str(store) in told["why"]
+    assert told["hint"]
+
+
+def test_a_second_daemon_leaves_the_log_of_the_first_alone(alpha: Station) -> None:
+    """An alarm in the log of a daemon that works would call somebody out for nothing."""
+    alpha.start()
+    alpha.await_logged("daemon_started")
+    before = log_lines(alpha.state / "daemon.jsonl")
+    assert alpha.hotline("run").code == 5
+    assert log_lines(alpha.state / "daemon.jsonl") == before
+    assert alpha.stop() == 0
