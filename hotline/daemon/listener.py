@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Greet = Callable[[trio.SocketStream, str, bytes], Serve | None]
 
 
-class Hall:
+class Pending:
     """Connections that have not proven who they are; ``admit`` makes room for one more."""
 
     def __init__(
@@ -90,9 +90,9 @@ class Hall:
 class Listener:
     """Holds callers; ``greet`` says for a caller's first unit who serves it from here, if anyone."""
 
-    def __init__(self, hall: Hall, greet: Greet) -> None:
-        """Share the hall with other listeners."""
-        self._hall = hall
+    def __init__(self, pending: Pending, greet: Greet) -> None:
+        """Share what is pending with other listeners."""
+        self._pending = pending
         self._greet = greet
 
     async def hold(self, stream: trio.SocketStream) -> None:
@@ -108,14 +108,14 @@ class Listener:
         deadline = trio.current_time() + HANDSHAKE_TIMEOUT_S
         serve = None
         with trio.CancelScope(deadline=deadline) as scope:
-            ticket = self._hall.admit(host, scope)
+            ticket = self._pending.admit(host, scope)
             try:
                 unit = await _read_unit(stream)
                 serve = self._greet(stream, address, unit) if unit is not None else None
                 if serve is None:
                     await trio.sleep_until(deadline)
             finally:
-                self._hall.release(ticket)
+                self._pending.release(ticket)
         if serve is not None:
             await serve()
         else:

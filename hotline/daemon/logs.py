@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from hotline import limits
+from hotline.daemon.log_queue import LogQueue
 from hotline.daemon.logfile import Note, Outlet, RotatingFile, Stream
-from hotline.daemon.scribe import Scribe
 from hotline.text import utc_microseconds
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ class Logs:
         self,
         daemon: FilteringBoundLogger,
         heartbeat: FilteringBoundLogger,
-        scribe: Scribe,
+        queue: LogQueue,
         files: tuple[Outlet, ...],
         console: Outlet | None,
     ) -> None:
         self.daemon = daemon
         self.heartbeat = heartbeat
-        self._scribe = scribe
+        self._queue = queue
         self._files = files
         self._console = console
 
@@ -86,7 +86,7 @@ class Logs:
 
         What is logged later is ignored.
         """
-        self._scribe.close()
+        self._queue.close()
         for file in self._files:
             file.finish()
         # The console is last, as it may have to tell of the files' trouble, and it has its own half
@@ -116,11 +116,11 @@ def setup(config: StationConfig, *, stderr: bool = True) -> Logs:
         )
 
     daemon, heartbeat = outlet(config.daemon_log), outlet(config.heartbeat_log)
-    scribe = Scribe()
+    queue = LogQueue()
     return Logs(
-        _bind(_Pen(daemon, console), station, scribe),
-        _bind(_Pen(heartbeat), station, scribe),
-        scribe,
+        _bind(_Pen(daemon, console), station, queue),
+        _bind(_Pen(heartbeat), station, queue),
+        queue,
         (daemon, heartbeat),
         None if console is None else console.outlet,
     )
@@ -182,15 +182,15 @@ class _Console:
 _BoundLogger: Any = structlog.make_filtering_bound_logger("debug")
 
 
-def _bind(pen: _Pen, station: str, scribe: Scribe) -> FilteringBoundLogger:
+def _bind(pen: _Pen, station: str, queue: LogQueue) -> FilteringBoundLogger:
     class Telling(_BoundLogger):  # type: ignore[misc]
-        """Leaves all but the time to the scribe."""
+        """Leaves all but the time to the queue."""
 
         def _proxy_to_logger(self, method: str, event: str | None = None, **fields: Any) -> None:
             fields["timestamp"] = time.time_ns()
             if fields.get("exc_info") is True:
                 fields["exc_info"] = sys.exc_info()[1]
-            scribe.tell(partial(super()._proxy_to_logger, method, event, **fields))
+            queue.tell(partial(super()._proxy_to_logger, method, event, **fields))
 
     logger: FilteringBoundLogger = structlog.wrap_logger(
         pen,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from hotline.daemon import control, dialling
-from hotline.daemon.hand import Hand, StoreThread
+from hotline.daemon.worker import StoreThread, Worker
 from hotline.noise.ephemerals import Ephemerals, system_ephemerals
 from hotline.noise.kem import MLKEM1024
 
@@ -39,7 +39,7 @@ class Machine:
     """Listen for operators; raises ConfigError."""
     signals: Callable[..., AbstractContextManager[AsyncIterator[int]]]
     """Receive these signals while the context lasts."""
-    hand: Callable[[], Hand]
+    worker: Callable[[], Worker]
     """Give who does the store's work."""
     in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
     """Run what may wait for a disk, without holding up the event loop."""
@@ -59,7 +59,7 @@ def this_machine() -> Machine:
         listen=_listen,
         listen_control=control.listen,
         signals=trio.open_signal_receiver,
-        hand=StoreThread,
+        worker=StoreThread,
         in_thread=trio.to_thread.run_sync,
         ephemerals=system_ephemerals(MLKEM1024),
         uniform=random.SystemRandom().random,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from hotline import limits
-from hotline.daemon import couriers, views
+from hotline.daemon import courier_requests, views
 from hotline.daemon.clock import moment
 from hotline.daemon.jsonrpc import (
     INVALID_PARAMS,
@@ -287,16 +287,16 @@ class Requests:
     # --- the courier ---
 
     async def _courier_key(self, params: Params) -> dict[str, Any]:
-        return couriers.key(self._station, params)
+        return courier_requests.key(self._station, params)
 
     async def _courier_add(self, params: Params) -> dict[str, Any]:
-        return await couriers.add(self._station, params)
+        return await courier_requests.add(self._station, params)
 
     async def _courier_export(self, params: Params) -> dict[str, Any]:
-        return await couriers.export(self._station, self._operator, params)
+        return await courier_requests.export(self._station, self._operator, params)
 
     async def _courier_import(self, params: Params) -> dict[str, Any]:
-        return await couriers.take_in(self._station, self._operator, params)
+        return await courier_requests.take_in(self._station, self._operator, params)
 
     # --- the peer's card ---
 

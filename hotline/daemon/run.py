@@ -14,10 +14,10 @@ import trio
 
 from hotline.daemon import config as configuration
 from hotline.daemon import control, logs
-from hotline.daemon.doorway import Doorway
 from hotline.daemon.folder import state_folder
 from hotline.daemon.identity import Identity
 from hotline.daemon.machine import this_machine
+from hotline.daemon.patient_listener import PatientListener
 from hotline.daemon.station import Station
 from hotline.errors import ConfigError, HotlineError, StoreInUseError
 from hotline.store.sqlite import SqliteStore
@@ -149,17 +149,19 @@ async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs, machin
                 f"cannot listen on {address}: {error.strerror or error}",
                 hint="another program may use it; see station.listen in the configuration",
             ) from None
-        doors = [Doorway(one, str(address), log.daemon) for one in listeners]
+        doors = [PatientListener(one, str(address), log.daemon) for one in listeners]
         _open(nursery, doors, station.call)
         log.daemon.info("listening", address=str(address))
     operators = control.Control(station, log.daemon)
-    door = Doorway(machine.listen_control(station.config.control_path), "control", log.daemon)
+    door = PatientListener(
+        machine.listen_control(station.config.control_path), "control", log.daemon
+    )
     _open(nursery, [door], operators.serve)
 
 
 def _open(
     nursery: trio.Nursery,
-    doors: list[Doorway],
+    doors: list[PatientListener],
     serve: Callable[[trio.SocketStream], Awaitable[object]],
 ) -> None:
     nursery.start_soon(partial(trio.serve_listeners, serve, doors))

@@ -12,11 +12,11 @@ from hotline import __version__
 from hotline.daemon import rotation, views
 from hotline.daemon.clock import moment
 from hotline.daemon.identity import Identity
-from hotline.daemon.listener import Hall, Listener
+from hotline.daemon.listener import Listener, Pending
 from hotline.daemon.pairings import add, look, pair
 from hotline.daemon.questions import Questions
+from hotline.daemon.rate_limit import RateLimit
 from hotline.daemon.runner import Runner
-from hotline.daemon.seldom import Seldom
 from hotline.daemon.sources import Sources
 from hotline.daemon.trust import Trust, halt_of, line_notices, station_notices
 from hotline.daemon.watching import News, Watches, shown
@@ -84,16 +84,16 @@ class Station:
         self._logs = logs
         self._door = Door()
         self._sources = Sources()
-        self._hall = Hall(self._sources)
+        self._pending = Pending(self._sources)
         self._runners: dict[str, Runner] = {}
         self._scopes: dict[str, trio.CancelScope] = {}
         self._trust: dict[str, Trust] = {}
         self._nursery: trio.Nursery | None = None
         self._reloading = trio.Lock()
-        self._strangers = Seldom(self._log_stranger)
+        self._strangers = RateLimit(self._log_stranger)
         self._news = News()
         self._machine = machine
-        self._writer = Writer(store, self._store_failed, machine.hand())
+        self._writer = Writer(store, self._store_failed, machine.worker())
         self._questions = Questions(store, machine.in_thread, self._store_failed, logs.daemon)
 
     # --- life ---
@@ -263,7 +263,7 @@ class Station:
     async def call(self, stream: trio.SocketStream) -> None:
         """Deal with a caller; whatever one of them does, the others and the lines go on."""
         try:
-            await Listener(self._hall, self._greet).hold(stream)
+            await Listener(self._pending, self._greet).hold(stream)
         except OSError as error:
             self._logs.daemon.warning("caller_lost", why=str(error))
 

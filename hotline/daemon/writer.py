@@ -17,7 +17,7 @@ from hotline.errors import HotlineError, StoreError, StoreFullError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hotline.daemon.hand import Hand, Item
+    from hotline.daemon.worker import Item, Worker
     from hotline.line.effects import Commit
     from hotline.store.interface import Store
 
@@ -34,12 +34,12 @@ class Writer:
         self,
         store: Store,
         failed: Callable[[StoreError], None],
-        hand: Hand,
+        worker: Worker,
     ) -> None:
-        """Write to store by hand, and tell failed, once, that it is lost."""
+        """Write to store by worker, and tell failed, once, that it is lost."""
         self._store = store
         self._failed = failed
-        self._hand = hand
+        self._worker = worker
         self._lost = False
         self._closing = False
         self._fault: Exception | None = None
@@ -47,7 +47,7 @@ class Writer:
 
     def start(self) -> None:
         """Begin to write."""
-        self._hand.start(self._turn)
+        self._worker.start(self._turn)
 
     async def run(self, function: Callable[[], T]) -> T:
         """Run function on the store's thread, after all that was submitted, and give its result."""
@@ -59,9 +59,9 @@ class Writer:
                 results.append(function())
             except Exception as error:  # noqa: BLE001 - it is raised again where it was asked for
                 results.append(error)
-            self._hand.call(finished.set)
+            self._worker.call(finished.set)
 
-        self._hand.put(job)
+        self._worker.put(job)
         await finished.wait()
         if isinstance(results[0], Exception):
             raise results[0]
@@ -83,12 +83,12 @@ class Writer:
     def submit(self, commits: Sequence[Commit]) -> None:
         """Make commits durable, in this order, in one transaction if possible."""
         if commits:
-            self._hand.put(commits)
+            self._worker.put(commits)
 
     async def close(self) -> None:
         """Finish what was submitted and stop; the store may be closed afterwards."""
-        self._hand.put(self._close)
-        await self._hand.end()
+        self._worker.put(self._close)
+        await self._worker.end()
 
     def _close(self) -> None:
         self._closing = True
@@ -118,7 +118,7 @@ class Writer:
             outcomes = self._lose(error, batch)
         except Exception as error:  # noqa: BLE001 - a fault of ours in a work: as untrustworthy
             outcomes = self._lose(StoreError(f"a fault in this program: {error!r}"), batch)
-        self._hand.call(self._deliver, batch, outcomes)
+        self._worker.call(self._deliver, batch, outcomes)
         self._checkpoint()
 
     def _checkpoint(self) -> None:
@@ -134,7 +134,7 @@ class Writer:
     def _lose(self, error: StoreError, batch: list[Commit]) -> list[StoreError]:
         if not self._lost:
             self._lost = True
-            self._hand.call(self._failed, error)
+            self._worker.call(self._failed, error)
         return [error] * len(batch)
 
     def _deliver(self, batch: list[Commit], outcomes: list[Any]) -> None:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import DecodeError, HotlineError, ProtocolError, RefusedError, StoreError
 from hotline.limits import CHECKPOINT_CALM_S
-from hotline.line import carrying, checkpoints
+from hotline.line import checkpoints, courier_files
 from hotline.wire import courier
 from hotline.wire.courier import Content
 from hotline.wire.frames import CourierKeyFrame
 
 if TYPE_CHECKING:
     from hotline.errors import HaltError
-    from hotline.line.carrying import Packed, Taken
     from hotline.line.context import Context
+    from hotline.line.courier_files import Packed, Taken
     from hotline.line.effects import Effect
     from hotline.line.moment import Moment
     from hotline.line.receiving import Receiving
@@ -69,7 +69,7 @@ class Courier:
     def keeping(self, encoded: bytes) -> Any:
         """Give the work that keeps the peer's key."""
         line, pairing = self._context.line, self._context.pairing
-        return lambda tx: carrying.keep_key(tx, line, pairing, encoded)
+        return lambda tx: courier_files.keep_key(tx, line, pairing, encoded)
 
     def _key_taken(self, outcome: Any, moment: Moment) -> None:
         if isinstance(outcome, StoreError):
@@ -88,7 +88,7 @@ class Courier:
 
     def ready(self) -> None:
         """Raise RefusedError while the line is halted, whether or not the disk has taken that."""
-        carrying.refuse_halted(self._context.record.name, self._context.halt)
+        courier_files.refuse_halted(self._context.record.name, self._context.halt)
 
     def roomy(self) -> None:
         """Raise RefusedError while the disk has no room for what the peer says."""
@@ -107,7 +107,7 @@ class Courier:
         may_number: bool = True,
     ) -> Packed:
         """Number what is queued and give what goes into the next file (work for the store)."""
-        return carrying.pack(
+        return courier_files.pack(
             tx,
             self._context.line,
             self._context.pairing,
@@ -179,8 +179,8 @@ class Courier:
         line, pairing = self._context.line, self._context.pairing
         try:
             if content.courier_key is not None:
-                carrying.keep_key(tx, line, pairing, content.courier_key.key)
-            return carrying.take_in(tx, line, pairing, content, wall_ns)
+                courier_files.keep_key(tx, line, pairing, content.courier_key.key)
+            return courier_files.take_in(tx, line, pairing, content, wall_ns)
         except (DecodeError, ProtocolError) as error:
             raise _unusable(str(error)) from None
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hotline.line.blame import Blame
 from hotline.line.liveness import Assessment, Facts, LineState, assess, next_change
 from hotline.line.pulse import Pulse
+from hotline.line.silence import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ class Vitals:
         self._sending = sending
         self._receiving = receiving
         self._recovery = recovery
-        self._blame = Blame(kernel_took_all)
+        self._blame = Silence(kernel_took_all)
         self.pulse = Pulse(heartbeat_s, 0.0)
         """Of the newest session, or of none yet: then nothing is known of the peer."""
         self.standing = False

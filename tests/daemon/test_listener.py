@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from hotline.daemon.config import Address, LineConfig
-from hotline.daemon.listener import Hall, Listener
+from hotline.daemon.listener import Listener, Pending
 from hotline.daemon.sources import Sources
 from hotline.limits import HANDSHAKE_TIMEOUT_S, UNIT_BYTES
 
@@ -23,15 +23,15 @@ Serve = Callable[[], Awaitable[None]]
 UNIT = bytes(range(256)) * 16
 
 
-# --- the hall -------------------------------------------------------------------------------------
+# --- the pending -------------------------------------------------------------------------------------
 
 
 class Crowd:
-    """Callers in a hall; ``gone`` are those who had to yield, in order."""
+    """Callers in a pending; ``gone`` are those who had to yield, in order."""
 
     def __init__(self, most: int, most_per_source: int) -> None:
         self.sources = Sources()
-        self.hall = Hall(self.sources, most, most_per_source)
+        self.pending = Pending(self.sources, most, most_per_source)
         self.tickets: dict[str, int] = {}
         self._scopes: dict[str, trio.CancelScope] = {}
 
@@ -40,7 +40,7 @@ class Crowd:
         for name in names:
             self._scopes[name] = trio.CancelScope()
             host = name.partition("@")[0] if "@" in name else name[0]
-            self.tickets[name] = self.hall.admit(host, self._scopes[name])
+            self.tickets[name] = self.pending.admit(host, self._scopes[name])
 
     @property
     def gone(self) -> set[str]:
@@ -52,7 +52,7 @@ async def test_one_source_pushes_out_its_own_oldest_only() -> None:
     crowd = Crowd(most=100, most_per_source=3)
     crowd.come("b1", "a1", "a2", "a3", "a4", "a5")
     assert crowd.gone == {"a1", "a2"}
-    assert len(crowd.hall) == 4
+    assert len(crowd.pending) == 4
 
 
 async def test_a_full_hall_takes_from_the_source_that_holds_most() -> None:
@@ -62,7 +62,7 @@ async def test_a_full_hall_takes_from_the_source_that_holds_most() -> None:
     assert crowd.gone == {"a1"}
     crowd.come("d1")
     assert crowd.gone == {"a1", "a2"}
-    assert len(crowd.hall) == 5
+    assert len(crowd.pending) == 5
 
 
 def line(*addresses: str) -> LineConfig:
@@ -102,14 +102,14 @@ async def test_no_flood_pushes_out_where_a_peer_is_expected(by: str, host: str) 
     crowd.come(*(f"198.51.100.{n}@" for n in range(200)))
     crowd.come(*(f"2001:db8::{n:x}@" for n in range(100, 200)))  # the peer's own neighbours
     assert f"{host}@peer" not in crowd.gone
-    assert len(crowd.hall) == 20
+    assert len(crowd.pending) == 20
     crowd.sources.forget("north")
     crowd.come(*(f"203.0.113.{n}@" for n in range(100)))
     assert f"{host}@peer" in crowd.gone
 
 
 async def test_who_is_expected_holds_no_more_than_a_few_places() -> None:
-    """A peer gone mad, or a neighbour behind its address, must not fill the hall for other lines."""
+    """A peer gone mad, or a neighbour behind its address, must not fill the pending for other lines."""
     crowd = Crowd(most=10, most_per_source=8)
     crowd.sources.expect([line("192.0.2.7:1")])
     crowd.come(*(f"192.0.2.7@{n}" for n in range(8)))
@@ -147,10 +147,10 @@ async def test_a_place_that_was_left_is_free() -> None:
     crowd = Crowd(most=2, most_per_source=1)
     for turn in range(1000):
         crowd.come(f"a{turn}")
-        crowd.hall.release(crowd.tickets[f"a{turn}"])
-        crowd.hall.release(crowd.tickets[f"a{turn}"])  # by eviction and by its own end
+        crowd.pending.release(crowd.tickets[f"a{turn}"])
+        crowd.pending.release(crowd.tickets[f"a{turn}"])  # by eviction and by its own end
     assert crowd.gone == set()
-    assert len(crowd.hall) == 0
+    assert len(crowd.pending) == 0
     crowd.come("a", "b")
     assert crowd.gone == set()
 
@@ -226,15 +226,15 @@ async def test_a_stranger_is_held_to_the_second_and_told_nothing(
 ) -> None:
     """Any other moment, or a single byte, tells a scanner how far its guess was right."""
     del autojump_clock
-    hall = Hall(Sources())
-    call = Call(Listener(hall, lambda *_: None))
+    pending = Pending(Sources())
+    call = Call(Listener(pending, lambda *_: None))
     began = trio.current_time()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(call.hold)
         await behave(call)
     assert call.closed_at is not None
     assert call.closed_at - began == pytest.approx(HANDSHAKE_TIMEOUT_S, abs=1e-6)
-    assert len(hall) == 0
+    assert len(pending) == 0
     if behave is not break_off:
         assert await call.client.receive_some() == b""
 
@@ -242,7 +242,7 @@ async def test_a_stranger_is_held_to_the_second_and_told_nothing(
 async def test_the_peer_is_served_at_once_and_gives_its_place_back(autojump_clock: Clock) -> None:
     """A genuine caller neither waits nor counts among the strangers, however long it stays."""
     del autojump_clock
-    hall = Hall(Sources())
+    pending = Pending(Sources())
     greeted: list[tuple[str, bytes]] = []
     served: list[tuple[float, int, bytes]] = []
 
@@ -251,12 +251,12 @@ async def test_the_peer_is_served_at_once_and_gives_its_place_back(autojump_cloc
 
         async def serve() -> None:
             rest = await stream.receive_some(65536)
-            served.append((trio.current_time() - began, len(hall), bytes(rest)))
+            served.append((trio.current_time() - began, len(pending), bytes(rest)))
             await trio.sleep(HANDSHAKE_TIMEOUT_S * 10)
 
         return serve
 
-    call = Call(Listener(hall, greet))
+    call = Call(Listener(pending, greet))
     began = trio.current_time()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(call.hold)
@@ -280,7 +280,7 @@ async def test_a_callers_address_is_written_as_in_the_configuration(
     """Without brackets nobody can say where an IPv6 address ends and its port begins."""
     del autojump_clock
     greeted: list[str] = []
-    call = Call(Listener(Hall(Sources()), lambda _, address, __: greeted.append(address)), peer)
+    call = Call(Listener(Pending(Sources()), lambda _, address, __: greeted.append(address)), peer)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(call.hold)
         await call.client.send_all(UNIT)
@@ -291,7 +291,7 @@ async def test_a_callers_address_is_written_as_in_the_configuration(
 async def test_who_has_to_yield_is_closed_at_once(autojump_clock: Clock) -> None:
     """A place is only free when the connection that held it is gone."""
     del autojump_clock
-    listener = Listener(Hall(Sources(), most=1, most_per_source=1), lambda *_: None)
+    listener = Listener(Pending(Sources(), most=1, most_per_source=1), lambda *_: None)
     first, second = Call(listener), Call(listener)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(first.hold)

@@ -15,9 +15,9 @@ import trio
 
 from hotline.daemon.config import LineConfig, StationConfig
 from hotline.daemon.identity import Identity
+from hotline.daemon.log_queue import LogQueue
 from hotline.daemon.logs import Logs
 from hotline.daemon.machine import this_machine
-from hotline.daemon.scribe import Scribe
 from hotline.daemon.station import Station
 from hotline.errors import HotlineError, StoreFullError
 from hotline.identity import Card, SecretKeys, write_card, write_secret_keys
@@ -80,7 +80,7 @@ class Home:
         store.add_line = add  # type: ignore[method-assign]
         logger = structlog.get_logger()
         station = Station(
-            config, identity, store, Logs(logger, logger, Scribe(), (), None), this_machine()
+            config, identity, store, Logs(logger, logger, LogQueue(), (), None), this_machine()
         )
         ready = trio.Event()
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 import trio
 
-from hotline.daemon.hand import StoreThread
+from hotline.daemon.worker import StoreThread
 from hotline.daemon.writer import Writer
 from hotline.errors import HotlineError, RefusedError, StoreError, StoreFullError
 from hotline.line.effects import Commit, Effect

@@ -10,7 +10,7 @@ import pytest
 from hotline import limits
 from hotline.errors import RefusedError
 from hotline.identity.courierkey import SEALED_OVERHEAD_BYTES, CourierKey, CourierSecret
-from hotline.line import carrying, sealing
+from hotline.line import courier_files, sealing
 from hotline.model import Decision, Precedence, Side
 from hotline.wire import courier as files
 from hotline.wire import frames
@@ -312,7 +312,7 @@ def test_a_queue_of_what_has_expired_makes_no_entries(
 ) -> None:
     """One look at a queue of a million that have expired must not hold up everything else."""
     north, south = apart.stations
-    monkeypatch.setattr(carrying, "_LOOKS_MOST", 1)
+    monkeypatch.setattr(courier_files, "_LOOKS_MOST", 1)
     for n in range(3):
         send(apart, north, f"gone{n}", expires_s=5.0)
     send(apart, north, "stays")
@@ -321,7 +321,7 @@ def test_a_queue_of_what_has_expired_makes_no_entries(
     monkeypatch.setattr(sealing, "_ROWS_A_LOOK", 2)
     packed, _ = answer(apart, ask_export(north))
     assert (list(packed.expired), packed.runs, packed.more) == (["gone0", "gone1"], [], True)
-    monkeypatch.setattr(carrying, "_LOOKS_MOST", 64)
+    monkeypatch.setattr(courier_files, "_LOOKS_MOST", 64)
     packed, file = answer(apart, ask_export(north))
     assert (list(packed.expired), packed.last, packed.more) == (["gone2"], 1, False)
     assert bring(apart, south, file).applied.messages == ["stays"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sim.runner import Runner
     from sim.world import World
 
-    from hotline.line.carrying import Packed
+    from hotline.line.courier_files import Packed
     from hotline.line.moment import Moment
     from hotline.store.interface import Transaction
 

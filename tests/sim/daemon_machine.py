@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 from sim import network
-from sim.daemon_streams import Doorway, SimStream
+from sim.daemon_streams import PatientListener, SimStream
 from sim.ledger import Violation
 
 from hotline.daemon.dialling import DialFailedError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _TURN_S = 0.00005
 
 
-class SimHand:
+class SimWorker:
     """The store's thread: a turn happens at once, some time after it was asked for."""
 
     def __init__(self, life: Life) -> None:
@@ -119,7 +119,7 @@ class WatchedStore:
         with self._judged():
             outcomes = self._store.transact(works)
             station.durable()
-            self._life.hand.untold += len(works)
+            self._life.worker.untold += len(works)
         if station.dies_untold:
             station.died_untold()
         return outcomes
@@ -142,8 +142,8 @@ class WatchedStore:
         except StoreError:
             if station.disk.dead and not self._life.over:
                 station.died_at_the_disk()
-            elif not self._life.over and not self._life.hand.lost:
-                self._life.hand.lost = True
+            elif not self._life.over and not self._life.worker.lost:
+                self._life.worker.lost = True
                 station.must_exit()
             raise
 
@@ -159,10 +159,10 @@ class Life:
         self.work = trio.CancelScope()
         self.steps = 0
         self.nursery: trio.Nursery
-        self.hand = SimHand(self)
+        self.worker = SimWorker(self)
         self.store = WatchedStore(self, store)
-        self.callers: Doorway | None = None
-        self.operators: Doorway | None = None
+        self.callers: PatientListener | None = None
+        self.operators: PatientListener | None = None
         self._signal, self._signals = trio.open_memory_channel[int](math.inf)
 
     def signal(self, number: int) -> None:
@@ -172,7 +172,7 @@ class Life:
     def end(self) -> None:
         """The world has nothing to do with this process any more: whatever runs of it, ends."""
         self.over = True
-        self.hand.over.set()
+        self.worker.over.set()
         self.scope.cancel()
 
     def machine(self) -> Machine:
@@ -183,7 +183,7 @@ class Life:
             listen=self._listen,  # type: ignore[arg-type]
             listen_control=self._listen_control,  # type: ignore[arg-type]
             signals=self._receive_signals,
-            hand=lambda: self.hand,
+            worker=lambda: self.worker,
             in_thread=self._in_thread,
             ephemerals=world.ephemerals,
             uniform=world.random.random,
@@ -213,13 +213,13 @@ class Life:
         world.call(target, far)
         return stream
 
-    async def _listen(self, _address: Any) -> list[Doorway]:
+    async def _listen(self, _address: Any) -> list[PatientListener]:
         await trio.lowlevel.checkpoint()
-        self.callers = Doorway()
+        self.callers = PatientListener()
         return [self.callers]
 
-    def _listen_control(self, _path: Path) -> Doorway:
-        self.operators = Doorway()
+    def _listen_control(self, _path: Path) -> PatientListener:
+        self.operators = PatientListener()
         return self.operators
 
     @contextmanager

@@ -38,7 +38,7 @@ def _told_though_it_failed(self: Writer, batch: list[Any]) -> None:
         commit.after(one) if commit.after else one
         for commit, one in zip(batch, outcomes, strict=False)
     ]
-    self._hand.call(self._deliver, batch[: len(outcomes)], outcomes)
+    self._worker.call(self._deliver, batch[: len(outcomes)], outcomes)
 
 
 def _failure_swallowed(self: Writer, error: StoreError, batch: list[Any]) -> list[StoreError]:

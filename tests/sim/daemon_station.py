@@ -159,7 +159,7 @@ class DaemonStation(Station):
         self.alive, self.stopping, self.failed = True, False, False
         self.runners = {}
         self.process = Life(self, self.store)
-        self.writer = self.process.hand  # type: ignore[assignment]
+        self.writer = self.process.worker  # type: ignore[assignment]
         self.world.trace(self.name, "starts", self.life)
         self.world.nursery.start_soon(self._live, self.process)
 
@@ -194,7 +194,7 @@ class DaemonStation(Station):
         except BaseException as error:
             found = first_violation(error)
             if isinstance(found, StoreError) and not life.started:
-                life.hand.lost = True
+                life.worker.lost = True
                 self._exits(life, run.STORE_FAILED)
             elif not life.over or isinstance(found, Violation):
                 raise found from error
@@ -209,15 +209,15 @@ class DaemonStation(Station):
             return
         if code is None:
             self.world.mark("a daemon was cancelled")
-        if code == run.DONE and (life.hand.lost or not self.stopping):
+        if code == run.DONE and (life.worker.lost or not self.stopping):
             raise Violation(f"{self.name} ends as if all was well")
-        if code == run.STORE_FAILED and not life.hand.lost:
+        if code == run.STORE_FAILED and not life.worker.lost:
             raise Violation(f"{self.name} says that its store failed, and it did not")
         left = [end for end in self.world.ends_of(self.name) if end.open]
         if left:
             raise Violation(f"{self.name} ends and leaves {len(left)} connections open")
         held = [peer for peer, runner in self.runners.items() if runner.sockets]
-        if held or not life.hand.over.is_set():
+        if held or not life.worker.over.is_set():
             raise Violation(f"{self.name} ends, and still holds connections or its store: {held}")
         self._gone(orderly=code == run.DONE)
         soon = 0.01 if code is None else self.world.random.uniform(*_RESTART_S)

@@ -116,7 +116,7 @@ class SimStream(_NoSocket, trio.abc.HalfCloseableStream):
         raise OSError(errno.ENOPROTOOPT, "there is no kernel here to tell")
 
 
-class Doorway(trio.abc.Listener[Any]):
+class PatientListener(trio.abc.Listener[Any]):
     """A listening socket: what is put in comes out, but for an OSError, which is raised."""
 
     def __init__(self) -> None:

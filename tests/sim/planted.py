@@ -16,7 +16,7 @@ from sim.runner import Runner
 from hotline.line import (
     agreement,
     applying,
-    carrying,
+    courier_files,
     key_changes,
     liveness,
     sealing,
@@ -288,12 +288,12 @@ def _checkpoint_over_another_head(plant: Callable[[object, str, Any], None]) -> 
 
 def _courier_numbers_unheard(plant: Callable[[object, str, Any], None]) -> None:
     """A courier takes new entries along before anybody knows whether our log is whole."""
-    original = carrying.pack
+    original = courier_files.pack
 
     def pack(*arguments: Any, **words: Any) -> Any:
         return original(*arguments, **words | {"may_number": True})
 
-    plant(carrying, "pack", pack)
+    plant(courier_files, "pack", pack)
 
 
 def _keys_without_overlap(plant: Callable[[object, str, Any], None]) -> None:

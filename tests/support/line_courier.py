@@ -11,7 +11,7 @@ from hotline.model import Precedence, Side
 from support.line_world import LineWorld, Reply, Station
 
 if TYPE_CHECKING:
-    from hotline.line.carrying import Packed
+    from hotline.line.courier_files import Packed
     from hotline.line.moment import Moment
     from hotline.store.interface import Transaction
 

@@ -9,12 +9,12 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SELDOM_S: Final = 1.0
+INTERVAL_S: Final = 1.0
 """Between two lines of the log about what others may cause as often as they like."""
 
 
-class Seldom:
-    """Tells of what happens often, once in SELDOM_S at most, with how many there were since."""
+class RateLimit:
+    """Tells of what happens often, once in INTERVAL_S at most, with how many there were since."""
 
     def __init__(self, tell: Callable[..., object]) -> None:
         """Tell takes the last one's fields, and ``count``; ``run`` calls it."""
@@ -30,12 +30,12 @@ class Seldom:
         self._noted.set()
 
     async def run(self) -> None:
-        """Tell the first at once, and what came meanwhile when SELDOM_S is over, or at the end."""
+        """Tell the first at once, and what came meanwhile when INTERVAL_S is over, or at the end."""
         try:
             while True:
                 await self._noted.wait()
                 self._tell_of_all()
-                await trio.sleep(SELDOM_S)
+                await trio.sleep(INTERVAL_S)
         finally:
             if self._count:
                 self._tell_of_all()

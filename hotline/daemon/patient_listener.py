@@ -1,4 +1,4 @@
-"""Doors that stay open: a machine that has no room for one more connection is waited out.
+"""Listeners that stay open: a machine that has no room for one more connection is waited out.
 
 trio.serve_listeners does that too, but prints a trace each time, past our log. Who opens connections
 until nothing is left must neither end the daemon nor wash its log away.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from hotline.daemon.seldom import Seldom
+from hotline.daemon.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -24,7 +24,7 @@ _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENO
 """What accept(2) says when descriptors or memory are used up; the caller stays in the backlog."""
 
 
-class Doorway(trio.abc.Listener[trio.SocketStream]):
+class PatientListener(trio.abc.Listener[trio.SocketStream]):
     """A listening socket whose ``accept`` never fails for lack of room, but says so in the log."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Doorway(trio.abc.Listener[trio.SocketStream]):
         """Take over a listening socket; the log calls it door."""
         self._listener = listener
         self._door = door
-        self._failed = Seldom(partial(self._log_failed, log))
+        self._failed = RateLimit(partial(self._log_failed, log))
 
     async def accept(self) -> trio.SocketStream:
         """Wait for the next connection; raises OSError if the socket itself is broken."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Turn = Callable[[Item, Callable[[], Item | None]], bool]
 
 
-class Hand(Protocol):
+class Worker(Protocol):
     """Takes items one after another and calls a turn for them, which never runs beside itself."""
 
     def start(self, turn: Turn) -> None:
@@ -35,7 +35,7 @@ class Hand(Protocol):
 
 
 class StoreThread:
-    """The daemon's hand: must be made inside trio."""
+    """The daemon's worker: must be made inside trio."""
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()

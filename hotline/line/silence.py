@@ -17,7 +17,7 @@ _LATE: Final = 1.5
 """Our own heartbeat comes at each interval: whoever looks so many of them later stood still."""
 
 
-class Blame:
+class Silence:
     """Asks the kernel in a silence; times are monotonic seconds."""
 
     __slots__ = ("_attentive_since", "_kernel_took_all", "_looked_at", "_refused")

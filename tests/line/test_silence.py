@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hotline.line.blame import Blame
+from hotline.line.silence import Silence
 
 HEARD_AT = 100.0
 INTERVAL_S = 5.0
@@ -30,7 +30,7 @@ def test_an_answer_is_believed_where_it_can_tell(
 ) -> None:
     """A reason that is not true sends people to the wrong place."""
     answers = iter(told.values())
-    blame = Blame(lambda: next(answers))
+    blame = Silence(lambda: next(answers))
     found = []
     for now in range(100, 121):
         blame.look(now, INTERVAL_S)
@@ -42,7 +42,7 @@ def test_an_answer_is_believed_where_it_can_tell(
 @pytest.mark.parametrize("took", [True, False])
 def test_who_looked_away_looks_for_a_heartbeat_before_it_blames(took: bool) -> None:
     """A process that stood still hears nobody, and that is nobody's fault but its own."""
-    blame = Blame(lambda: took)
+    blame = Silence(lambda: took)
     blame.look(HEARD_AT, INTERVAL_S)
     blame.look(160.0, INTERVAL_S)
     assert blame.took_all(160.0, HEARD_AT, INTERVAL_S) is None
@@ -55,6 +55,6 @@ def test_who_looked_away_looks_for_a_heartbeat_before_it_blames(took: bool) -> N
 def test_another_silence_begins_anew() -> None:
     """A cut of an hour ago says nothing of now."""
     answers = iter([False, False, True])
-    blame = Blame(lambda: next(answers))
+    blame = Silence(lambda: next(answers))
     assert [blame.took_all(now, HEARD_AT, INTERVAL_S) for now in (106.0, 112.0)] == [False, False]
     assert blame.took_all(119.0, 113.0, INTERVAL_S) is True

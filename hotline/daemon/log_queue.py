@@ -21,7 +21,7 @@ WAITING: Final = 4096
 """Lines that may wait; who tells more writes them down there and then, so that memory is bounded."""
 
 
-class Scribe:
+class LogQueue:
     """A queue of things to do and a thread that does them; none of them may wait or raise."""
 
     def __init__(self) -> None:

@@ -10,8 +10,8 @@ import structlog
 import trio
 import trio.testing
 
-from hotline.daemon.doorway import AGAIN_S, Doorway
-from hotline.daemon.seldom import SELDOM_S, Seldom
+from hotline.daemon.patient_listener import AGAIN_S, PatientListener
+from hotline.daemon.rate_limit import INTERVAL_S, RateLimit
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger
@@ -53,7 +53,7 @@ async def test_a_caller_who_finds_no_room_is_taken_in_later(
 ) -> None:
     """A daemon that ends, or never looks again, is what whoever opens connections wanted."""
     socket = Socket(*[number] * 35)
-    door = Doorway(socket, "192.0.2.1:1963", log)
+    door = PatientListener(socket, "192.0.2.1:1963", log)
     with structlog.testing.capture_logs() as lines:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(door.tell)
@@ -76,7 +76,9 @@ def counts(lines: list[EventDict], tries: int) -> list[int]:
     """Give the counts that were told, which must be few and must add up."""
     told: list[int] = [line["count"] for line in lines]
     assert told[0] == 1, "the first was kept back"
-    assert len(told) == 2 + int((tries - 1) * AGAIN_S / SELDOM_S), "one a second, and what was left"
+    assert len(told) == 2 + int((tries - 1) * AGAIN_S / INTERVAL_S), (
+        "one a second, and what was left"
+    )
     assert sum(told) == tries
     return told
 
@@ -84,7 +86,7 @@ def counts(lines: list[EventDict], tries: int) -> list[int]:
 async def test_a_broken_socket_is_no_lack_of_room(log: FilteringBoundLogger) -> None:
     """To wait on it for ever would leave a station deaf, and its operator none the wiser."""
     socket = Socket(errno.EBADF)
-    door = Doorway(socket, "control", log)
+    door = PatientListener(socket, "control", log)
     with structlog.testing.capture_logs() as lines, pytest.raises(OSError, match="no room"):
         await door.accept()
     assert (socket.tries, lines) == (1, [])
@@ -96,19 +98,19 @@ async def test_what_happens_often_is_told_seldom_and_counted(autojump_clock: Clo
     """A line for each would wash the log away; a line without a number would play it down."""
     told: list[tuple[float, str, int]] = []
     now_s = autojump_clock.current_time
-    seldom = Seldom(lambda source, count: told.append((now_s(), source, count)))
+    seldom = RateLimit(lambda source, count: told.append((now_s(), source, count)))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(seldom.run)
         seldom.note(source="first")
         await trio.testing.wait_all_tasks_blocked()
         for number in range(1000):
             seldom.note(source=f"s{number}")
-        await trio.sleep(10 * SELDOM_S)
+        await trio.sleep(10 * INTERVAL_S)
         # Nobody else came: the last of them are told all the same, and a calm has no line.
-        assert told == [(0.0, "first", 1), (SELDOM_S, "s999", 1000)]
+        assert told == [(0.0, "first", 1), (INTERVAL_S, "s999", 1000)]
         seldom.note(source="later")
         await trio.testing.wait_all_tasks_blocked()
-        assert told[2:] == [(10 * SELDOM_S, "later", 1)]
+        assert told[2:] == [(10 * INTERVAL_S, "later", 1)]
         nursery.cancel_scope.cancel()
     assert len(told) == 3
 
@@ -116,7 +118,7 @@ async def test_what_happens_often_is_told_seldom_and_counted(autojump_clock: Clo
 async def test_what_was_counted_is_told_at_the_end(autojump_clock: Clock) -> None:
     """Whoever stops a daemon because of a flood looks for its size in the log afterwards."""
     told: list[tuple[str, int]] = []
-    seldom = Seldom(lambda source, count: told.append((source, count)))
+    seldom = RateLimit(lambda source, count: told.append((source, count)))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(seldom.run)
         seldom.note(source="s0")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hotline.daemon.params import Params
     from hotline.daemon.runner import Runner
     from hotline.daemon.station import Station
-    from hotline.line.carrying import Packed, Taken
+    from hotline.line.courier_files import Packed, Taken
     from hotline.line.effects import Effect
     from hotline.line.moment import Moment
     from hotline.line.pairing import Pairing
