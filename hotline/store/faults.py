@@ -37,7 +37,8 @@ def damaged(path: Path, found: str) -> StoreError:
     """Give the error for a store whose file is not as SQLite wrote it."""
     return StoreError(
         f"{path}: the store is damaged: {found}",
-        hint="check the disk, then restore a backup; the peer holds a copy of both logs",
+        hint="keep it, and begin with an empty state folder: the peer gives both logs back"
+        " (hotline line recover; see docs/operations.md, The store is damaged)",
     )
 
 
