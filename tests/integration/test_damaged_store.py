@@ -7,6 +7,7 @@ import os
 import apsw
 import pytest
 
+from support.processes import until
 from support.stations import Station, Stations, message
 
 
@@ -70,3 +71,30 @@ def start_alone(station: Station) -> None:
     """Start a station whose line cannot come up."""
     station.start()
     station.await_logged("daemon_started")
+
+
+def test_a_damaged_store_is_given_up_as_the_guide_says(stations: Stations) -> None:
+    """Who follows docs/operations.md, "The store is damaged", has both logs again, and no fork."""
+    alpha, bravo = stations.running_pair()
+    alpha.send("bravo", message("out-1"), message("out-2"))
+    bravo.send("alpha", message("in-1"))
+    alpha.settled("bravo")
+    bravo.settled("alpha")
+    alpha.stop()
+    with (alpha.state / "store.db").open("r+b") as file:
+        file.write(bytes(4096))
+    refused = alpha.hotline("run")
+    assert refused.code == 1
+    assert "the store is damaged" in refused.err
+    assert "hotline line recover" in refused.err
+
+    alpha.state.rename(alpha.folder / "state.damaged")
+    alpha.start()
+    alpha.when("bravo", state="halted", reason="own-log-lost")
+    assert alpha.hotline("line", "recover", "bravo").code == 0
+    alpha.up("bravo")
+    until("the log is back", lambda: len(alpha.box("outbox")) == 2)
+    until("the peer's messages too", lambda: [one["id"] for one in alpha.box("inbox")] == ["in-1"])
+    alpha.send("bravo", message("out-3"))
+    alpha.settled("bravo")
+    assert [one["id"] for one in bravo.box("inbox")] == ["out-1", "out-2", "out-3"]
