@@ -66,6 +66,16 @@ RECOVERING: Final[dict[str, Any]] = QUICK | {"trouble": "restore", "recovers": T
 LOSING: Final[dict[str, Any]] = QUICK | {"trouble": LOSSES, "recovers": True}
 """A store is lost more than once, with long messages half sent, and its log taken back each time."""
 
+LOST_TWICE: Final[dict[str, Any]] = ANSWERED | {
+    "trouble": LOSSES,
+    "couriers": False,
+    "rotates": False,
+    "delay_s": 0.02,
+    "operation_gap_s": 4.0,
+    "chaos_s": 40.0,
+}
+"""The same, and nothing else goes wrong: soon over."""
+
 CARRYING: Final[dict[str, Any]] = UNEVEN | {
     "faults": ("clog", "refuse", "power"),
     "slow_disk": "",
