@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
         if os.environ.get("HOTLINE_TRACEBACK"):
             raise
         return _complain(
-            f"a fault in this program: {type(error).__name__}: {error}",
+            f"a fault in this program: {type(error).__name__}",  # no words: a daemon's stderr is a log
             "set HOTLINE_TRACEBACK=1, run it again, and report what it shows",
             exits.FAULT,
         )

@@ -5,8 +5,9 @@ lines on stderr, each behind an Outlet of its own. Every line is ``timestamp lev
 and then the caller's fields in the caller's order. Laws:
 
 1. Logging never raises into the daemon and never waits.
-2. Bytes are never logged, only their number: keys, seeds and bodies are bytes. Objects that this
-   module does not know are logged as their type's name, as their repr might hold bytes.
+2. Bytes are never logged, only their number: keys and seeds are bytes. Objects that this module does
+   not know are logged as their type's name, as their repr might hold bytes. Of an exception that is
+   not Hotline's own, no text is logged either: it might be a body or a passphrase, which are text.
 3. What was logged is shown in printable ASCII: no control or bidi character in a value reaches a
    file or a terminal.
 
@@ -33,6 +34,7 @@ import structlog
 from hotline import limits
 from hotline.daemon.log_queue import LogQueue
 from hotline.daemon.logfile import Note, Outlet, RotatingFile, Stream
+from hotline.errors import HotlineError, LocalMisuseError
 from hotline.text import utc_microseconds
 
 if TYPE_CHECKING:
@@ -282,7 +284,15 @@ def _message(error: BaseException) -> str:
         return _text(f"{error.strerror}{place}")
     if isinstance(error, BaseExceptionGroup):
         return _text(error.message)
-    return ", ".join(str(_plain(argument, 1)) for argument in error.args)
+    if isinstance(error, HotlineError | LocalMisuseError):  # in our own words
+        return ", ".join(str(_plain(argument, 1)) for argument in error.args)
+    return ", ".join(_withheld(argument) for argument in error.args)
+
+
+def _withheld(argument: object) -> str:
+    if isinstance(argument, str) and not isinstance(argument, enum.Enum):
+        return f"<{len(argument)} characters>"
+    return str(_plain(argument, 0))
 
 
 # The first kind that fits decides: a truth value is an integer too, an enumerator may be either.

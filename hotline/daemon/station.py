@@ -133,7 +133,9 @@ class Station:
         if self.failure is not None:
             return  # a question and a commit may both have met it
         self.failure = error
-        self._logs.daemon.critical("store_failed", why=str(error), hint=error.hint)
+        self._logs.daemon.critical(
+            "store_failed", why=str(error), hint=error.hint, exc_info=error.__cause__
+        )
         self.stop_asked.set()
 
     # --- lines ---

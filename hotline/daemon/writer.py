@@ -117,7 +117,7 @@ class Writer:
             # Never again: a failed fsync may have lost what a second one would claim to have.
             outcomes = self._lose(error, batch)
         except Exception as error:  # noqa: BLE001 - a fault of ours in a work: as untrustworthy
-            outcomes = self._lose(StoreError(f"a fault in this program: {error!r}"), batch)
+            outcomes = self._lose(_ours(error), batch)
         self._worker.call(self._deliver, batch, outcomes)
         self._checkpoint()
 
@@ -130,6 +130,8 @@ class Writer:
             return  # the write-ahead log holds it all; the next commit tries again
         except StoreError as error:
             self._lose(error, [])
+        except Exception as error:  # noqa: BLE001 - else the thread would end, and nobody hear of it
+            self._lose(_ours(error), [])
 
     def _lose(self, error: StoreError, batch: list[Commit]) -> list[StoreError]:
         if not self._lost:
@@ -146,6 +148,15 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - ``watch`` raises it
             self._fault = error
             self._faulted.set()
+
+
+def _ours(error: Exception) -> StoreError:
+    """Tell of a fault of this program without its words, which may be those of a message."""
+    fault = StoreError(
+        f"a fault in this program: {type(error).__name__}", hint="report what the log says"
+    )
+    fault.__cause__ = error
+    return fault
 
 
 def _after(commit: Commit, outcome: Any) -> Any:

@@ -120,6 +120,9 @@ class Holder:
         ValueError("bad seed", [SECRET]),
         UnicodeDecodeError("utf-8", SECRET, 0, 1, "bad"),
         Holder,
+        KeyError(SECRET.hex()),
+        UnicodeEncodeError("utf-8", SECRET.hex(), 0, 1, "bad"),
+        ValueError({"body": SECRET.hex()}, [SECRET.hex()]),
     ],
 )
 def test_bytes_are_never_logged(tmp_path: Path, value: object) -> None:

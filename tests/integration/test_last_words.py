@@ -51,6 +51,22 @@ def test_a_fault_behind_a_commit_is_told_as_ours(alpha: Station, tmp_path: Path)
     assert [one["id"] for one in alpha.box("outbox")] == ["m1"], "it was durable"
 
 
+def test_a_fault_within_a_commit_is_told_without_its_words(alpha: Station, tmp_path: Path) -> None:
+    """A log goes to backups and to whoever helps: no message may, nor may the trace be missing."""
+    fault = 'KeyError("of " + arguments[2][0].content.decode(errors="replace"))'
+    plant(alpha, tmp_path, "hotline.line.accepting", "module.accept", fault)
+    alpha.start()
+    with alpha.client() as client:
+        client.post("send", line="bravo", messages=[message("m1", "attack at dawn")])
+        assert alpha.running.wait() == 1
+    [told] = alpha.logged("store_failed", level="critical")
+    assert told["why"] == "a fault in this program: KeyError"
+    assert told["exception"]["type"] == "KeyError"
+    assert any("planted" in frame for frame in told["exception"]["frames"])
+    written = (alpha.state / "daemon.jsonl").read_text() + alpha.stderr.read_text()
+    assert "dawn" not in written
+
+
 def test_why_it_cannot_listen_is_in_the_log(alpha: Station) -> None:
     """Whoever looks for a daemon that is not there looks into its log first."""
     with socket.socket() as taken:
