@@ -82,8 +82,8 @@ class StoreFullError(StoreError):
 class StoreDamagedError(StoreError):
     """A row is not as it was written, in a file that is sound otherwise.
 
-    Met by a question it is that question's trouble alone: every daemon that starts goes on beside
-    such a row, until somebody looks at it. Met within a transaction it is the store's.
+    It is the trouble of the question that met it, and of no other: every daemon that starts goes on
+    beside such a row, until somebody looks at it. (A transaction that meets one is a StoreError.)
     """
 
     def __init__(self, message: str) -> None:

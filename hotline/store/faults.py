@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import apsw
 
@@ -12,6 +12,11 @@ from hotline.errors import LocalMisuseError, StoreError, StoreFullError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+DAMAGED_HINT: Final = (
+    "keep this store and restore no older one, which would sign a second history; the peer holds a"
+    " copy: `hotline line recover`, as docs/operations.md says under Backups"
+)
 
 
 @contextmanager
@@ -37,8 +42,7 @@ def damaged(path: Path, found: str) -> StoreError:
     """Give the error for a store whose file is not as SQLite wrote it."""
     return StoreError(
         f"{path}: the store is damaged: {found}",
-        hint="keep it, and begin with an empty state folder: the peer gives both logs back"
-        " (hotline line recover; see docs/operations.md, The store is damaged)",
+        hint=DAMAGED_HINT,
     )
 
 

@@ -25,7 +25,7 @@ from hotline.errors import (
 )
 from hotline.limits import MIB
 from hotline.store import connection, files, lines, schema
-from hotline.store.faults import translated
+from hotline.store.faults import DAMAGED_HINT, translated
 from hotline.store.migrations import steps
 from hotline.store.reader import SqliteReader
 from hotline.store.transaction import SqliteTransaction
@@ -233,7 +233,11 @@ class SqliteStore:
                 yield
         except StoreFullError:
             raise
+        except StoreDamagedError as error:
+            if asking:
+                raise
+            self._failure = str(error)
+            raise StoreError(self._failure, hint=DAMAGED_HINT) from error
         except StoreError as error:
-            if not (asking and isinstance(error, StoreDamagedError)):
-                self._failure = str(error)
+            self._failure = str(error)
             raise

@@ -158,8 +158,9 @@ def test_a_failed_read_stops_the_store_too(
     def fail(*_arguments: object) -> None:
         raise apsw.CorruptError("malformed")
 
-    with pytest.raises(StoreError, match="damaged"):
+    with pytest.raises(StoreError, match="damaged") as caught:
         store.read(fail)
+    assert "restore no older one" in caught.value.hint, "who restores one signs a second history"
     monkeypatch.undo()
     with pytest.raises(StoreError, match="refused since"):
         acts.queued(store, 1)
@@ -188,8 +189,9 @@ def test_a_changed_entry_is_found_when_it_is_read(path: Path, statement: str, fa
     acts.seal(store, line)
     spoil(path, statement)
     message = f"station.db: entry 2 of our own log of line south {fault}"
-    with pytest.raises(StoreError, match=message):
+    with pytest.raises(StoreError, match=message) as caught:
         do(store, lambda tx: tx.entries(line, Side.OWN, 1, 10, 9999))
+    assert "restore no older one" in caught.value.hint
     with pytest.raises(StoreError, match="refused since"):
         store.read(lambda r: r.lines())
     store.close()
