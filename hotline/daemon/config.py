@@ -136,6 +136,11 @@ class LineConfig:
     queue_messages: int = limits.QUEUE_MESSAGES
     queue_bytes: int = limits.QUEUE_BYTES
 
+    @property
+    def to_dial(self) -> list[str]:
+        """Give the addresses as a line knows them: HOST:PORT."""
+        return [str(address) for address in self.addresses]
+
 
 @dataclass(frozen=True, slots=True)
 class StationConfig:

@@ -174,7 +174,7 @@ class Station:
         world = World(
             machine.ephemerals, machine.uniform, kernel_took_all, self._questions.has_room
         )
-        line = Line(pairing, record, world, _addresses(config), config.heartbeat_s)
+        line = Line(pairing, record, world, config.to_dial, config.heartbeat_s)
         line.attend(attended=bool(len(self.watches)))
         return Runner(line, connections, self._writer, self._reported, machine.dial)
 
@@ -230,7 +230,7 @@ class Station:
         line = self._runners[config.name].line
         for card in pairing.peers.cards:  # handed over since
             line.pairing.peers.add(Generation(card))
-        effects = line.reconfigure(_addresses(config), config.heartbeat_s, moment())
+        effects = line.reconfigure(config.to_dial, config.heartbeat_s, moment())
         self._runners[config.name].perform(effects)
 
     async def _add_late(self, config: LineConfig, pairing: Pairing) -> None:
@@ -496,7 +496,3 @@ class Station:
     def _tell(self, name: str, event: str, fields: dict[str, Any]) -> None:
         at = utc_microseconds(moment().wall_ns)
         self.watches.tell(name, {"event": event, "at": at, "line": name, **fields})
-
-
-def _addresses(config: LineConfig) -> list[str]:
-    return [str(address) for address in config.addresses]
