@@ -88,11 +88,7 @@ def describe(error: HotlineError) -> dict[str, str]:
     elif isinstance(error, StoreDamagedError):
         code = "store-damaged"
     elif isinstance(error, StoreError):
-        # Nobody knows before the next start what a failed fsync has left on the disk.
-        return {
-            "code": "store-failed",
-            "hint": "it may be queued or not: once the daemon runs again, send it under the same id",
-        }
+        code = "store-failed"
     else:
         code = "failed"
     return {"code": code, "hint": error.hint}

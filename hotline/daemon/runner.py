@@ -10,6 +10,7 @@ import trio
 from hotline.daemon.clock import moment
 from hotline.daemon.connection import Connection, tune
 from hotline.daemon.dialling import DialFailedError
+from hotline.errors import StoreError, StoreFullError
 from hotline.limits import MISSED_DOWN
 from hotline.line.effects import Commit, Dial, Effect, Hangup, Report, Writable
 
@@ -123,7 +124,7 @@ class Runner:
             submitted()
         await finished.wait()
         if isinstance(outcomes[0], Exception):
-            raise outcomes[0]
+            raise _doubtful(outcomes[0])
         result: T = outcomes[0]
         return result
 
@@ -178,3 +179,17 @@ class Runner:
         finally:
             del self._connections[conn]
             self._ended.set()
+
+
+def _doubtful(error: Exception) -> Exception:
+    """Give the error as whoever asked for a commit must hear it."""
+    if not isinstance(error, StoreError) or isinstance(error, StoreFullError):
+        return error
+    # Nobody knows before the next start what a failed fsync has left on the disk.
+    doubt = StoreError(
+        str(error),
+        hint="it may be done or not: once the daemon runs again, say it again (a message under the"
+        " same id)",
+    )
+    doubt.__cause__ = error
+    return doubt

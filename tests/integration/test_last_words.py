@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from support.processes import ROOT
-from support.stations import Station, Stations, log_lines, message
+from support.stations import Refused, Station, Stations, log_lines, message
 
 PLANT = """
+from hotline.errors import StoreError
 import {module} as module
 def planted(*arguments, **named):
     raise {fault}
@@ -101,3 +102,26 @@ def test_a_second_daemon_leaves_the_log_of_the_first_alone(alpha: Station) -> No
     assert alpha.hotline("run").code == 5
     assert log_lines(alpha.state / "daemon.jsonl") == before
     assert alpha.stop() == 0
+
+
+def test_who_asked_for_a_commit_hears_that_it_may_be_done(alpha: Station, tmp_path: Path) -> None:
+    """Whoever only looked would search for a message that was never sent."""
+    fault = 'StoreError("the disk gave an error", hint="check the disk")'
+    plant(alpha, tmp_path, "hotline.line.accepting", "module.accept", fault)
+    alpha.start()
+    with alpha.client() as client, pytest.raises(Refused) as caught:
+        client.call("send", line="bravo", messages=[message("m1")])
+    assert caught.value.code == "store-failed"
+    assert "same id" in caught.value.hint
+    assert alpha.running.wait() == 1
+
+
+def test_who_only_looked_hears_nothing_of_sending_again(alpha: Station, tmp_path: Path) -> None:
+    """The same, for the other half of the verbs."""
+    fault = 'StoreError("the disk gave an error", hint="check the disk")'
+    plant(alpha, tmp_path, "hotline.store.reader", "module.SqliteReader.show", fault)
+    alpha.start()
+    with alpha.client() as client, pytest.raises(Refused) as caught:
+        client.call("show", id="m1")
+    assert (caught.value.code, caught.value.hint) == ("store-failed", "check the disk")
+    assert alpha.running.wait() == 1

@@ -36,6 +36,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of the test
     def __init__(self, error: dict[str, Any]) -> None:
         super().__init__(error["message"])
         self.code: str | int = error.get("data", {}).get("code", error["code"])
+        self.hint = str(error.get("data", {}).get("hint", ""))
 
 
 class Client:
