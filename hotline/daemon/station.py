@@ -116,6 +116,8 @@ class Station:
                 await self.stop_asked.wait()
                 self._log("daemon_stopping")
                 await self._say_goodbye()
+                if self.failure is not None:  # whoever asked for what has failed hears of it
+                    await trio.sleep(_STOP_S / 10)
                 nursery.cancel_scope.cancel()
         finally:
             with trio.CancelScope(shield=True):

@@ -166,13 +166,17 @@ class SqliteStore:
 
     def _another_reader(self) -> apsw.Connection:
         """Open one more; that this process has no descriptor left for it is no fault of the disk."""
+        database = None
         try:
             database = connection.connect(self._path, self._vfs)
+            connection.make_reader(database)
+            database.pragma("schema_version")  # opens the log and its index too
         except apsw.CantOpenError:
+            if database is not None:
+                database.close(True)
             raise RefusedError(
                 "busy", f"{self._path}: no further reader can be opened now", hint="try again"
             ) from None
-        connection.make_reader(database)
         return database
 
     @contextmanager
