@@ -420,12 +420,12 @@ def close_codes() -> set[str]:
         for node in ast.walk(ast.parse((ROOT / "hotline" / "line" / name).read_text())):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
-            if node.func.attr == "_close_all":
+            if node.func.attr == "close_all":
                 code = node.args[0]
             elif node.func.attr == "close":
                 code = node.args[1]
                 if isinstance(code, ast.Name):
-                    continue  # in _close_all, whose callers are seen
+                    continue  # in close_all, whose callers are seen
             else:
                 continue
             assert isinstance(code, ast.Constant), "the code must be seen here, or one call further"

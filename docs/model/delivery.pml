@@ -74,8 +74,9 @@ typedef Volatile {          /* line.Line and its parts */
     byte applying;          /* the entry at the disk, or 0 */
     short applying_head;
     bool applied;           /* and it is durable */
+    bool heard;             /* the peer's first heartbeat by the session that stands */
+    bool begun;             /* Sending._active */
 #ifdef RECOVERY
-    bool begun;            /* Sending._active */
     bool taking;            /* recovery.Recovery, of the session agreed last */
     bool giving;
     byte own_end;
@@ -85,7 +86,7 @@ typedef Volatile {          /* line.Line and its parts */
 }
 
 mtype = { WANTED, UNWANTED };
-mtype = { BEGUN, OPEN, AGREED, ADOPTED, CLOSED };
+mtype = { BEGUN, OPEN, AGREED, SETTLING, ADOPTED, CLOSED };
 #define NONE 0
 
 typedef Link {              /* links.Link */
@@ -120,7 +121,7 @@ byte refusals = REFUSALS;
 
 /* what a step reads from a stream, and its scratch: written before it is read, so no state */
 hidden mtype kind;
-hidden byte own_n, peer_n, receipted, seen, message, entry, each;
+hidden byte own_n, peer_n, receipted, seen, message, entry, each, least;
 hidden short own_h, peer_h, rest;
 hidden byte flags;          /* ACCEPTS + HELPLESS */
 hidden mtype code;
@@ -158,6 +159,12 @@ inline each_once(log, length) {         /* no message twice; gives the set of th
 
 inline check_writer(i) {
     each_once(store[1 - (i)].peer_head, store[1 - (i)].peer);
+#ifdef RESTORED
+    /* one history: what both hold of a log is the same, whoever has lost the rest */
+    least = (store[i].own < store[1 - (i)].peer -> store[i].own : store[1 - (i)].peer);
+    assert(OWN_HEAD(i, least) == PEER_HEAD(1 - (i), least));
+    least = 0;
+#endif
 #ifdef RECOVERY
     each_once(store[i].own_head, store[i].own);
 #endif
@@ -236,9 +243,7 @@ inline lose(s) {            /* line.Line._lose; what we have sent may still arri
         :: self.current == s ->
             self.current = 0; self.cursor = 0; self.peer_accepting = false;
             self.next = 0; self.dropped = false;
-#ifdef RECOVERY
-            self.begun = false;
-#endif
+            self.heard = false; self.begun = false;
             unwanted()
         :: else
         fi
@@ -346,9 +351,7 @@ inline begin_receiving() {  /* Receiving.new_session */
 
 inline begin_sending(after, peer_accepts) {     /* Sending.begin */
     unwanted();
-#ifdef RECOVERY
     self.begun = true;
-#endif
 #ifdef BUG_RESUME_FROM_OWN_NUMBER
     self.cursor = self.told_own;
 #else
@@ -357,36 +360,35 @@ inline begin_sending(after, peer_accepts) {     /* Sending.begin */
     self.peer_accepting = peer_accepts
 }
 
-/* Links, Receiving and Sending know more than a hello said: heartbeats matter only then */
-#ifdef RESTORED
-#define NEWS true
+#ifdef BUG_SENDS_BEFORE_HEARD
+#define HEARD true
 #else
-#define NEWS (link.said_accepting == self.refusing)
+#define HEARD (self.heard)
 #endif
 
 #ifdef RECOVERY
-#define SENDS (self.begun)
+#ifdef BUG_SENDS_BEFORE_WHOLE
+#define WHOLE true
+#else
+#define WHOLE (self.told_own >= self.own_end)
+#endif
+#define MAY_BEGIN_SENDING (HEARD && !self.giving && WHOLE)
+#else
+#define MAY_BEGIN_SENDING HEARD
+#endif
+
 inline sending_may_begin(after) {       /* Recovery._begin_sending: both own logs are whole */
     if
-    :: !self.giving && self.told_own >= self.own_end -> begin_sending(after, self.peer_accepting)
-#ifdef BUG_SENDS_BEFORE_WHOLE
-    :: !self.giving && self.told_own < self.own_end -> begin_sending(after, self.peer_accepting)
-#endif
+    :: MAY_BEGIN_SENDING -> begin_sending(after, self.peer_accepting)
     :: else
     fi
 }
-#else
-#define SENDS true
-#endif
 
 /* --- the log and the disk --- */
 
-#define MAY_FETCH (self.current != 0 && SENDS && self.peer_accepting && self.sealing == 0)
+#define MAY_FETCH (self.current != 0 && self.begun && self.peer_accepting && self.sealing == 0)
 
 inline seal() {             /* message m gets the next number */
-#ifdef CLAIM_NEVER_SIGNED_TWICE
-    assert(store[PEER].peer <= disk.own);
-#endif
 #ifdef RECOVERY
     assert(!self.taking || disk.own >= self.own_end);   /* no number that the peer has shown */
 #endif
@@ -507,19 +509,30 @@ end:
         fi
     }
 
-    /* Line._adopt; what came early has waited in the stream */
+    /* Line._adopt */
     :: d_step { link.stage == AGREED ->
         if
         :: s < self.current -> lose(s)          /* Links.is_outdated */
         :: else ->
             lose_until(s - 1);                  /* what still comes by them is not listened to */
-            TAKE;
-            link.stage = ADOPTED;
+            link.stage = SETTLING;
             self.current = s;
 #ifdef RESTORED
             assert(!(provable && me == RESTORED));  /* it says nothing more before an operator acts */
 #endif
-            begin_receiving();
+            begin_receiving()
+        fi
+    }
+
+    /* Receiving._settle and Line._begin; what came early has waited in the stream */
+#ifdef BUG_UNSETTLED
+    :: d_step { link.stage == SETTLING ->
+#else
+    :: d_step { link.stage == SETTLING && self.applying == 0 ->
+#endif
+            TAKE;
+            link.stage = ADOPTED;
+            self.peer_accepting = accepting;
 #ifdef RECOVERY                                 /* Recovery.session_agreed */
 #ifdef BUG_HELLO_FORGOTTEN
             self.taking = disk.recovering;
@@ -527,7 +540,6 @@ end:
             self.taking = link.said_helpless;   /* the peer waits to be asked */
 #endif
             self.giving = (flags & HELPLESS) != 0;
-            self.peer_accepting = accepting;
             self.own_end = peer_n; self.peer_end = own_n;
             if
             :: self.taking -> push(s, RECOVER, self.told_own, 0, 0, 0, 0, 0)
@@ -537,9 +549,9 @@ end:
             :: self.giving -> receipted = self.told_peer        /* nothing to sign for yet */
             :: else
             fi;
+#endif
+#ifdef BUG_SENDS_BEFORE_HEARD
             sending_may_begin(peer_n);
-#else
-            begin_sending(peer_n, accepting);
 #endif
 #ifndef BUG_NO_RECEIPT_ON_RESUMING
             if
@@ -547,11 +559,7 @@ end:
             :: else
             fi;
 #endif
-            if
-            :: NEWS -> beat()
-            :: else
-            fi
-        fi
+            beat()
     }
 
     /* Receiving.take; while one entry is at the disk the next wait in the stream */
@@ -599,9 +607,21 @@ end:
         :: !SHOWS_LOSS && SHOWS_FORK -> halt(FORK)
         :: else ->
             if
-            :: accepting && !self.peer_accepting && SENDS ->                /* Sending.resume */
+            :: !self.heard ->                                               /* Recovery.heard */
+                self.heard = true;
+#ifdef RECOVERY
+                self.own_end = (peer_n > self.own_end -> peer_n : self.own_end);
+                self.peer_end = (own_n > self.peer_end -> own_n : self.peer_end);
+                sending_may_begin(self.own_end)
+#else
+                sending_may_begin(peer_n)
+#endif
+            :: else
+            fi;
+            if
+            :: accepting && !self.peer_accepting && self.begun ->           /* Sending.resume */
                 begin_sending(peer_n, true)
-            :: accepting && !self.peer_accepting && !SENDS -> self.peer_accepting = true
+            :: accepting && !self.peer_accepting && !self.begun -> self.peer_accepting = true
             :: !accepting -> self.peer_accepting = false
             :: else
             fi
@@ -744,7 +764,7 @@ end:
     }
 #endif
     /* Recovery.check_finished: both logs are back; they are what the peer has */
-    :: d_step { disk.recovering && self.taking &&
+    :: d_step { disk.recovering && self.taking && HEARD &&
             self.told_own >= self.own_end && self.told_peer >= self.peer_end ->
         disk.recovering = false;
 #ifdef CLAIM_NEVER_RECOVERED

@@ -65,7 +65,7 @@ async def export(station: Station, operator: str, params: Params) -> dict[str, A
         effects = courier.packed(packed, operator, then)
         return effects + runner.line.recorded(packed.record, then)
 
-    may_number = unheard or runner.line.vitals.heard_at is not None
+    may_number = unheard or courier.may_number
     packed = await runner.request(
         lambda tx: courier.pack(tx, after, most_bytes, wall_ns, may_number=may_number),
         packed_then,

@@ -137,8 +137,8 @@ def _fork(number: int, whose: str) -> HaltError:
 def still_agree(record: LineRecord, heartbeat: Heartbeat) -> None:
     """Raise HaltError if a heartbeat shows that the stations no longer hold the same two logs.
 
-    A hello can miss a loss: a floor taken before the peer's last receipt came by an older session.
-    The peer's first heartbeat in a session comes before any entry of it, so this is in time.
+    A hello can miss a loss: a floor taken before the peer's last receipt came by an older session, or
+    entries on their way to its disk. Nothing is sent before its first heartbeat, so this is in time.
     """
     if not record.recovering:
         if heartbeat.peer_number > record.own.number:

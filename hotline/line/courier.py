@@ -45,6 +45,11 @@ class Courier:
         self.offers_at = math.inf
         """When ``check`` has something to do (monotonic seconds); infinity if nothing is to come."""
 
+    @property
+    def may_number(self) -> bool:
+        """Whether the peer has told, since the start, how far our log goes over there."""
+        return self._recovery.ever_heard
+
     # --- keys ---
 
     def session_agreed(self, moment: Moment) -> None:
@@ -52,11 +57,11 @@ class Courier:
         self.offers_at = moment.now + _CALM_S
 
     def check(self, moment: Moment) -> None:
-        """Send our key if it is due and nothing of ours is in flight; else look again in a while."""
+        """Send our key if it is due and nothing of ours goes first; else look again in a while."""
         if moment.now < self.offers_at:
             return
         self.offers_at = moment.now + _CALM_S
-        if self._sending.waiting_since is None:
+        if self._sending.begun and self._sending.waiting_since is None:
             self.offers_at = math.inf
             self._context.push(
                 CourierKeyFrame(self._context.pairing.speaking().courier_key.encoded)

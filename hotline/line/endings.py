@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hotline import limits
 from hotline.line.effects import Hangup
-from hotline.line.liveness import TURNED_AWAY
+from hotline.line.liveness import TROUBLE_OF_CLOSE, TURNED_AWAY
 from hotline.wire import frames
 
 if TYPE_CHECKING:
@@ -53,6 +53,19 @@ class Endings:
             text = reason.encode()[: limits.REASON_BYTES].decode(errors="ignore")
             link.session.push(frames.Close(code, text))
         self.lose(link, trouble, "", moment)
+
+    def close_all(
+        self, code: str, reason: str, moment: Moment, trouble: str = "session-lost"
+    ) -> None:
+        """Say goodbye on every connection of the line."""
+        for link in list(self._links.by_conn.values()):
+            self.close(link, code, reason, moment, trouble)
+
+    def peer_closed(self, link: Link, close: frames.Close, moment: Moment) -> None:
+        """The peer said goodbye."""
+        self._context.report("session_closed", conn=link.conn, code=close.code, why=close.reason)
+        trouble = TROUBLE_OF_CLOSE.get(close.code, "session-lost")
+        self.lose(link, trouble, close.reason if close.code == "halted" else "", moment)
 
     def dial_lost(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
         """A dial came to nothing; trouble is a word of liveness.REASONS."""

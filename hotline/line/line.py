@@ -20,7 +20,7 @@ from hotline.line.endings import Endings
 from hotline.line.halting import Halting
 from hotline.line.key_changes import KeyChanges
 from hotline.line.links import Link, Links
-from hotline.line.liveness import TROUBLE_OF_CLOSE, TURNED_AWAY, LineState
+from hotline.line.liveness import TURNED_AWAY, LineState
 from hotline.line.receiving import Receiving
 from hotline.line.recovery import Recovery
 from hotline.line.sending import Sending
@@ -182,22 +182,19 @@ class Line:
         """
         self._stopping = True
         if failed:
-            self._close_all("failed", "the store failed", moment)
+            self._endings.close_all("failed", "the store failed", moment, trouble="stopped")
         else:
             self._checkpoints.say_last(moment, self._say_goodbye)
         return self._flush(moment)
 
     def _say_goodbye(self, moment: Moment) -> None:
-        self._close_all("stopped", "the station stops", moment)
-
-    def _close_all(self, code: str, reason: str, moment: Moment) -> None:
-        for link in list(self.links.by_conn.values()):
-            self._endings.close(link, code, reason, moment, trouble="stopped")
+        self._endings.close_all("stopped", "the station stops", moment, trouble="stopped")
 
     def revoke(self, revoked: Halt, moment: Moment) -> list[Effect]:
         """An operator refuses the peer's card for good: every session ends, and none comes again."""
         self.pairing.revoked = revoked
-        self._close_all("revoked", "this station refuses your card for good", moment)
+        why = "this station refuses your card for good"
+        self._endings.close_all("revoked", why, moment, trouble="stopped")
         return self._flush(moment)
 
     # --- inputs: connections ---
@@ -309,14 +306,14 @@ class Line:
         if isinstance(frame, frames.Attest):
             self._opened(link, moment)
         elif isinstance(frame, frames.Close):
-            self._peer_closed(link, frame, moment)
+            self._endings.peer_closed(link, frame, moment)
         elif isinstance(frame, frames.Hello):
             self._take_hello(link, frame, moment)
         elif not link.hello_taken:
             raise ProtocolError(f"{type(frame).__name__} came before hello")
-        elif link is self.links.current:
+        elif link is self.links.current and not self._receiving.settling:
             self._frame_of_current(frame, moment)
-        elif not link.agreed:
+        elif link is self.links.current or not link.agreed:
             link.keep_early(frame)
         # What still comes by a session that has been replaced comes again by the new one.
 
@@ -378,8 +375,14 @@ class Line:
             return
         self.links.adopt(link, moment.now)
         self.key_changes.session_agreed(link)
+        self._sending.end(moment.now)
+        self._receiving.new_session(lambda then: self._begin(link, hello, then), moment)
+
+    def _begin(self, link: Link, hello: frames.Hello, moment: Moment) -> None:
+        """What an older session brought is durable: the peer may be told what we hold, and go on."""
+        if link is not self.links.current:
+            return
         self.vitals.session_agreed(moment, hello.interval_ms)
-        self._receiving.new_session()
         self._checkpoints.session_agreed(moment)
         self.courier.session_agreed(moment)
         self._context.report(
@@ -402,18 +405,13 @@ class Line:
             self._halt(error, moment)
         self._send_more(moment)
 
-    def _peer_closed(self, link: Link, close: frames.Close, moment: Moment) -> None:
-        self._context.report("session_closed", conn=link.conn, code=close.code, why=close.reason)
-        trouble = TROUBLE_OF_CLOSE.get(close.code, "session-lost")
-        self._endings.lose(link, trouble, close.reason if close.code == "halted" else "", moment)
-
     # --- liveness ---
 
     def _beat(self, moment: Moment) -> None:
         """Send a heartbeat, where a session stands, and log the line's pulse in any case."""
         self._next_beat_at = moment.now + self.vitals.heartbeat_s
         number = None
-        if self.links.current is not None:
+        if self.links.current is not None and not self._receiving.settling:
             accepting = self._receiving.accepting(moment.now)
             beat = self.vitals.pulse.beat(
                 moment, self.record, accepting=accepting, attended=self._context.attended
@@ -439,8 +437,9 @@ class Line:
             self._sending.peer_accepting = False
 
     def _first_heartbeat(self, heartbeat: frames.Heartbeat, moment: Moment) -> None:
-        """The peer has adopted this session too: older ones may go."""
+        """The peer has adopted this session too, and told all that it holds: older ones may go."""
         self.links.contact()
+        self._recovery.heard(heartbeat, moment)
         for other in self.links.replaced():
             self._endings.close(other, "superseded", "a newer session stands", moment)
         if heartbeat.echo == 0:
@@ -472,8 +471,7 @@ class Line:
     def _halt(self, error: HaltError, moment: Moment) -> None:
         """Stop until an operator acts, and tell the peer why."""
         self._halting.halt(error, moment)
-        for link in list(self.links.by_conn.values()):
-            self._endings.close(link, "halted", f"{error.code}: {error}", moment)
+        self._endings.close_all("halted", f"{error.code}: {error}", moment)
 
     # --- effects ---
 

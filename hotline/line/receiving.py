@@ -17,6 +17,8 @@ from hotline.wire.entries import ends_key_change
 from hotline.wire.frames import Entries, ReceiptFrame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hotline.line.applying import Applied
     from hotline.line.context import Context
     from hotline.line.moment import Moment
@@ -38,6 +40,7 @@ class Receiving:
         self._applying_since = 0.0
         self._held_bytes = 0
         self._dropped = False
+        self._settled: Callable[[Moment], None] | None = None
         self.accept_again_at: float | None = None
         self._has_room = False
 
@@ -54,13 +57,29 @@ class Receiving:
             return None
         return self._applying_since + STORE_STALLED_S
 
-    def new_session(self) -> None:
-        """Drop what waits: the peer starts again from the number that our hello gave."""
+    @property
+    def settling(self) -> bool:
+        """Whether something of an older session is still on its way to the disk."""
+        return self._settled is not None
+
+    def new_session(self, settled: Callable[[Moment], None], moment: Moment) -> None:
+        """Drop what waits: the peer starts again from the number that our hello gave.
+
+        What an older session has put on its way to the disk cannot be called back; settled is called
+        once we hold it, or never will. Until then nothing true can be said of what we hold.
+        """
         self._waiting = []
         self._held_bytes = sum(run.size_bytes for run in self._applying)
         self._dropped = False
         last = [self._context.record.peer.number, *(run.last for run in self._applying)]
         self._next = max(last) + 1
+        self._settled = settled
+        self._settle(moment)
+
+    def _settle(self, moment: Moment) -> None:
+        if self._settled is not None and not self._applying:
+            settled, self._settled = self._settled, None
+            settled(moment)
 
     def take(self, run: Entries, moment: Moment) -> None:
         """Hold a run until it is durable; raises ProtocolError for a gap, or for too much in flight."""
@@ -135,6 +154,7 @@ class Receiving:
         self._applying = []
         self._context.push(receipt)
         self.report(applied)
+        self._settle(moment)
         self._apply_more(moment)
 
     def report(self, applied: Applied) -> None:
@@ -175,6 +195,7 @@ class Receiving:
             self._context.beat(moment)
         elif not isinstance(error, StoreError):  # a lost store ends the daemon
             self._context.fault(error, moment)
+        self._settle(moment)
 
     def sign_receipt(self, position: Position, wall_ns: int) -> ReceiptFrame:
         """Sign for the peer's log up to position, which must be durable here."""

@@ -4,6 +4,10 @@ The station that recovers asks for its own log a run at a time (``recover``), ta
 returns, and asks again; when it asks for what lies beyond the end, both know that its log is whole, and
 the session goes on like any other. Until then neither sends entries: what the peer's log says of our
 messages can only be taken in once they are back.
+
+And no session carries entries before the peer's first heartbeat in it. Its hello tells what it held
+when it wrote that; what an older session brought may have been on its way to its disk still. The
+heartbeat follows all of it, so that no number is ever used anew which the peer holds already.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from hotline.line.moment import Moment
     from hotline.line.receiving import Receiving
     from hotline.line.sending import Sending
-    from hotline.wire.frames import Hello
+    from hotline.wire.frames import Heartbeat, Hello
 
 
 class Recovery:
@@ -37,6 +41,10 @@ class Recovery:
         self._session = 0
         self._taking = False
         self._giving = False
+        self._heard = False
+        """Whether the peer's first heartbeat has told how far both logs go there."""
+        self.ever_heard = False
+        """The same of any session since the start."""
         self._own_end = 0
         self._peer_end = 0
         self._held: list[Returned] = []
@@ -61,7 +69,7 @@ class Recovery:
         """
         record = self._context.record
         self._session += 1
-        self._taking, self._giving = asking, hello.recovering
+        self._taking, self._giving, self._heard = asking, hello.recovering, False
         self._sending.peer_accepting = hello.accepting
         self._own_end, self._peer_end = hello.peer_number, hello.own_number
         self._held, self._held_bytes = [], 0
@@ -75,10 +83,17 @@ class Recovery:
             self._context.report("peer_recovering", level="warning", peer_has=hello.own_number)
         elif hello.receipted < record.peer.number:
             self._context.push(self._receiving.sign_receipt(record.peer, moment.wall_ns))
-        self._begin_sending(hello.peer_number, moment)
+
+    def heard(self, first: Heartbeat, moment: Moment) -> None:
+        """The peer's first heartbeat of the session came: it tells what its hello could not yet."""
+        self._heard = self.ever_heard = True
+        self._own_end = max(self._own_end, first.peer_number)
+        self._peer_end = max(self._peer_end, first.own_number)
+        self._begin_sending(self._own_end, moment)
 
     def _begin_sending(self, after: int, moment: Moment) -> None:
-        if not self._giving and self._context.record.own.number >= self._own_end:
+        whole = self._context.record.own.number >= self._own_end
+        if self._heard and whole and not self._giving:
             self._sending.begin(after, moment.now, peer_accepting=self._sending.peer_accepting)
 
     def take(self, frame: Recover | Returned, moment: Moment) -> None:
@@ -178,7 +193,7 @@ class Recovery:
     def check_finished(self) -> None:
         """End the recovery once both logs are back; should be called when anything was taken in."""
         record = self._context.record
-        if not record.recovering or self._finishing or not self._taking:
+        if not (record.recovering and self._taking and self._heard) or self._finishing:
             return
         if record.own.number < self._own_end or record.peer.number < self._peer_end:
             return

@@ -54,6 +54,11 @@ class Sending:
         self.pace = Pace()
 
     @property
+    def begun(self) -> bool:
+        """Whether entries may go over the session that stands."""
+        return self._active
+
+    @property
     def waiting_since(self) -> float | None:
         """When the oldest run in flight was sent, or None."""
         return self._window.waiting_since if self._active else None

@@ -127,6 +127,7 @@ def test_a_station_made_from_the_page_talks_to_the_daemon(
     assert hello[:2] == [0, caller.peer_log.heads[0]]
     assert hello[2:4] == [0, caller.own_log.heads[0]]
     caller.beat()
+    assert caller.hear(HEARTBEAT)[5:9] == hello[:4], "what it tells is what we may go on from"
     bravo.up("alpha")
 
     caller.write(1, "order-1", 0, time.time_ns(), None, "by hand", "From the page", "Say again")

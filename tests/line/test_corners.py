@@ -155,7 +155,9 @@ def test_a_receipt_of_a_session_that_is_gone_accuses_nobody(rogue: Rogue, replac
     assert len(failed) == (0 if replaced else 1), failed
     assert rogue.station.record.receipt is None
     if replaced:
-        again.say(again.beat(), again.receipt(1))
+        again.say(again.beat())
+        rogue.world.run(SOON_S)
+        again.say(again.receipt(1))
         rogue.world.run(SOON_S)
         assert again.stands()
         assert rogue.station.record.delivered == 1

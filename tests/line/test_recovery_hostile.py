@@ -22,9 +22,9 @@ def hello(rogue: Rogue) -> frames.Hello:
 
 
 def call(rogue: Rogue, said: frames.Hello) -> Rogue:
-    """Begin a session with a hello, and let the disk look at it."""
+    """Begin a session with a hello, let the disk look at it, and say as much by a heartbeat."""
     rogue.knock()
-    rogue.say(said)
+    rogue.say(said, rogue.beat(peer_number=said.peer_number, peer_head=said.peer_head))
     return rogue
 
 
@@ -237,3 +237,25 @@ def test_a_second_loss_in_one_life_of_the_daemon_is_recovered_too(recovering: Ro
     again.say(frames.Returned(4, 4, (more,), pairing.sign_head(Position(4, head))))
     world.run(SOON_S)
     assert (station.record.own.number, station.record.recovering) == (4, False)
+
+
+def test_a_recovery_asks_for_what_the_first_heartbeat_tells_of(recovering: Rogue) -> None:
+    """Finished over what the hello told, it would leave the rest to be written a second time."""
+    station, world = recovering.station, recovering.world
+    newer = Rogue(world, station)
+    newer.knock()
+    newer.say(replace(newer.hello(), peer_number=2, peer_head=bytes(64)))
+    station.send("m")
+    world.run(SOON_S)
+    newer.say(returned(newer, upto=2, log=LOG[:2]))
+    world.run(SOON_S)
+    assert (station.record.own.number, station.record.recovering) == (2, True)
+    assert newer.all(frames.Entries) == []
+    newer.say(newer.beat(peer_number=3, peer_head=bytes(64)))
+    world.run(SOON_S)
+    assert station.record.recovering
+    newer.say(replace(returned(newer, first=3), entries=LOG[2:]))
+    world.run(SOON_S)
+    assert (station.record.own.number, station.record.recovering) == (3, False)
+    world.until(lambda: newer.all(frames.Entries) != [], 8)
+    assert newer.all(frames.Entries)[0].first == 4

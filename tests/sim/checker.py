@@ -147,7 +147,9 @@ class Checker:
             if record.peer.head in incoming.lost.get(number, ()):
                 # It was on its way when its author lost it: this is its history from now on.
                 if incoming.left.get(number, record.peer.head) != record.peer.head:
-                    self.world.recovering.came_too_late(incoming)
+                    raise Violation(
+                        f"{record.name} used number {number} anew, and {station.name} had it already"
+                    )
                 incoming.left[number] = record.peer.head
                 del incoming.lost[number]
             head = incoming.left.get(number)

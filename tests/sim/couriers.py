@@ -65,7 +65,7 @@ class Couriers:
     def _export(self, runner: Runner) -> None:
         courier, wall_ns = runner.line.courier, runner.station.moment().wall_ns
         most_bytes = self.random.choice([2_000, COURIER_BYTES])
-        heard = runner.line.vitals.heard_at is not None
+        may_number = courier.may_number
         try:
             courier.ready()
         except RefusedError:
@@ -81,7 +81,7 @@ class Couriers:
             return effects + runner.line.recorded(outcome.record, at)
 
         def work(tx: Transaction) -> Packed:
-            return courier.pack(tx, None, most_bytes, wall_ns, may_number=heard)
+            return courier.pack(tx, None, most_bytes, wall_ns, may_number=may_number)
 
         runner.perform([Commit(work, done)])
 
@@ -128,6 +128,9 @@ class Couriers:
 
         def done(outcome: Any, at: Moment) -> list[Effect]:
             if isinstance(outcome, HaltError):
+                lost = self.world.checker.directions[runner.peer, runner.station.identity].lost
+                if outcome.code == "fork" and lost:
+                    self.world.recovering.came_by_courier(runner)
                 if not self._troubled(runner):
                     raise Violation(f"{runner.station.name} halts at a sound file: {outcome}")
                 self.world.mark("a courier showed that the logs disagree")

@@ -103,4 +103,10 @@ KEPT_SEEDS: Final = (
         "south's log holds its answer to a message; in an older store its operator gave another one,"
         " which was sent when the log was back: north halted, for a message is answered once.",
     ),
+    Kept(
+        237,
+        LOSING,
+        "north is back with an older store at once, while south's slow disk has not yet taken the last"
+        " entries that came; it used their numbers anew, and both halted for a fork, for good.",
+    ),
 )

@@ -8,7 +8,9 @@ line as with any exchanged store. Then it is strict again, with exactly this cha
   meanwhile (a restored queue may have called a message expired that had been sent long ago), and may
   not sign any of these numbers differently;
 - what the author had sealed beyond that is lost, and its numbers may be used anew, once;
-- what the author had accepted since the backup and not sent is lost, if its own store alone had it.
+- what the author had accepted since the backup and not sent is lost, if its own store alone had it;
+- a courier's file from before the loss may still come, when its numbers have been used anew: then the
+  line halts for a fork, and for good.
 """
 
 from __future__ import annotations
@@ -55,14 +57,27 @@ class Recovering:
                     halt = runner.line.record.halt
                     if halt is not None and halt.code == "own-log-lost":
                         self.ask(runner)
-                    elif halt is not None and not self._reaches_us(runner):
+                    elif halt is not None and (
+                        not self._reaches_us(runner) or self._found_again(runner)
+                    ):
                         self._call_again(runner)
 
     def _reaches_us(self, runner: Runner) -> bool:
         return bool(self.world.options.addresses(runner.peer, runner.station.identity))
 
+    def _found_again(self, runner: Runner) -> bool:
+        """The peer's store is another one once more, and whole: its operator has nothing to recover."""
+        there = self.world.runner(runner.peer, runner.station.identity)
+        record = there.line.record if there is not None else None
+        return (
+            record is not None
+            and record.halt is None
+            and not record.recovering
+            and record.own.number >= runner.line.record.peer.number
+        )
+
     def _call_again(self, runner: Runner) -> None:
-        """The peer cannot call: an operator here is asked by telephone to have this line do it."""
+        """An operator here is asked by telephone to have this line look again, and call."""
         self.world.operators.retried[runner.station.name, runner.peer] = self.world.now
         runner.tell(lambda line, at: line.retry(at))
 
@@ -77,16 +92,16 @@ class Recovering:
 
         runner.request(lambda tx: (taking_back.begin(tx, line),), told, fetch=False)
 
-    def came_too_late(self, direction: Direction) -> None:
-        """The reader's disk took what its author had lost, and had written otherwise by then: a fork.
+    def came_by_courier(self, runner: Runner) -> None:
+        """A file from before a loss came when its numbers had been used anew: a fork, for good.
 
-        The reader had it, but not on its disk, when its hello told what it has. Nobody can recover that
-        line: it must halt.
+        What lies in a bag no station can ask for.
         """
-        self._forked.add(frozenset((direction.author, direction.reader)))
-        for way in (direction.author, direction.reader), (direction.reader, direction.author):
+        one, other = runner.station.identity, runner.peer
+        self._forked.add(frozenset((one, other)))
+        for way in (one, other), (other, one):
             self.world.checker.directions[way].troubled = self.world.options.trouble
-        self.world.mark("a lost entry came to the disk after its number was used anew")
+        self.world.mark("a courier brought what had been lost and written anew")
 
     def must_recover(self, one: str, other: str) -> bool:
         """Tell whether a line may not stay halted."""

@@ -83,6 +83,7 @@ CARRYING: Final[dict[str, Any]] = UNEVEN | {
     "recovers": True,
     "couriers": True,
     "operation_gap_s": 0.1,
+    "delay_s": 0.3,
 }
 """A store is an old one, the wire is often cut, and couriers go all the time."""
 

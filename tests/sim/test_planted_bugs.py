@@ -21,7 +21,7 @@ from sim.scenes import (
 )
 
 SCENES: Final[dict[str, tuple[dict[str, Any], int]]] = {
-    "early_frames_dropped": (UNEVEN, 6),
+    "early_frames_dropped": (UNEVEN | {"trouble": "wipe", "recovers": True}, 6),
     "floor_too_late": (RENEWING, 8),
     "window_without_bound": (LOADED, 10),
     "halt_not_kept": (CLONED, 10),

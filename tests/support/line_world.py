@@ -232,6 +232,8 @@ class Station:
         self.addresses: tuple[str, ...] = ()
         self.full = False
         self.has_room = True
+        self.commit_s: tuple[float, float] | None = None
+        """What a commit takes here, if not what it takes everywhere."""
         self.wall_step_ns = 0
         self.kernel: bool | str | None = "honest"
         self.reports: list[tuple[float, Report]] = []
@@ -404,7 +406,7 @@ class Station:
             return
         self._committing, self._pending = self._pending, []
         life = self._life
-        delay_s = self.world.random.uniform(*self.world.commit_s)
+        delay_s = self.world.random.uniform(*(self.commit_s or self.world.commit_s))
 
         def durable() -> None:
             if self.alive and life == self._life:

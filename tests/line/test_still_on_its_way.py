@@ -1,0 +1,138 @@
+"""A station comes back at once, with less than what its peer's disk is about to take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hotline.model import Decision, Precedence, State
+from hotline.wire import entries, frames
+from support.line_stores import codes, copy, exchange, lossy_world, recover, rest, restore
+from support.rogue import SOON_S, Rogue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.line_world import LineWorld, Station
+
+SLOW_S = 2.0
+"""A commit of the peer; far less than a session may take to be agreed."""
+
+
+T1, T2 = (entries.Test(name, 1, "rogue") for name in ("t1", "t2"))
+NONSENSE = entries.Acknowledgement("ack.1", "nothing", 9, Decision.READ, 1, "rogue", "")
+
+
+@pytest.fixture
+def lossy(make_world: Callable[..., LineWorld]) -> LineWorld:
+    return lossy_world(make_world)
+
+
+def lose_what_is_on_its_way(world: LineWorld, victim: Station, many: int) -> list[str]:
+    """Send many messages, come back without them; gives those that the peer is about to hold."""
+    other = world.other(victim)
+    exchange(world, "before")
+    rest(victim)
+    kept = copy(victim)
+    victim.start()
+    world.until_up()
+    other.commit_s = (SLOW_S, SLOW_S)
+    for number in range(many):
+        victim.send(f"lost-{number}", precedence=Precedence.FLASH)
+        world.run(0.1)
+    world.run(0.5)
+    sent = victim.record.own.number - other.record.peer.number
+    assert 0 < sent <= many, "the disk was to be slower than the loss"
+    victim.crash()
+    restore(victim, kept)
+    victim.start()
+    return [f"lost-{number}" for number in range(sent)]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["arbiter", "second"])
+@pytest.mark.parametrize("many", [1, 3])
+def test_no_number_is_used_anew_that_the_peer_is_about_to_hold(
+    lossy: LineWorld, which: int, many: int
+) -> None:
+    """Its hello cannot tell of them; a second history would halt both for good."""
+    victim = lossy.stations[which]
+    other = lossy.other(victim)
+    on_its_way = lose_what_is_on_its_way(lossy, victim, many)
+    victim.send("said-after-it")
+    lossy.until(lambda: victim.record.halt is not None, 60)
+    lossy.run(1)
+    assert codes(lossy)[victim.name] == "own-log-lost"
+    recover(victim)
+    lossy.until(lambda: "said-after-it" in other.inbox(), 60)
+    assert codes(lossy) == {victim.name: None, other.name: None}
+    assert other.inbox() == [f"before-{victim.name}", *on_its_way, "said-after-it"]
+
+
+def test_nothing_is_sent_before_the_peers_first_heartbeat(rogue: Rogue) -> None:
+    """What it will tell may be that our log goes on over there."""
+    station, world = rogue.station, rogue.world
+    station.send("m", precedence=Precedence.FLASH)
+    rogue.call()
+    world.run(4)
+    assert station.view("m").state is State.QUEUED
+    assert not station.line.courier.may_number, "a bag has nobody to ask at all"
+    assert rogue.all(frames.Heartbeat), "who waits for the other's must not keep its own back"
+    rogue.say(rogue.beat())
+    world.run(SOON_S)
+    assert station.view("m").state is State.SENT
+    assert station.line.courier.may_number
+
+
+def come_anew(rogue: Rogue, *brought: entries.Entry) -> Rogue:
+    """Bring two runs while the disk is busy, and call again: the first is taken in with the hello."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    world.commit_s = (SLOW_S, SLOW_S)
+    station.send("keeps-the-disk-busy")
+    for entry in brought:
+        rogue.say(rogue.run(entry))
+    newer = Rogue(world, station)
+    newer.knock()
+    newer.say(newer.hello())
+    world.run(2.5 * SLOW_S)
+    assert station.record.peer.number == 1, "the second run was to be on its way now"
+    return newer
+
+
+def test_the_first_heartbeat_tells_of_all_that_an_older_session_brought(rogue: Rogue) -> None:
+    """A number that grows behind it would be used anew by a peer that has lost its log."""
+    newer = come_anew(rogue, T1, T2)
+    newer.say(newer.beat())
+    rogue.world.run(6)
+    first = newer.all(frames.Heartbeat)[0]
+    assert (first.peer_number, first.peer_head) == (2, rogue.own.head)
+    entries_came = [run.first for run in newer.all(frames.Entries)]
+    assert entries_came == [1], "the heartbeat that came meanwhile was not heard"
+
+
+def test_a_session_may_be_lost_while_it_waits_for_the_disk(rogue: Rogue) -> None:
+    """The next one must begin, and nothing in the name of the one that is gone."""
+    station, gone = rogue.station, come_anew(rogue, T1, T2)
+    conn = gone.conn
+    assert conn is not None
+    station.do(lambda line, at: line.ended(conn, "truncated", at))
+    rogue.world.run(2 * SLOW_S)
+    assert gone.all(frames.Heartbeat) == []
+    newer = Rogue(rogue.world, station)
+    newer.knock()
+    newer.say(replace(newer.hello(), own_number=2, own_head=rogue.own.head))
+    rogue.world.run(2 * SLOW_S)
+    assert newer.all(frames.Heartbeat)[0].peer_number == 2
+
+
+def test_what_an_older_session_brought_may_halt_the_line(rogue: Rogue) -> None:
+    """The session that waits for it ends with the others."""
+    newer = come_anew(rogue, T1, NONSENSE)
+    rogue.world.run(2 * SLOW_S)
+    halt = rogue.station.record.halt
+    assert halt is not None
+    assert halt.code == "peer-broke-rules"
+    assert not newer.stands()
+    assert newer.all(frames.Heartbeat) == []
