@@ -133,9 +133,15 @@ class Rotation:
             world.mark("keys changed under load")
 
     def unconfirmed(self) -> str:
-        """Name a station of whose keys a peer does not know at the end, or nothing."""
+        """Name a station of whose keys a peer does not know at the end, or nothing.
+
+        A line that is halted, at either end, confirms nothing any more.
+        """
         for station in self.world.stations:
             for runner in station.runners.values():
-                if runner.line.halt is None and runner.line.key_changes.state == "pending":
+                there = self.world.runner(runner.peer, station.identity)
+                ends = (runner, there) if there is not None else (runner,)
+                halted = any(end.line.halt is not None for end in ends)
+                if not halted and runner.line.key_changes.state == "pending":
                     return f"{runner.peer} has not confirmed the keys of {station.name}"
         return ""
