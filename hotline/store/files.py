@@ -6,9 +6,9 @@ import fcntl
 import os
 import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from hotline.errors import StoreError, StoreInUseError
+from hotline.errors import RefusedError, StoreError, StoreInUseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,13 +16,23 @@ if TYPE_CHECKING:
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
+_GONE: Final = (
+    "put it back as it was, with its -wal, and restore no older one; if it is lost, the peer holds a"
+    " copy: `hotline line recover`, as docs/operations.md says under Backups"
+)
+
 
 def create(path: Path) -> None:
     """Make an empty file that only its owner may read, unless it exists, and make its name durable.
 
-    SQLite gives the files that it puts beside a database the same mode.
+    SQLite gives the files that it puts beside a database the same mode. Raises StoreError, and makes
+    nothing, if there is a write-ahead log: SQLite would take that for a leftover, and delete it.
     """
     with _translated(path):
+        if not _size(path) and _size(log := path.with_name(path.name + "-wal")):
+            raise StoreError(
+                f"{path}: the store is gone, but its log {log.name} is not", hint=_GONE
+            )
         descriptor = os.open(path, _FLAGS, 0o600)
         try:
             found = os.fstat(descriptor)
@@ -37,6 +47,13 @@ def create(path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def hold(path: Path) -> int:
@@ -57,6 +74,34 @@ def hold(path: Path) -> int:
                 hint="is the daemon running already?",
             ) from None
         return descriptor
+
+
+def check_reachable(path: Path) -> None:
+    """Raise what keeps the database at path, or its log, from being opened again, if it is the file.
+
+    Raises StoreError if the store was taken away: what is written on reaches nobody any more; and
+    RefusedError if this user may not open it, which takes nothing from what is open already.
+    (Nothing is opened here: to close a database takes the locks of the whole process from it.)
+    """
+    with _translated(path):
+        for file in (path, path.with_name(path.name + "-wal")):
+            try:
+                file.stat()
+                allowed = os.access(file, os.R_OK | os.W_OK, effective_ids=True)
+            except PermissionError:
+                allowed = False
+            except FileNotFoundError:
+                if file == path:
+                    raise StoreError(
+                        f"{path}: the store was taken away while it was in use", hint=_GONE
+                    ) from None
+                continue  # SQLite makes a log anew
+            if not allowed:
+                raise RefusedError(
+                    "failed",
+                    f"{file}: permission denied",
+                    hint="let the daemon's user read and write it again",
+                )
 
 
 def free_bytes(path: Path) -> int:

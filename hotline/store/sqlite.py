@@ -174,8 +174,11 @@ class SqliteStore:
         except apsw.CantOpenError:
             if database is not None:
                 database.close(True)
+            files.check_reachable(self._path)
             raise RefusedError(
-                "busy", f"{self._path}: no further reader can be opened now", hint="try again"
+                "busy",
+                f"{self._path}: no further reader can be opened now",
+                hint="try again; if this goes on, let the daemon have more descriptors",
             ) from None
         return database
 

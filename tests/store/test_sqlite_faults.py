@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import apsw
 import pytest
 from store import acts
 from store.acts import OWN_ID, PEER_ID, do, outgoing
-from store.faulty_disk import FaultyDisk, broken, full
+from store.faulty_disk import FaultyDisk, broken, closed_to, full
 
 from hotline.errors import RefusedError, StoreDamagedError, StoreError, StoreFullError
 from hotline.model import Side
 from hotline.store import sqlite
 from hotline.store.sqlite import SqliteStore
+from support.processes import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,3 +240,132 @@ def test_a_damaged_row_is_no_end_to_a_store_that_was_only_asked(path: Path, stat
     acts.enqueue(store, line, outgoing("after"))
     assert [row.id for row in acts.queued(store, line)] == ["after"]
     store.close()
+
+
+@pytest.mark.parametrize("end", [".db", ".db-wal"])
+def test_a_reader_that_cannot_be_opened_is_no_fault_of_the_disk(
+    store: SqliteStore, disk: FaultyDisk, end: str
+) -> None:
+    """A station with many callers would stop all its lines for want of one descriptor."""
+    disk.on_open = closed_to(end)
+    for number in range(2):
+        with pytest.raises(RefusedError, match=r"station\.db: no further reader") as caught:
+            ids(store)
+        assert caught.value.code == "busy"
+        assert "descriptors" in caught.value.hint
+        acts.enqueue(store, 1, outgoing(f"m{number}"))
+    disk.heal()
+    assert ids(store) == ["before", "m0", "m1"]
+
+
+WITHOUT_DESCRIPTORS = """
+import os, resource, sys
+from pathlib import Path
+from store import acts
+from hotline.errors import RefusedError
+from hotline.store.sqlite import SqliteStore
+
+store = SqliteStore.open(Path(sys.argv[1]), station_id=acts.OWN_ID)
+line = store.add_line("south", acts.PEER_ID)
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(64, hard), hard))
+held = []
+try:
+    while True:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+for number in range(10):
+    acts.enqueue(store, line, acts.outgoing(f"m{number}"))
+    try:
+        print("read", len(store.read(lambda reader: reader.page(acts.Side.OWN))))
+        break
+    except RefusedError as error:
+        print(error.code)
+    os.close(held.pop())
+store.close()
+"""
+
+
+def test_descriptors_that_run_out_are_waited_for(path: Path) -> None:
+    """For each file that a reader opens: the store is not condemned, writes on, and reads later."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DESCRIPTORS, str(path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((f"{ROOT}/tests", str(ROOT)))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # One for the database, one for its log; what the log's index needs is open already.
+    assert (done.stdout.split("\n"), done.stderr) == (["busy", "busy", "read 3", ""], "")
+
+
+def test_a_store_that_was_taken_away_is_told_and_ends_it(store: SqliteStore, path: Path) -> None:
+    """What is written on would be gone with this process; to "try again" would only hide that."""
+    path.rename(path.with_name("elsewhere.db"))
+    with pytest.raises(StoreError, match=r"station\.db: the store was taken away") as caught:
+        ids(store)
+    assert "put it back" in caught.value.hint
+    with pytest.raises(StoreError, match="refused since an earlier failure"):
+        acts.enqueue(store, 1, outgoing("nowhere"))
+    store.close()
+    for _ in range(2):  # a supervisor starts it again before anybody has looked
+        with pytest.raises(
+            StoreError, match=r"station\.db: the store is gone, but its log"
+        ) as caught:
+            SqliteStore.open(path, station_id=OWN_ID)
+        assert "put it back" in caught.value.hint
+    path.with_name("elsewhere.db").rename(path)
+    again = SqliteStore.open(path, station_id=OWN_ID)
+    assert ids(again) == ["before"]
+    again.close()
+
+
+@pytest.mark.parametrize("end", [".db", ".db-wal"])
+def test_a_file_that_may_not_be_opened_any_more_is_named(
+    store: SqliteStore, disk: FaultyDisk, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is told to try again does so for ever; what is open already is as good as before."""
+    disk.on_open = closed_to(end)
+    monkeypatch.setattr(os, "access", lambda file, *_, **__: not str(file).endswith(end))
+    with pytest.raises(RefusedError, match=f"station\\{end}: permission denied") as caught:
+        ids(store)
+    assert (caught.value.code, bool(caught.value.hint)) == ("failed", True)
+    acts.enqueue(store, 1, outgoing("after"))
+    monkeypatch.undo()
+    disk.heal()
+    assert ids(store) == ["before", "after"]
+
+
+def test_a_folder_that_may_not_be_entered_is_told(
+    store: SqliteStore, disk: FaultyDisk, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system that refuses to look is not one where the file is gone, nor a disk that fails."""
+    disk.on_open = closed_to(".db")
+
+    def refuse(_self: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(type(path), "stat", refuse)
+    with pytest.raises(RefusedError, match="permission denied"):
+        ids(store)
+    monkeypatch.undo()
+    disk.heal()
+    assert ids(store) == ["before"]
+
+
+def test_a_disk_that_does_not_even_tell_is_one_that_fails(
+    store: SqliteStore, disk: FaultyDisk, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same question answered by an error of the disk's must not pass for want of a descriptor."""
+    disk.on_open = closed_to(".db")
+
+    def fail(_self: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(type(path), "stat", fail)
+    with pytest.raises(StoreError, match="input/output error"):
+        ids(store)
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="refused since"):
+        ids(store)
