@@ -18,12 +18,12 @@ from hotline.daemon.questions import Questions
 from hotline.daemon.rate_limit import RateLimit
 from hotline.daemon.runner import Runner
 from hotline.daemon.sources import Sources
+from hotline.daemon.telling import Teller
 from hotline.daemon.trust import Trust, halt_of, line_notices, station_notices
-from hotline.daemon.watching import News, Watches, shown
+from hotline.daemon.watching import Watches
 from hotline.daemon.writer import Writer
 from hotline.errors import (
     ConfigError,
-    HotlineError,
     RefusedError,
     StoreError,
     StoreFullError,
@@ -33,7 +33,7 @@ from hotline.line.door import Door
 from hotline.line.line import Line
 from hotline.line.lineage import Generation
 from hotline.line.world import World
-from hotline.model import Mark, Side
+from hotline.model import Mark
 from hotline.text import utc_microseconds
 
 if TYPE_CHECKING:
@@ -91,10 +91,10 @@ class Station:
         self._nursery: trio.Nursery | None = None
         self._reloading = trio.Lock()
         self._strangers = RateLimit(self._log_stranger)
-        self._news = News()
         self._machine = machine
         self._writer = Writer(store, self._store_failed, machine.worker())
         self._questions = Questions(store, machine.in_thread, self._store_failed, logs.daemon)
+        self._teller = Teller(self.watches, self.read, logs.daemon)
 
     # --- life ---
 
@@ -109,7 +109,7 @@ class Station:
                 self._sources.expect(self.config.lines)
                 for line in self.config.lines:
                     await self._add(line, pairings[line.name])
-                nursery.start_soon(self._tell_news)
+                nursery.start_soon(self._teller.run)
                 nursery.start_soon(self._strangers.run)
                 await serve(nursery)
                 self._log("daemon_started", version=__version__, lines=self.line_names())
@@ -453,48 +453,13 @@ class Station:
         if report.event == "line_state":
             self._logs.heartbeat.info("line_state", **report.fields)
             fields = {key: report.fields[key] for key in ("state", "reason", "detail")}
-            self._tell(name, "state", fields)
+            self._teller.tell(name, "state", fields)
         elif report.event == "session_opened" and name in self._runners:
             self._sources.met(name, self._runners[name].host(report.fields["conn"]))
         elif report.event in _KEY_EVENTS:
-            self._tell(name, "keys", {"what": report.event, "id": report.fields["id"]})
+            self._teller.tell(name, "keys", {"what": report.event, "id": report.fields["id"]})
             if report.event == "key_change_confirmed":
                 rotation.confirmed(self._identity, self._usable(), self._logs.daemon.warning)
         elif report.event in _PROGRESS:
             self.watches.progressed(name)
-            self._tell_progress(line, report)
-
-    def _tell_progress(self, line: Line, report: Report) -> None:
-        name = line.record.name
-        if not len(self.watches) or self._nursery is None:
-            return
-        if report.event == "entries_applied":
-            fields = report.fields
-            for view in self._news.put(name, fields["ids"], fields["flashes"], report.about):
-                self._tell(name, "message", {"message": views.message(view)})
-            if self._news.overflown:
-                self.watches.let_go()
-            for identifier in fields["acknowledged"]:
-                self._tell(name, "acknowledged", {"id": identifier})
-        elif report.event == "receipt_taken" and report.fields["messages"]:
-            record = line.record
-            fields = {key: report.fields[key] for key in ("number", "messages")}
-            fields["waiting"] = record.queued + record.sealed - record.delivered
-            self._tell(name, "delivered", {**fields, **views.drain(line, moment().now)})
-
-    async def _tell_news(self) -> None:
-        """Show new messages to whoever is on watch, one run after another, each by one read."""
-        while True:
-            name, ids, found = await self._news.take()
-            try:
-                found = found or await self.read(partial(shown, ids))
-            except HotlineError as error:
-                self._logs.daemon.error("watch_read_failed", line=name, why=str(error))
-                continue
-            for view in found:
-                if view.line == name and view.side is Side.PEER:
-                    self._tell(name, "message", {"message": views.message(view)})
-
-    def _tell(self, name: str, event: str, fields: dict[str, Any]) -> None:
-        at = utc_microseconds(moment().wall_ns)
-        self.watches.tell(name, {"event": event, "at": at, "line": name, **fields})
+            self._teller.progress(line, report)
