@@ -591,7 +591,7 @@ def test_configuration_bounds_are_those_of_the_code() -> None:
 def test_control_methods_are_those_of_the_code() -> None:
     text = section(OPERATIONS.read_text(), "The control socket")
     methods = {code(row[0])[0] for row in rows(text) if len(row) == 3}
-    assert methods == {*Requests._METHODS, "send"}
+    assert methods == {*Requests._METHODS, "send", "wait"}
 
 
 def refusal_codes() -> set[str]:

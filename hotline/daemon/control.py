@@ -148,6 +148,7 @@ class _Client:
     ) -> None:
         self._stream = stream
         self._nursery = nursery
+        self._answers = station.answers
         self._sending = trio.Lock()
         self._calls = trio.Semaphore(_CALLS_AT_ONCE)
         lasting = Lasting(station, self._notify, nursery.start_soon, places)
@@ -211,14 +212,14 @@ class _Client:
                 task_status.started()
 
         try:
-            try:
-                answer = jsonrpc.result(
-                    call.identifier, await self._requests.serve(call, submitted)
-                )
-            except HotlineError as error:
-                answer = jsonrpc.failure(call.identifier, error)
-            if call.identifier is not None:
-                await self._send(answer)
+            with self._answers.due() as due:
+                try:
+                    result = await self._requests.serve(call, submitted, due)
+                    answer = jsonrpc.result(call.identifier, result)
+                except HotlineError as error:
+                    answer = jsonrpc.failure(call.identifier, error)
+                if call.identifier is not None:
+                    await self._send(answer)
         finally:
             submitted()
             self._calls.release()

@@ -19,6 +19,7 @@ from hotline.model import Side, State
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from hotline.daemon.answers import Answer
     from hotline.daemon.station import Station
     from hotline.daemon.watching import Watch
     from hotline.store.interface import Reader
@@ -51,7 +52,7 @@ class Lasting:
         self._places = places
         self._watching = False
 
-    async def wait(self, params: Params) -> dict[str, Any]:
+    async def wait(self, params: Params, due: Answer) -> dict[str, Any]:
         """Answer once messages are delivered, or acknowledged, or never will be.
 
         Raises RefusedError if one is not known, or the line is removed or its card revoked meanwhile.
@@ -66,15 +67,14 @@ class Lasting:
             raise CallError(INVALID_PARAMS, "wait takes ids, and delivered or acknowledged")
         place = self._take_place()
         try:
-            return {
-                "messages": await self._states(
-                    runner.line.record.name, ids, _REACHED[wanted] | _ENDED
-                )
-            }
+            name, ended = runner.line.record.name, _REACHED[wanted] | _ENDED
+            return {"messages": await self._states(name, ids, ended, due)}
         finally:
             self._places.release_on_behalf_of(place)
 
-    async def _states(self, line: str, ids: list[str], ended: set[State]) -> list[dict[str, Any]]:
+    async def _states(
+        self, line: str, ids: list[str], ended: set[State], due: Answer
+    ) -> list[dict[str, Any]]:
         """Give the states of ids, each once it is one of ended."""
         states: list[dict[str, Any]] = []
         while True:
@@ -92,7 +92,8 @@ class Lasting:
             if len(states) == len(ids):
                 return states
             self._station.usable(line)  # nothing will become of the rest on a line that is no more
-            await progress.wait()
+            with due.postponed():
+                await progress.wait()
 
     async def watch(self, params: Params) -> dict[str, Any]:
         """Begin to notify of events, on one line or all; one watch a client."""

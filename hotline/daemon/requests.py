@@ -22,6 +22,7 @@ from hotline.model import Acknowledged, Decision, Precedence, Side, State
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from hotline.daemon.answers import Answer
     from hotline.daemon.lasting import Lasting
     from hotline.daemon.station import Station
     from hotline.daemon.trust import Trust
@@ -56,13 +57,16 @@ class Requests:
         self._operator = operator
         self._lasting = lasting
 
-    async def serve(self, call: Call, submitted: Callable[[], None]) -> Any:
+    async def serve(self, call: Call, submitted: Callable[[], None], due: Answer) -> Any:
         """Give the result of a request; raises HotlineError.
 
-        A send calls ``submitted`` once its place in the order of messages is fixed.
+        A send calls ``submitted`` once its place in the order of messages is fixed; a wait says of
+        its answer, which is due, when it is not.
         """
         if call.method == "send":
             return await self._send(Params(call.params), submitted)
+        if call.method == "wait":
+            return await self._lasting.wait(Params(call.params), due)
         handler = self._METHODS.get(call.method)
         if handler is None:
             raise CallError(METHOD_NOT_FOUND, f"there is no method {call.method!r}")
@@ -334,9 +338,6 @@ class Requests:
 
     # --- what lasts ---
 
-    async def _wait(self, params: Params) -> dict[str, Any]:
-        return await self._lasting.wait(params)
-
     async def _watch(self, params: Params) -> dict[str, Any]:
         return await self._lasting.watch(params)
 
@@ -357,6 +358,5 @@ class Requests:
         "verify": _verify,
         "revoke": _revoke,
         "trust": _trust,
-        "wait": _wait,
         "watch": _watch,
     }

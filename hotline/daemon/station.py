@@ -10,6 +10,7 @@ import trio
 
 from hotline import __version__
 from hotline.daemon import rotation, views
+from hotline.daemon.answers import Answers
 from hotline.daemon.clock import moment
 from hotline.daemon.identity import Identity
 from hotline.daemon.listener import Listener, Pending
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _STOP_S: Final = 1.5
-"""For close frames to leave on every line; the rest of the two seconds is the store's."""
+"""For close frames and last answers to leave; the rest of the two seconds is the store's."""
 
 _KEY_EVENTS: Final = {"key_change_confirmed", "peer_keys_changed"}
 """Reports that whoever is on watch is told, for they may concern a stolen key."""
@@ -77,6 +78,7 @@ class Station:
         """Put a station together; must be called inside trio."""
         self.config = config
         self.watches = Watches(self._set_attended)
+        self.answers = Answers()
         self.failure: StoreError | None = None
         self.stop_asked = trio.Event()
         self._identity = identity
@@ -116,8 +118,6 @@ class Station:
                 await self.stop_asked.wait()
                 self._log("daemon_stopping")
                 await self._say_goodbye()
-                if self.failure is not None:  # whoever asked for what has failed hears of it
-                    await trio.sleep(_STOP_S / 10)
                 nursery.cancel_scope.cancel()
         finally:
             with trio.CancelScope(shield=True):
@@ -129,6 +129,8 @@ class Station:
             async with trio.open_nursery() as nursery:
                 for runner in self._runners.values():
                     nursery.start_soon(partial(runner.stop, failed=self.failure is not None))
+            if self.failure is not None:  # whoever asked for what has failed hears of it
+                await self.answers.written()
 
     def _store_failed(self, error: StoreError) -> None:
         """Sign nothing more, and go: only a fresh start can tell what is on the disk."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,3 +126,63 @@ def test_who_only_looked_hears_nothing_of_sending_again(alpha: Station, tmp_path
         client.call("show", id="m1")
     assert (caught.value.code, caught.value.hint) == ("store-failed", "check the disk")
     assert alpha.running.wait() == 1
+
+
+SLOW_ANSWER = """
+import trio
+import hotline.daemon.control as control
+send = control._Client._send
+async def slow(self, data):
+    await trio.sleep(0.5)
+    await send(self, data)
+control._Client._send = slow
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "place", "method", "params"),
+    [
+        (
+            "hotline.line.accepting",
+            "module.accept",
+            "send",
+            {"line": "bravo", "messages": [message("m1")]},
+        ),
+        ("hotline.store.reader", "module.SqliteReader.show", "show", {"id": "m1"}),
+        (
+            "hotline.store.reader",
+            "module.SqliteReader.show",
+            "wait",
+            {"line": "bravo", "ids": ["m1"]},
+        ),
+    ],
+)
+def test_the_end_waits_until_an_answer_is_written(
+    alpha: Station, tmp_path: Path, module: str, place: str, method: str, params: dict[str, Any]
+) -> None:
+    """On a busy machine the answer comes late: whoever asked would hear that the daemon went away."""
+    plant(alpha, tmp_path, module, place, 'StoreError("the disk gave an error")')
+    with (tmp_path / "sitecustomize.py").open("a") as file:
+        file.write(SLOW_ANSWER)
+    alpha.start()
+    with alpha.client() as client, pytest.raises(Refused) as caught:
+        client.call(method, **params)
+    assert caught.value.code == "store-failed"
+    assert alpha.running.wait() == 1
+
+
+def test_who_waits_for_the_peer_does_not_hold_up_the_end(alpha: Station, tmp_path: Path) -> None:
+    """Nothing is to be said to them; a minute of a restart is a minute without a line."""
+    fault = 'StoreError("the disk gave an error")'
+    plant(alpha, tmp_path, "hotline.store.reader", "module.SqliteReader.page", fault)
+    with (tmp_path / "sitecustomize.py").open("a") as file:
+        file.write("import hotline.daemon.station as station\nstation._STOP_S = 3600\n")
+    alpha.start()
+    with alpha.client() as client, alpha.client() as other:
+        client.call("send", line="bravo", messages=[message("m1")])
+        client.post("wait", line="bravo", ids=["m1"])
+        other.call("show", id="m1")
+        with pytest.raises(Refused) as caught:
+            other.call("inbox")
+        assert caught.value.code == "store-failed"
+        assert alpha.running.wait() == 1
