@@ -1,4 +1,4 @@
-r"""Text that is safe to show, and the ways in which times, durations and sizes are written.
+r"""Text that is safe to show, and the ways in which times, durations, sizes and faults are written.
 
 What the peer writes is hostile: a control character drives the terminal, a bidi control reorders a
 line, an invisible character hides one. Nothing of that reaches a terminal or a log; it is shown
@@ -81,6 +81,13 @@ def archival(text: str, kept: str = "\n\t") -> str:
 def _archived(character: str) -> str:
     unsafe = unicodedata.ucd_3_2_0.category(character) in _UNSAFE_CATEGORIES
     return f"\\u{{{ord(character):x}}}" if unsafe or _is_invisible(character) else character
+
+
+def reason(error: OSError) -> str:
+    """Give why the system refused something, as it stands behind a colon: ``permission denied``."""
+    # What Python itself refuses, a socket's path that is too long, has no number and no strerror.
+    said = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return one_line(said.lower())
 
 
 def utc(at_ns: int) -> str:

@@ -22,7 +22,7 @@ from hotline.cli.ids import Ids
 from hotline.cli.tally import Item, Tally
 from hotline.cli.terminal import Progress
 from hotline.errors import RefusedError
-from hotline.text import duration
+from hotline.text import duration, reason
 
 if TYPE_CHECKING:
     import argparse
@@ -60,9 +60,7 @@ def _opened(path: str) -> Iterator[BinaryIO]:
     try:
         file = open(path, "rb")  # noqa: PTH123, SIM115 - pathlib would be imported for nothing
     except OSError as error:
-        raise UsageError(
-            f"cannot read the batch {path}: {(error.strerror or 'not a file').lower()}"
-        ) from None
+        raise UsageError(f"cannot read the batch {path}: {reason(error)}") from None
     with file:
         yield file
 

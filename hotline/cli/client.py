@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.cli.exits import UnreachableError
 from hotline.errors import RefusedError
 from hotline.limits import MIB
-from hotline.text import size
+from hotline.text import reason, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class Client:
             if isinstance(error, FileNotFoundError | ConnectionRefusedError):
                 raise UnreachableError(f"no daemon answers at {path}", hint=hint) from None
             raise UnreachableError(
-                f"cannot reach the daemon at {path}: {error.strerror}", hint=hint
+                f"cannot reach the daemon at {path}: {reason(error)}", hint=hint
             ) from None
         return cls(sock, str(path))
 

@@ -31,8 +31,7 @@ def main(argv: list[str]) -> int:
         return _complain(str(error), error.hint, exits.of(error))
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
-        reason = (error.strerror or type(error).__name__).lower()
-        return _complain(f"the system refused{where}: {reason}", "", exits.FAULT)
+        return _complain(f"the system refused{where}: {_reason(error)}", "", exits.FAULT)
     except Exception as error:
         # The last resort: a traceback tells an operator nothing.
         if os.environ.get("HOTLINE_TRACEBACK"):
@@ -88,6 +87,12 @@ def _complain(message: str, hint: str, code: int) -> int:
     except BrokenPipeError:
         return _pipe_closed()
     return code
+
+
+def _reason(error: OSError) -> str:
+    from hotline.text import reason
+
+    return reason(error)
 
 
 def _pipe_closed() -> int:

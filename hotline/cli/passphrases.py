@@ -17,7 +17,7 @@ from hotline.errors import IdentityError
 from hotline.identity import files
 from hotline.identity.keyseal import check_new_passphrase, passphrase_bytes
 from hotline.limits import PASSPHRASE_BYTES
-from hotline.text import one_line
+from hotline.text import one_line, reason
 
 if TYPE_CHECKING:
     from hotline.identity.keyfile import PassphraseSource
@@ -85,8 +85,7 @@ def _from_descriptor(descriptor: int) -> bytes:
             os.close(descriptor)  # a daemon lives long
     except OSError as error:
         raise UsageError(
-            f"cannot read a passphrase from descriptor {descriptor}: "
-            f"{(error.strerror or 'unknown fault').lower()}",
+            f"cannot read a passphrase from descriptor {descriptor}: {reason(error)}",
             hint=f"open it for the command: {descriptor}<FILE",
         ) from None
     return _decoded(data, f"descriptor {descriptor}")

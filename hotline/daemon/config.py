@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline import limits
 from hotline.errors import ConfigError
 from hotline.model import NAME_RULE
+from hotline.text import reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -242,9 +243,9 @@ def _read(file: Path) -> str:
             f"{file}: no such file", hint="make a station with hotline init, or give --config FILE"
         ) from None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
+        why = reason(error) if isinstance(error, OSError) else "not a path"
         raise ConfigError(
-            f"{str(file)!a}: cannot be read: {(reason or 'not a path').lower()}",
+            f"{str(file)!a}: cannot be read: {why}",
             hint="give --config a file that this user may read",
         ) from None
     if len(data) > CONFIG_BYTES:
@@ -265,9 +266,9 @@ def _parse(file: Path, text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         # A bare ValueError is an integer of thousands of digits, RecursionError nested brackets.
         known = isinstance(error, tomllib.TOMLDecodeError)
-        reason = ascii(str(error))[1:-1] if known else "a value beyond all bounds"
+        fault = ascii(str(error))[1:-1] if known else "a value beyond all bounds"
         raise ConfigError(
-            f"{file}: not TOML: {reason[:1].lower()}{reason[1:]}",
+            f"{file}: not TOML: {fault[:1].lower()}{fault[1:]}",
             hint="texts are quoted, tables are [station], [log] and [[line]]",
         ) from None
 

@@ -28,6 +28,7 @@ from hotline.limits import (
     CONTROL_REQUEST_BYTES,
     RECEIVE_BYTES,
 )
+from hotline.text import reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +58,7 @@ def listen(path: Path) -> trio.SocketListener:
         sock.bind(str(path))
     except OSError as error:
         sock.close()
-        raise ConfigError(f"cannot make the control socket {path}: {error.strerror}") from None
+        raise ConfigError(f"cannot make the control socket {path}: {reason(error)}") from None
     finally:
         os.umask(umask)
     sock.listen(CONTROL_CLIENTS)

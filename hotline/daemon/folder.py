@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from hotline.errors import ConfigError
+from hotline.text import reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,9 +21,7 @@ def state_folder(config: StationConfig) -> Path:
         config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = config.state.stat()
     except OSError as error:
-        raise ConfigError(
-            f"cannot make the state folder {config.state}: {error.strerror}"
-        ) from None
+        raise ConfigError(f"cannot make the state folder {config.state}: {reason(error)}") from None
     if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
         raise ConfigError(
             f"state folder {config.state} is open to others than this user",

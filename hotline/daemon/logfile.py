@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hotline import limits
+from hotline.text import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,7 +131,7 @@ class RotatingFile:
             self._rotate_after = time.monotonic() + RETRY_S
             if self._failed_rotations > 1:
                 return None
-            return Note("error", "log_rotation_failed", self._about(error=_reason(error)))
+            return Note("error", "log_rotation_failed", self._about(error=reason(error)))
         self.close()
         self._fd = _open(self._path)
         failures, self._failed_rotations = self._failed_rotations, 0
@@ -280,7 +281,7 @@ class Outlet:
         self._failures += 1
         if self._failures == 1 and self._notify is not None:
             # Not into this log, which cannot be written, but to whoever watches the others.
-            fields = {"file": self._name, "error": _reason(error)}
+            fields = {"file": self._name, "error": reason(error)}
             self._notify(Note("error", "log_write_failed", fields))
         with self._wake:
             return not self._wake.wait_for(lambda: self._closing, self._retry_s)
@@ -318,7 +319,3 @@ def _write_some(fd: int, data: memoryview) -> int:
     if written == 0:
         raise OSError(errno.EIO, "nothing was written")
     return written
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from hotline.daemon.rate_limit import RateLimit
+from hotline.text import reason
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -43,7 +44,7 @@ class PatientListener(trio.abc.Listener[trio.SocketStream]):
             except OSError as error:
                 if error.errno not in _NO_ROOM:
                     raise
-                self._failed.note(why=error.strerror or str(error))
+                self._failed.note(why=reason(error))
             await trio.sleep(AGAIN_S)
 
     async def tell(self) -> None:

@@ -21,6 +21,7 @@ from hotline.daemon.patient_listener import PatientListener
 from hotline.daemon.station import Station
 from hotline.errors import ConfigError, HotlineError, StoreInUseError
 from hotline.store.sqlite import SqliteStore
+from hotline.text import reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -146,7 +147,7 @@ async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs, machin
             listeners = await machine.listen(address)
         except OSError as error:
             raise ConfigError(
-                f"cannot listen on {address}: {error.strerror or error}",
+                f"cannot listen on {address}: {reason(error)}",
                 hint="another program may use it; see station.listen in the configuration",
             ) from None
         doors = [PatientListener(one, str(address), log.daemon) for one in listeners]

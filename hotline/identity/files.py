@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from hotline.errors import IdentityError
+from hotline.text import reason
 
 SECRET_MODE: Final = 0o600
 PUBLIC_MODE: Final = 0o644
@@ -216,6 +217,6 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
 def _io_error(verb: str, path: Path, error: OSError, done: Sequence[Path] = ()) -> IdentityError:
     names = ", ".join(map(str, done))
     return IdentityError(
-        f"cannot {verb} {path}: {(error.strerror or 'unknown fault').lower()}",
+        f"cannot {verb} {path}: {reason(error)}",
         hint=f"this is done already to {names}; give the command again" if done else "",
     )

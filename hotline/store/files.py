@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from hotline.errors import RefusedError, StoreError, StoreInUseError
+from hotline.text import reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +117,6 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
         raise StoreError(
-            f"{path}: {reason}", hint="check that the folder exists and may be written"
+            f"{path}: {reason(error)}", hint="check that the folder exists and may be written"
         ) from error

@@ -1,5 +1,7 @@
 """hotline.text: what a terminal may see, and times, durations and sizes as people write them."""
 
+import errno
+import os
 import unicodedata
 
 import pytest
@@ -154,3 +156,18 @@ def test_durations_are_shown(seconds: float, shown: str) -> None:
 def test_sizes_are_shown(size_bytes: int, shown: str) -> None:
     """An operator compares these with limits."""
     assert text.size(size_bytes) == shown
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/etc/shadow"), "permission denied"),
+        (OSError(errno.EIO, os.strerror(errno.EIO)), "input/output error"),
+        (OSError("AF_UNIX path too long"), "af_unix path too long"),
+        (OSError(errno.EINVAL, "two\nlines\x1b[2J"), "two\\u{a}lines\\u{1b}[2j"),
+        (TimeoutError(), "timeouterror"),
+    ],
+)
+def test_a_fault_of_the_system_s_has_one_spelling(error: OSError, shown: str) -> None:
+    """What says "None" or "[Errno 13]" sends an operator to look for the wrong thing."""
+    assert text.reason(error) == shown
