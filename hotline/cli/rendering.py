@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from hotline.cli import columns, terminal
+from hotline.cli import columns, exits, terminal
 from hotline.text import block, dtg, one_line, parse_utc
 
 if TYPE_CHECKING:
@@ -107,6 +108,26 @@ def _about(message: Message) -> str:
     # A body can be a mebibyte; no terminal shows more than this of its first line.
     body = str(message.get("body") or "")[:1024].lstrip("\n").partition("\n")[0]
     return one_line(str(subject or body))
+
+
+def gap(damaged: Message) -> Message:
+    """Give what stands in a table in the place of a message that is damaged."""
+    known = {name: damaged.get(name) for name in ("row", "id", "line")}
+    return {**known, "state": "damaged", "subject": "this message is damaged and cannot be shown"}
+
+
+def tell_damaged(damaged: list[Message]) -> int:
+    """Say of each message that could not be shown why; gives the exit code of the verb."""
+    if not damaged:
+        return exits.DONE
+    sys.stdout.flush()
+    for one in damaged:
+        terminal.complain(
+            f"message {word(one, 'id')} of line {word(one, 'line')} is damaged: {word(one, 'why')}"
+        )
+    if hint := damaged[0].get("hint"):
+        print(f"hint: {one_line(str(hint))}", file=sys.stderr)
+    return exits.REFUSED
 
 
 def whole(message: Message) -> Iterator[str]:

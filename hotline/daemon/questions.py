@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from hotline.store.interface import Reader, Store
+    from hotline.store.views import Damaged, Pass
 
 T = TypeVar("T")
 
@@ -46,6 +47,14 @@ class Questions:
             found: T = await self._in_thread(partial(self._store.read, work))
             return found
 
+    async def read_round(self, work: Callable[[Reader, Pass], T]) -> tuple[T, list[Damaged]]:
+        """Read, and go round what is damaged; the alarm over that is raised here."""
+        damaged: list[Damaged] = []
+        found = await self.read(lambda reader: work(reader, damaged.append))
+        for one in damaged:
+            self.damaged(one.error)
+        return found, damaged
+
     def check_disk(self, folder: Path) -> None:
         """Raise RefusedError if the disk, which holds folder, has no room to promise anything."""
         with self.judged():
@@ -65,6 +74,13 @@ class Questions:
         except StoreError:
             return False
 
+    def damaged(self, error: StoreDamagedError) -> None:
+        """Raise the alarm over a row that somebody met, once."""
+        why = str(error)
+        if why not in self._told and len(self._told) < _DAMAGE_TOLD:
+            self._told.add(why)
+            self._log.critical("store_damaged", why=why, hint=error.hint)
+
     @contextmanager
     def judged(self) -> Iterator[None]:
         """Judge what a question inside meets, and pass it on."""
@@ -73,10 +89,7 @@ class Questions:
         except StoreFullError:
             raise
         except StoreDamagedError as error:
-            why = str(error)
-            if why not in self._told and len(self._told) < _DAMAGE_TOLD:
-                self._told.add(why)
-                self._log.critical("store_damaged", why=why, hint=error.hint)
+            self.damaged(error)
             raise
         except StoreError as error:
             # On an idle line no commit would find it out for hours, and the line would say "up".

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hotline.identity.keyfile import PassphraseSource
     from hotline.line.moment import Moment
     from hotline.model import LineRecord
-    from hotline.store.views import MessageView
+    from hotline.store.views import Damaged, MessageView
 
 
 _USUAL: Final = {"id", "precedence", "subject", "body"}
@@ -180,42 +180,69 @@ class Requests:
         after, before = params.take("after", int), params.take("before", int)
         open_only = params.take("open", bool, default=False)
         most = min(max(params.take("limit", int, 100), 1), limits.PAGE_ROWS)
+        skips = params.take("skip_damaged", bool, default=False)
         params.end()
         line = self._station.runner(name).line.record.line if name is not None else None
-        found = await self._station.read(
-            lambda reader: reader.page(
-                side, line=line, after=after, before=before, open_only=open_only, most=most
+        found, damaged = await self._station.read_round(
+            lambda reader, passed: reader.page(
+                side,
+                line=line,
+                after=after,
+                before=before,
+                open_only=open_only,
+                most=most,
+                passed=passed if skips else None,
             )
         )
+        rows = [view.row for view in found] + [one.row for one in damaged]
         more = False
-        if found:
-            beyond = await self._station.read(
-                lambda reader: reader.page(
+        if rows:
+            beyond = await self._station.read_round(
+                lambda reader, passed: reader.page(
                     side,
                     line=line,
-                    after=found[-1].row if after is not None else None,
-                    before=found[0].row if after is None else None,
+                    after=max(rows) if after is not None else None,
+                    before=min(rows) if after is None else None,
                     open_only=open_only,
                     most=1,
+                    passed=passed,
                 )
             )
-            more = bool(beyond)
-        return {"messages": [views.message(view) for view in found], "more": more}
+            more = any(beyond)
+        answer = {"messages": [views.message(view) for view in found], "more": more}
+        return answer | ({"damaged": [views.damaged(one) for one in damaged]} if skips else {})
 
     async def _show(self, params: Params) -> dict[str, Any]:
         identifier = params.take("id", str, needed=True)
         name = params.take("line", str)
+        skips = params.take("skip_damaged", bool, default=False)
         params.end()
-        found = await self._station.read(lambda reader: reader.show(identifier))
-        chosen = [view for view in found if name in (None, view.line)]
-        if not chosen:
+        found, damaged = await self._known(identifier, name)
+        if damaged and not skips:
+            raise damaged[0].error
+        if not found and not damaged:
             raise RefusedError("not-found", f"there is no message {identifier!r}")
-        return {"messages": [views.message(view) for view in chosen]}
+        answer = {"messages": [views.message(view) for view in found]}
+        return answer | ({"damaged": [views.damaged(one) for one in damaged]} if skips else {})
+
+    async def _known(
+        self, identifier: str, name: str | None
+    ) -> tuple[list[MessageView], list[Damaged]]:
+        """Give all messages with this id, on this line or any, and those of them that are damaged."""
+        found, damaged = await self._station.read_round(
+            lambda reader, passed: reader.show(identifier, passed)
+        )
+        return (
+            [view for view in found if name in (None, view.line)],
+            [one for one in damaged if name is None or one.line in (None, name)],
+        )
 
     async def _line_of(self, identifier: str, name: str | None, side: Side) -> Any:
         """Give the runner of the one line that has this message on this side."""
-        found = await self._station.read(lambda reader: reader.show(identifier))
-        lines = {view.line for view in found if view.side is side and name in (None, view.line)}
+        found, damaged = await self._known(identifier, name)
+        if damaged:
+            raise damaged[0].error
+        lines = {view.line for view in found if view.side is side}
         if not lines:
             what = "received" if side is Side.PEER else "sent"
             raise RefusedError("not-found", f"no message {identifier!r} was {what}")

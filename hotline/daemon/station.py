@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from hotline.line.pairing import Pairing
     from hotline.model import LineRecord
     from hotline.store.interface import Reader, Store
+    from hotline.store.views import Damaged, Pass
 
 T = TypeVar("T")
 
@@ -96,7 +97,7 @@ class Station:
         self._machine = machine
         self._writer = Writer(store, self._store_failed, machine.worker())
         self._questions = Questions(store, machine.in_thread, self._store_failed, logs.daemon)
-        self._teller = Teller(self.watches, self.read, logs.daemon)
+        self._teller = Teller(self.watches, self._questions, logs.daemon)
 
     # --- life ---
 
@@ -379,6 +380,10 @@ class Station:
     async def read(self, work: Callable[[Reader], T]) -> T:
         """Read the store without holding up the event loop, however slow the disk is."""
         return await self._questions.read(work)
+
+    async def read_round(self, work: Callable[[Reader, Pass], T]) -> tuple[T, list[Damaged]]:
+        """Read, and go round what is damaged; gives that too."""
+        return await self._questions.read_round(work)
 
     def courier_key(self) -> CourierKey:
         """Give this station's courier key, signed."""

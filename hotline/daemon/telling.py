@@ -8,29 +8,29 @@ from typing import TYPE_CHECKING, Any
 from hotline.daemon import views
 from hotline.daemon.clock import moment
 from hotline.daemon.watching import News, shown
-from hotline.errors import HotlineError
+from hotline.errors import HotlineError, StoreDamagedError
 from hotline.model import Side
 from hotline.text import utc_microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Sequence
 
     from structlog.typing import FilteringBoundLogger
 
-    from hotline.daemon.watching import Watches
+    from hotline.daemon.questions import Questions
+    from hotline.daemon.watching import Run, Watches
     from hotline.line.effects import Report
     from hotline.line.line import Line
-
-    Read = Callable[[Callable[..., Any]], Awaitable[Any]]
+    from hotline.store.views import MessageView
 
 
 class Teller:
     """Makes events for all watches; what is not at hand is read from the store first."""
 
-    def __init__(self, watches: Watches, read: Read, log: FilteringBoundLogger) -> None:
-        """Tell watches; read gives what the store holds, and may fail."""
+    def __init__(self, watches: Watches, questions: Questions, log: FilteringBoundLogger) -> None:
+        """Tell watches what happens, and what questions find in the store."""
         self._watches = watches
-        self._read = read
+        self._questions = questions
         self._log = log
         self._news = News()
 
@@ -61,12 +61,32 @@ class Teller:
     async def run(self) -> None:
         """Tell of new messages, one run after another, each by one read."""
         while True:
-            name, ids, found = await self._news.take()
-            try:
-                found = found or await self._read(partial(shown, ids))
-            except HotlineError as error:
-                self._log.error("watch_read_failed", line=name, why=str(error))
-                continue
+            run = await self._news.take()
+            found = run.views or await self._find(run)
             for view in found:
-                if view.line == name and view.side is Side.PEER:
-                    self.tell(name, "message", {"message": views.message(view)})
+                self.tell(run.line, "message", {"message": views.message(view)})
+
+    async def _find(self, run: Run) -> list[MessageView]:
+        """Give the messages of a run; of each that cannot be read, that is told instead."""
+        try:
+            found, damaged = await self._questions.read_round(partial(shown, run.ids))
+        except HotlineError as error:
+            self._missed(run, run.ids, error)
+            return []
+        ours = [view for view in found if view.line == run.line and view.side is Side.PEER]
+        gone = set(run.ids) - {view.id for view in ours}
+        for one in damaged:
+            if one.id in gone:
+                gone.discard(one.id)
+                self._missed(run, [one.id], one.error)
+        if gone:  # so damaged that nothing is found under their ids
+            lost = StoreDamagedError("the store does not find under its id what came a moment ago")
+            self._questions.damaged(lost)
+            self._missed(run, [one for one in run.ids if one in gone], lost)
+        return ours
+
+    def _missed(self, run: Run, ids: Sequence[str], error: HotlineError) -> None:
+        """Tell that messages came and cannot be shown: who is on watch relies on seeing all."""
+        self._log.error("watch_read_failed", line=run.line, why=str(error))
+        fields = {"ids": list(ids), "flash": run.flash, "why": str(error), "hint": error.hint}
+        self.tell(run.line, "missed", fields)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hotline.daemon.trust import Notice, Trust
     from hotline.line.line import Line
     from hotline.line.moment import Moment
-    from hotline.store.views import MessageView
+    from hotline.store.views import Damaged, MessageView
 
 
 def message(view: MessageView) -> dict[str, Any]:
@@ -41,6 +41,17 @@ def message(view: MessageView) -> dict[str, Any]:
         "state": str(view.state),
         "attempts": view.attempts,
         "row": view.row,
+    }
+
+
+def damaged(subject: Damaged) -> dict[str, Any]:
+    """Give what is known of a message that cannot be shown."""
+    return {
+        "row": subject.row,
+        "id": subject.id,
+        "line": subject.line,
+        "why": str(subject.error),
+        "hint": subject.error.hint,
     }
 
 

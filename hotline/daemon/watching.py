@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hotline.store.interface import Reader
-    from hotline.store.views import MessageView
+    from hotline.store.views import MessageView, Pass
 
 _EVENTS_WAITING: Final = 4096
 _NEWS_WAITING: Final = 4096
@@ -79,19 +79,25 @@ class Watch:
 
 def _is_flash(event: dict[str, Any]) -> bool:
     message = event.get("message")
-    return message is not None and message.get("precedence") == "FLASH"
+    if message is None:
+        return bool(event.get("flash"))
+    return bool(message.get("precedence") == "FLASH")
 
 
 def _characters(event: dict[str, Any]) -> int:
     message = event.get("message")
-    return len(message["body"]) if message is not None else 0
+    return len(message["body"]) if message is not None else sum(map(len, event.get("ids", ())))
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
+    """A few messages of one line, to be shown one after another."""
+
     line: str
     ids: Sequence[str]
     views: Sequence[MessageView]
     """All of them, or none."""
+    flash: bool = False
+    """Whether they are of that precedence."""
 
 
 class News:
@@ -101,8 +107,8 @@ class News:
     """
 
     def __init__(self) -> None:
-        self._flashes: deque[_Run] = deque()
-        self._others: deque[_Run] = deque()
+        self._flashes: deque[Run] = deque()
+        self._others: deque[Run] = deque()
         self._came = trio.Event()
         self._showing_flashes = False
         self.overflown = False
@@ -130,14 +136,14 @@ class News:
             if not (self._flashes or self._showing_flashes) and at_hand.keys() >= set(flashes):
                 now = [at_hand[one] for one in flashes]
             else:
-                self._flashes += _runs(line, flashes, kept)
+                self._flashes += _runs(line, flashes, kept, flash=True)
             others = set(flashes)
             ids = [one for one in ids if one not in others]
         self._others += _runs(line, ids, kept)
         self._came.set()
         return now
 
-    async def take(self) -> _Run:
+    async def take(self) -> Run:
         """Wait for the next few messages to show: their line, their ids, and them if at hand."""
         self._showing_flashes = False
         while not self._flashes and not self._others:
@@ -147,12 +153,14 @@ class News:
         return (self._flashes or self._others).popleft()
 
 
-def _runs(line: str, ids: Sequence[str], at_hand: dict[str, MessageView]) -> list[_Run]:
-    runs: list[_Run] = []
+def _runs(
+    line: str, ids: Sequence[str], at_hand: dict[str, MessageView], *, flash: bool = False
+) -> list[Run]:
+    runs: list[Run] = []
     for start in range(0, len(ids), _READ_AT_ONCE):
         some = ids[start : start + _READ_AT_ONCE]
         views = [at_hand[one] for one in some if one in at_hand]
-        runs.append(_Run(line, some, views if len(views) == len(some) else ()))
+        runs.append(Run(line, some, views if len(views) == len(some) else (), flash))
     return runs
 
 
@@ -203,6 +211,6 @@ class Watches:
             event.set()
 
 
-def shown(ids: Sequence[str], reader: Reader) -> list[MessageView]:
-    """Give the messages that have these ids, of any line."""
-    return [view for identifier in ids for view in reader.show(identifier)]
+def shown(ids: Sequence[str], reader: Reader, passed: Pass) -> list[MessageView]:
+    """Give the messages that have these ids, of any line; passed is told of what is damaged."""
+    return [view for identifier in ids for view in reader.show(identifier, passed)]

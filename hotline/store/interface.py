@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         Side,
         TakenBack,
     )
-    from hotline.store.views import MessageView
+    from hotline.store.views import MessageView, Pass
 
 T = TypeVar("T")
 
@@ -199,6 +199,7 @@ class Reader(Protocol):
         before: int | None = None,
         open_only: bool = False,
         most: int = 100,
+        passed: Pass | None = None,
     ) -> list[MessageView]:
         """Give messages: side OWN is the outbox, PEER the inbox; ``row`` is the cursor.
 
@@ -206,10 +207,16 @@ class Reader(Protocol):
         row than ``before``, oldest first among themselves. ``open_only`` leaves out what is
         acknowledged (inbox), or acknowledged, expired or cancelled (outbox). A page also ends
         early when its bodies reach a few MiB; it holds one message at least if there is one.
+
+        Raises StoreDamagedError for a message that is damaged; with ``passed``, that is told of it
+        instead, and the page goes round it (and may be empty for that: its row is a cursor too).
         """
 
-    def show(self, identifier: str) -> list[MessageView]:
-        """Give every message or line test with this id: of any line, in either direction."""
+    def show(self, identifier: str, passed: Pass | None = None) -> list[MessageView]:
+        """Give every message or line test with this id: of any line, in either direction.
+
+        What is damaged is raised, or told to ``passed``, as for a page.
+        """
 
     def verification(self, own_id: bytes, peer_id: bytes) -> Mark | None:
         """Give when the pair code of these two cards was compared last, and by whom."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.errors import DecodeError, StoreDamagedError
 from hotline.model import Decision, Kind, Precedence, Queueing, Side, State
 from hotline.store.keys import NUMBER_MASK, log_key, queue_key, unsigned
-from hotline.store.views import MessageView
+from hotline.store.views import Damaged, MessageView
 from hotline.wire.entries import (
     Acknowledgement,
     KeyChange,
@@ -33,6 +33,12 @@ _COLUMNS: Final = (
 _BY_ROW: Final = f"""
 SELECT {_COLUMNS} FROM message m JOIN line l ON l.line = m.line WHERE m.row = ?
 """  # noqa: S608 - constants only
+
+# As bytes, for what is spoilt may be no text.
+_NAMES: Final = """
+SELECT CAST(m.id AS BLOB), CAST(l.name AS BLOB), m.side
+FROM message m LEFT JOIN line l ON l.line = m.line WHERE m.row = ?
+"""
 
 _FIRST_SIGNATURE: Final = (
     "SELECT at_ns FROM signature WHERE key BETWEEN ? AND ? ORDER BY key LIMIT 1"
@@ -62,6 +68,23 @@ class Messages:
         raise StoreDamagedError(
             f"{self._database.filename}: message {row} is missing from its table"
         )
+
+    def damaged(self, row: int, error: StoreDamagedError) -> Damaged:
+        """Give what can be told of a message whose row, or what it stands on, is damaged."""
+        found: tuple[Any, ...] = self._database.execute(_NAMES, (row,)).fetchone() or (None,) * 3
+        identifier, line, side = found
+        return Damaged(row, _text(identifier), _text(line), _side(side), error)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")
+
+
+def _side(value: Any) -> Side | None:
+    try:
+        return Side(value)
+    except ValueError:
+        return None
 
 
 class _Row:

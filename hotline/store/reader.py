@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from hotline.errors import StoreDamagedError
 from hotline.limits import MIB
 from hotline.store import lines, marks
 from hotline.store.history import SqliteHistory
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import apsw
 
     from hotline.model import LineRecord, Mark, Side
-    from hotline.store.views import MessageView
+    from hotline.store.views import MessageView, Pass
 
 PAGE_BYTES: Final = 4 * MIB
 """Bodies in one page: a thousand messages of a mebibyte must not be one answer."""
@@ -52,21 +53,22 @@ class SqliteReader(ReadsKeyChanges):
         before: int | None = None,
         open_only: bool = False,
         most: int = 100,
+        passed: Pass | None = None,
     ) -> list[MessageView]:
         """Give messages of one direction, oldest first, as the interface says."""
         condition = _OPEN if open_only else _SHOWN
         wanted = [line] if line is not None else [record.line for record in self.lines()]
         if after is not None:
             select = f"{condition} AND row > ? ORDER BY row"
-            return self._views(sorted(self._rows(select, wanted, side, after, most))[:most])
+            return self._views(sorted(self._rows(select, wanted, side, after, most))[:most], passed)
         select = f"{condition} AND row < ? ORDER BY row DESC"
         rows = self._rows(select, wanted, side, _ROW_END if before is None else before, most)
-        return self._views(sorted(rows, reverse=True)[:most])[::-1]
+        return self._views(sorted(rows, reverse=True)[:most], passed)[::-1]
 
-    def show(self, identifier: str) -> list[MessageView]:
+    def show(self, identifier: str, passed: Pass | None = None) -> list[MessageView]:
         """Give every message with this id: of any line, in either direction."""
-        rows = self._database.execute(_SHOW, (identifier,))
-        return [self._messages.view(row) for (row,) in rows]
+        rows = [row for (row,) in self._database.execute(_SHOW, (identifier,))]
+        return [view for row in rows if (view := self._view(row, passed)) is not None]
 
     def verification(self, own_id: bytes, peer_id: bytes) -> Mark | None:
         """Give when the pair code of these two cards was compared last, and by whom."""
@@ -91,12 +93,24 @@ class SqliteReader(ReadsKeyChanges):
             for (row,) in self._database.execute(statement, (line, side, cursor, most))
         ]
 
-    def _views(self, rows: list[int]) -> list[MessageView]:
+    def _view(self, row: int, passed: Pass | None) -> MessageView | None:
+        """Load a row; None if it is damaged, and that was told to passed."""
+        try:
+            return self._messages.view(row)
+        except StoreDamagedError as error:
+            if passed is None:
+                raise
+            passed(self._messages.damaged(row, error))
+            return None
+
+    def _views(self, rows: list[int], passed: Pass | None) -> list[MessageView]:
         """Load rows in this order until their bodies reach PAGE_BYTES."""
         views: list[MessageView] = []
         size = 0
         for row in rows:
-            view = self._messages.view(row)
+            view = self._view(row, passed)
+            if view is None:
+                continue
             size += len(view.body)
             if views and size > PAGE_BYTES:
                 break

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from hotline.model import Kind, Side, State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hotline.errors import StoreDamagedError
     from hotline.model import Decision, Incoming, Precedence
     from hotline.wire.entries import Message
 
@@ -44,6 +47,22 @@ class MessageView:
     note: str | None
     state: State
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A message that cannot be shown: where it stands, and what is known of it, as far as it is."""
+
+    row: int
+    id: str | None
+    line: str | None
+    side: Side | None
+    error: StoreDamagedError
+
+
+if TYPE_CHECKING:
+    Pass = Callable[[Damaged], None]
+    """Is told of what is passed over."""
 
 
 def incoming_view(row: int, line: str, incoming: Incoming, said: Message) -> MessageView:

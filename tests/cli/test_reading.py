@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from cli.fake_daemon import Connection, FakeDaemon, Gone, Params, line, message
+from cli.fake_daemon import Connection, FakeDaemon, Gone, Params, Refusal, line, message
 from cli.station_operator import Operator
 
 from hotline.cli import rendering
@@ -80,6 +80,75 @@ def test_older_messages_are_hinted_at(operator: Operator, daemon: FakeDaemon) ->
     assert operator.run("inbox", "--limit", "30").err == ""
 
 
+def damaged(row: int, **changes: Any) -> Params:
+    """Give what the daemon tells of a message that it cannot show."""
+    why = f"store.db: message {row} has rotted"
+    known = {"row": row, "id": f"m{row}", "line": "bravo", "why": why, "hint": "see the manual"}
+    return {**known, **changes}
+
+
+def spoilt_pages(rows: int, bad: set[int]) -> Any:
+    """Give a handler that goes round damaged messages, as the daemon does when it is asked to."""
+    whole = pages(rows)
+
+    def page(params: Params, connection: Connection) -> Params:
+        if params.get("skip_damaged") is not True:
+            raise Refusal("store-damaged")
+        found = whole(params, connection)
+        skipped = [damaged(one["row"]) for one in found["messages"] if one["row"] in bad]
+        kept = [one for one in found["messages"] if one["row"] not in bad]
+        return {**found, "messages": kept, "damaged": skipped}
+
+    return page
+
+
+@pytest.mark.parametrize("bad", [{5}, {1, 2, 3, 4, 5, 6, 7}, {24, 25, 26, 27, 28, 29, 30}, {30}])
+@pytest.mark.parametrize("how", [["--all"], ["--limit", "30"]])
+def test_a_damaged_message_hides_no_other(
+    operator: Operator, daemon: FakeDaemon, bad: set[int], how: list[str]
+) -> None:
+    """One that has rotted took a page of a hundred with it; and a list with a hole is not whole."""
+    daemon.on("inbox", spoilt_pages(30, bad))
+    good = [f"m{row}" for row in range(1, 31) if row not in bad]
+    done = operator.run("inbox", *how, "--json")
+    assert [found["id"] for found in done.objects] == good
+    assert done.code == 5
+    for row in bad:
+        assert f"message m{row} of line bravo is damaged: store.db: message {row} has" in done.err
+    assert done.err.count("hint: see the manual") == 1
+    done = operator.run("inbox", *how)
+    assert (done.code, done.out.count("this message is damaged")) == (5, len(bad))
+    assert [f"m{row}" for row in range(1, 31)] == re.findall(r"\bm\d+\b", done.out)
+
+
+def test_the_newest_are_as_many_as_were_asked_for(operator: Operator, daemon: FakeDaemon) -> None:
+    """Whoever asks for three is told of three, one of which may be damaged; it never goes on asking."""
+    daemon.on("inbox", spoilt_pages(30, {29}))
+    done = operator.run("inbox", "--limit", "3", "--json")
+    assert ([found["id"] for found in done.objects], done.code) == (["m28", "m30"], 5)
+    assert "m29" in done.err
+
+
+def test_what_is_known_of_a_damaged_message_is_hostile(
+    operator: Operator, daemon: FakeDaemon
+) -> None:
+    """An id that has rotted may be anything, or nothing."""
+    spoilt = [damaged(1, id=HOSTILE, line=None), damaged(2, id=None, why=HOSTILE, hint=None)]
+    daemon.answers("inbox", {"messages": [], "damaged": spoilt, "more": False})
+    done = operator.run("inbox")
+    assert done.code == 5
+    assert not RAW.search(done.out + done.err)
+    assert "message - of line bravo is damaged" in done.err
+
+
+def test_show_tells_of_the_one_that_is_damaged(operator: Operator, daemon: FakeDaemon) -> None:
+    """An id may stand for two messages, ours and the peer's: the good one is shown."""
+    daemon.answers("show", {"messages": [message()], "damaged": [damaged(7)]})
+    done = operator.run("show", "m7")
+    assert (done.code, "Twenty miles north" in done.out) == (5, True)
+    assert "message m7 of line bravo is damaged" in done.err
+
+
 def test_an_empty_page_that_promises_more_ends(operator: Operator, daemon: FakeDaemon) -> None:
     """A faulty answer must not make the command ask for ever."""
     daemon.answers("inbox", {"messages": [], "more": True})
@@ -136,7 +205,7 @@ def test_show_tells_everything(operator: Operator, daemon: FakeDaemon) -> None:
     )
     daemon.answers("show", {"messages": [answered, message(direction="out")]})
     done = operator.run("show", "m1", "--line", "bravo")
-    assert daemon.params("show") == [{"id": "m1", "line": "bravo"}]
+    assert daemon.params("show") == [{"id": "m1", "line": "bravo", "skip_damaged": True}]
     assert "231531ZNOV26  2026-11-23T15:31:00.000000Z" in done.out
     assert "wilco, by op1" in done.out
     assert "FLASH from bravo: acknowledged" in done.out
@@ -255,6 +324,43 @@ def test_watch(operator: Operator, daemon: FakeDaemon) -> None:
         "delivered",
         "acknowledged",
     ]
+
+
+def missed(*, flash: bool) -> Any:
+    """Give a handler of a watch that tells of messages that cannot be shown, and goes away."""
+
+    def tell(_params: Params, connection: Connection) -> Params:
+        event = {
+            "event": "missed",
+            "at": "2026-11-23T15:30:00.000000Z",
+            "line": "bravo",
+            "ids": ["m1", "m2\x1b[2J"],
+            "flash": flash,
+            "why": "no descriptor is left",
+            "hint": "try again",
+        }
+        connection.put({"id": 1, "result": {}})
+        connection.notify("event", event)
+        raise Gone
+
+    return tell
+
+
+def test_a_watch_says_what_it_cannot_show(operator: Operator, daemon: FakeDaemon) -> None:
+    """A message that is only missing from the screen is an order that nobody has read."""
+    daemon.on("watch", missed(flash=True))
+    done = operator.run("watch")
+    told = "231530ZNOV26  bravo  a FLASH came and cannot be shown: m1 m2"
+    assert told in done.err
+    assert "no descriptor is left" in done.err
+    assert "hint: look again: hotline show m1" in done.err
+    assert not RAW.search(done.err)
+    assert done.out == ""
+    [found] = operator.run("watch", "--json").objects
+    assert (found["event"], found["ids"][0], found["flash"]) == ("missed", "m1", True)
+    assert "\a" in operator.on_terminal("watch").out
+    daemon.on("watch", missed(flash=False))
+    assert "a message came and cannot be shown" in operator.run("watch").err
 
 
 def test_a_drain_is_shown_in_place(operator: Operator, daemon: FakeDaemon) -> None:

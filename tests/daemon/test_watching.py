@@ -180,6 +180,16 @@ async def test_a_flash_is_sent_before_events_that_wait() -> None:
     assert shown[1:] == list(range(100 - len(shown) + 1, 100))
 
 
+async def test_a_watcher_behind_by_too_many_ids_is_let_go() -> None:
+    """What could not be read is told by its ids, which are a peer's, and may be long and many."""
+    watch = Watch(None)
+    told = 0
+    while not watch.scope.cancel_called and told < 3000:
+        watch.tell({"event": "missed", "ids": ["x" * 64 * 64] * 64})
+        told += 1
+    assert 4 < told < 128
+
+
 async def test_what_waits_is_not_kept_at_hand_without_bound() -> None:
     """A thousand runs that wait for a watch must cost their ids, not what they say."""
     news = News()

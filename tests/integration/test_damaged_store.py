@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
 
-from support.stations import Station, Stations, message
+from support.processes import ROOT
+from support.stations import Refused, Station, Stations, message, start
 
 
 def spoil(station: Station, statement: str) -> None:
@@ -18,14 +21,14 @@ def spoil(station: Station, statement: str) -> None:
     database.close()
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE entry SET data = zeroblob(length(data)) WHERE instr(data, 'body of old')",
-        "UPDATE message SET precedence = 77 WHERE id = 'old'",
-        "UPDATE message SET note = CAST(x'ff' AS TEXT), acknowledged_ns = 1 WHERE id = 'old'",
-    ],
-)
+SPOILT = [
+    "UPDATE entry SET data = zeroblob(length(data)) WHERE instr(data, 'body of old')",
+    "UPDATE message SET precedence = 77 WHERE id = 'old'",
+    "UPDATE message SET note = CAST(x'ff' AS TEXT), acknowledged_ns = 1 WHERE id = 'old'",
+]
+
+
+@pytest.mark.parametrize("statement", SPOILT)
 def test_a_damaged_row_is_the_trouble_of_who_looks_at_it(
     stations: Stations, statement: str
 ) -> None:
@@ -48,6 +51,72 @@ def test_a_damaged_row_is_the_trouble_of_who_looks_at_it(
     assert alpha.stop() == 0
     assert len(alpha.logged("store_damaged")) == 1
     assert alpha.logged("store_failed") == []
+
+
+@pytest.mark.parametrize("statement", SPOILT)
+def test_a_damaged_row_hides_no_other_message(stations: Stations, statement: str) -> None:
+    """Nobody can ask for a message whose id no page shows; and a page with a hole must say so."""
+    alpha, bravo = stations.one_session()
+    bravo.send("alpha", *(message(one) for one in ("first", "old", "last")))
+    bravo.settled("alpha")
+    alpha.stop()
+    spoil(alpha, statement)
+    alpha.start()
+    alpha.up("bravo")
+    for how in ([], ["--all"], ["--limit", "2"]):
+        done = alpha.hotline("inbox", *how, "--json")
+        shown = [json.loads(row)["id"] for row in done.out.splitlines()]
+        assert (done.code, shown) == (5, ["first", "last"][-1 if "2" in how else 0 :])
+        assert "message old of line bravo is damaged" in done.err
+    assert alpha.hotline("inbox", "--limit", "1").code == 0
+    assert "damaged" in alpha.hotline("inbox").out
+    with alpha.client() as client:
+        for asked in ({}, {"after": 0}, {"limit": 2}):
+            with pytest.raises(Refused) as caught:
+                client.call("inbox", **asked)
+            assert caught.value.code == "store-damaged", "who does not ask for a hole gets none"
+        assert client.call("inbox", limit=1)["more"] is True
+        [one] = client.call("inbox", limit=2, skip_damaged=True)["damaged"]
+        assert (one["id"], one["line"]) == ("old", "bravo")
+        assert client.call("inbox", before=one["row"], skip_damaged=True)["damaged"] == []
+    assert len(alpha.logged("store_damaged")) == 1
+    assert alpha.stop() == 0
+
+
+UNREADABLE = """
+import hotline.daemon.watching as watching
+from hotline.errors import StoreDamagedError
+from hotline.store.messages import Messages
+watching._SPELT_OUT = 0  # nothing is at hand: all is read from the store
+view = Messages.view
+def spoilt(self, row):
+    found = view(self, row)
+    if found.id == "bad":
+        raise StoreDamagedError("message bad has rotted")
+    return found
+Messages.view = spoilt
+"""
+
+
+def test_who_is_on_watch_hears_of_what_cannot_be_shown(stations: Stations, tmp_path: Path) -> None:
+    """An order that only the log knows of is one that nobody has read."""
+    alpha, bravo = stations.pair()
+    (tmp_path / "sitecustomize.py").write_text(UNREADABLE)
+    alpha.inside = ("env", f"PYTHONPATH={tmp_path}:{ROOT}")
+    start(alpha, bravo)
+    alpha.up("bravo")
+    with alpha.client() as client:
+        client.call("watch")
+        bravo.send("alpha", message("good"), message("bad"), message("end"))
+        told: list[Any] = []
+        while not told or told[-1] != "end":
+            event = client.take()["params"]
+            if event["event"] == "message":
+                told.append(event["message"]["id"])
+            elif event["event"] == "missed":
+                told.append((event["ids"], event["why"]))
+    assert (["bad"], "message bad has rotted") in told
+    assert "good" in told
 
 
 def test_a_store_that_cannot_be_read_ends_an_idle_daemon(stations: Stations) -> None:

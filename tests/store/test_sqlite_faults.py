@@ -18,6 +18,7 @@ from hotline.errors import RefusedError, StoreDamagedError, StoreError, StoreFul
 from hotline.model import Side
 from hotline.store import sqlite
 from hotline.store.sqlite import SqliteStore
+from hotline.store.views import Damaged
 from support.processes import ROOT
 
 if TYPE_CHECKING:
@@ -239,6 +240,57 @@ def test_a_damaged_row_is_no_end_to_a_store_that_was_only_asked(path: Path, stat
     assert [view.id for view in store.read(lambda r: r.page(Side.OWN, most=1))] == ["m2"]
     acts.enqueue(store, line, outgoing("after"))
     assert [row.id for row in acts.queued(store, line)] == ["after"]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("UPDATE entry SET data = x'00' WHERE key & 255 = 2", "m1"),
+        ("UPDATE message SET precedence = 99 WHERE id = 'm1'", "m1"),
+        ("UPDATE message SET acknowledged_by = CAST(x'ff' AS TEXT) WHERE id = 'm1'", "m1"),
+        ("UPDATE message SET id = CAST(x'6dff' AS TEXT) WHERE id = 'm1'", "m\ufffd"),
+    ],
+)
+def test_a_page_goes_round_a_damaged_row_for_who_wants_to_know(
+    path: Path, statement: str, name: str
+) -> None:
+    """One old message would hide every one beside it; and one left out in silence would be lost."""
+    store = SqliteStore.open(path, station_id=OWN_ID)
+    line = store.add_line("south", PEER_ID)
+    acts.enqueue(store, line, *(outgoing(f"m{n}") for n in range(3)))
+    acts.seal(store, line)
+    spoil(path, statement)
+    for cursor, order in (
+        ({}, ["m0", "m2"]),
+        ({"after": 0}, ["m0", "m2"]),
+        ({"before": 3}, ["m0"]),
+    ):
+        passed: list[Damaged] = []
+        page = store.read(lambda r, c=cursor, p=passed: r.page(Side.OWN, **c, passed=p.append))  # type: ignore[misc]
+        assert [view.id for view in page] == order
+        assert [(one.row, one.id, one.line, one.side) for one in passed] == [
+            (2, name, "south", Side.OWN)
+        ]
+        assert "station.db: " in str(passed[0].error)
+    passed = []
+    assert store.read(lambda r: r.page(Side.OWN, before=3, most=1, passed=passed.append)) == []
+    assert [one.row for one in passed] == [2]
+    if name == "m1":
+        assert store.read(lambda r: r.show("m1", passed.append)) == []
+        assert [one.row for one in passed] == [2, 2]
+    store.close()
+
+
+def test_what_is_known_of_a_damaged_message_may_be_nothing(path: Path) -> None:
+    """To tell of a damage must not fail over it."""
+    store = SqliteStore.open(path, station_id=OWN_ID)
+    acts.enqueue(store, store.add_line("south", PEER_ID), outgoing("a"))
+    spoil(path, "UPDATE message SET line = 77, side = 9")
+    fault = StoreDamagedError("damaged")
+    for row, identifier in ((1, "a"), (2, None)):
+        found = store.read(lambda r, row=row: r._messages.damaged(row, fault))  # type: ignore[misc]
+        assert found == Damaged(row, identifier, None, None, fault)
     store.close()
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hotline.cli import exits, rendering, station
+from hotline.cli import rendering, station
 from hotline.cli.terminal import print_json
 from hotline.limits import PAGE_ROWS
 
@@ -19,57 +19,75 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Do what ``hotline inbox`` or ``hotline outbox`` was asked."""
     client = station.connect(args)
+    damaged: list[dict[str, Any]] = []
     try:
         if args.all:
             for page in _all(args, client):
                 _show(args, page)
+                damaged += page.damaged
         else:
-            page, more = _newest(args, client)
+            page = _newest(args, client)
             _show(args, page)
-            if more and not args.json:
+            damaged += page.damaged
+            if page.more and not args.json:
                 sys.stdout.flush()
                 print("hint: there are older ones: --limit N or --all", file=sys.stderr)
     finally:
         client.close()
-    return exits.DONE
+    return rendering.tell_damaged(damaged)
 
 
-def _show(args: argparse.Namespace, page: list[dict[str, Any]]) -> None:
+class Page(NamedTuple):
+    """Messages in order, those among them that are damaged, and whether there are more."""
+
+    messages: list[dict[str, Any]]
+    damaged: list[dict[str, Any]]
+    more: bool
+
+    @property
+    def rows(self) -> list[int]:
+        """The rows that this page answers for."""
+        return [one["row"] for one in self.messages + self.damaged]
+
+
+def _show(args: argparse.Namespace, page: Page) -> None:
     if args.json:
-        for message in page:
+        for message in page.messages:
             print_json(rendering.stable(message))
-    elif page:
-        print("\n".join(rendering.summaries(page)))
+        return
+    # A table that only leaves something out looks whole.
+    gaps = [rendering.gap(one) for one in page.damaged]
+    if rows := sorted(page.messages + gaps, key=lambda message: message.get("row", 0)):
+        print("\n".join(rendering.summaries(rows)))
 
 
-def _all(args: argparse.Namespace, client: Client) -> Iterator[list[dict[str, Any]]]:
+def _all(args: argparse.Namespace, client: Client) -> Iterator[Page]:
     """Give every message page by page: however many there are, one page is held at a time."""
     after, more = 0, True
     while more:
-        page, more = _page(args, client, after=after, limit=PAGE_ROWS)
-        if page:
+        page = _page(args, client, after=after, limit=PAGE_ROWS)
+        more = page.more
+        if page.rows:
             yield page
-            after = page[-1]["row"]
+            after = max(page.rows)
 
 
-def _newest(args: argparse.Namespace, client: Client) -> tuple[list[dict[str, Any]], bool]:
+def _newest(args: argparse.Namespace, client: Client) -> Page:
     """Give the newest messages, oldest first; a page may be cut short where bodies are large."""
-    found: list[dict[str, Any]] = []
-    more = True
-    while more and len(found) < args.limit:
-        before = {"before": found[0]["row"]} if found else {}
-        page, more = _page(args, client, limit=min(PAGE_ROWS, args.limit - len(found)), **before)
-        found = page + found
-    return found, more
+    found = Page([], [], more=True)
+    while found.more and len(found.rows) < args.limit:
+        before = {"before": min(found.rows)} if found.rows else {}
+        limit = min(PAGE_ROWS, args.limit - len(found.rows))
+        page = _page(args, client, limit=limit, **before)
+        found = Page(page.messages + found.messages, page.damaged + found.damaged, page.more)
+    return found
 
 
-def _page(
-    args: argparse.Namespace, client: Client, **cursor: int
-) -> tuple[list[dict[str, Any]], bool]:
-    params: dict[str, Any] = {"open": args.open, **cursor}
+def _page(args: argparse.Namespace, client: Client, **cursor: int) -> Page:
+    params: dict[str, Any] = {"open": args.open, "skip_damaged": True, **cursor}
     if args.line is not None:
         params["line"] = args.line
     result = client.call(args.box, params)
-    page = result["messages"]
+    page = Page(result["messages"], result.get("damaged") or [], bool(result["more"]))
     # An empty page that promises more would be asked for for ever.
-    return page, bool(result["more"]) and bool(page)
+    return page._replace(more=page.more and bool(page.rows))

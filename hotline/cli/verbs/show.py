@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hotline.cli import exits, rendering, station
+from hotline.cli import rendering, station
 from hotline.cli.terminal import print_json
 
 if TYPE_CHECKING:
@@ -15,9 +15,10 @@ def run(args: argparse.Namespace) -> int:
     """Do what ``hotline show`` was asked."""
     client = station.connect(args)
     try:
-        messages = client.call("show", station.selection(args))["messages"]
+        result = client.call("show", {**station.selection(args), "skip_damaged": True})
     finally:
         client.close()
+    messages = result["messages"]
     for index, message in enumerate(messages):
         if args.json:
             print_json(rendering.stable(message))
@@ -25,4 +26,4 @@ def run(args: argparse.Namespace) -> int:
         if index:
             print()
         print("\n".join(rendering.whole(message)))
-    return exits.DONE
+    return rendering.tell_damaged(result.get("damaged") or [])

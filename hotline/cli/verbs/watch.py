@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hotline.cli import rendering, station
 from hotline.cli.rendering import time_of, word
 from hotline.cli.terminal import Progress, paint, print_json
-from hotline.text import duration
+from hotline.text import duration, one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -39,6 +39,9 @@ def run(args: argparse.Namespace) -> int:
                 # Of a backlog only its progress is shown: hundreds of receipts say no more.
                 progress.show(_draining(event))
                 continue
+            elif event.get("event") == "missed":
+                progress.clear()
+                _complain(event)
             else:
                 progress.clear()
                 print("\n".join(_shown(event)))
@@ -46,6 +49,20 @@ def run(args: argparse.Namespace) -> int:
     finally:
         progress.clear()
         client.close()
+
+
+def _complain(event: Event) -> None:
+    """Say that messages came and cannot be shown: whoever looks on must not believe otherwise."""
+    sys.stdout.flush()
+    bell = "\a" if event.get("flash") and sys.stderr.isatty() else ""
+    ids = [one_line(str(one)) for one in event.get("ids") or ()]
+    which = "a FLASH" if event.get("flash") else "a message"
+    print(
+        f"{bell}{time_of(event, 'at')}  {word(event, 'line')}  {which} came and cannot be shown:"
+        f" {' '.join(ids) or '-'}: {word(event, 'why')}",
+        file=sys.stderr,
+    )
+    print(f"hint: look again: hotline show {ids[0] if ids else 'ID'}", file=sys.stderr)
 
 
 def _draining(event: Event) -> str:
