@@ -121,6 +121,8 @@ class _Sender:
             for item in items:
                 self._tally.refused(item.number, item.id, error)
             return
+        if not compose.answered([item.id for item in items], results):
+            raise self._client.strange("send: results")
         self._outstanding.popleft()
         for item, result in zip(items, results, strict=True):
             failure = result.get("error")
@@ -129,7 +131,7 @@ class _Sender:
             else:
                 self._progress.clear()
                 self._tally.refused(
-                    item.number, item.id, refusal(failure, str(failure.get("message", "refused")))
+                    item.number, item.id, refusal(failure, str(failure.get("message") or "refused"))
                 )
         self._show_progress()
 

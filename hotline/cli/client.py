@@ -10,6 +10,7 @@ import struct
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from hotline.cli import shapes
 from hotline.cli.exits import UnreachableError
 from hotline.errors import RefusedError
 from hotline.limits import MIB
@@ -46,6 +47,7 @@ class Client:
         self._searched = 0
         self._last_request = 0
         self._answers: dict[int, dict[str, Any]] = {}
+        self._methods: dict[int, str] = {}
 
     @classmethod
     def connect(cls, path: Path, *, hint: str) -> Client:
@@ -90,6 +92,7 @@ class Client:
     def post_encoded(self, method: str, params: str) -> int:
         """Do the same with params that are JSON already: a batch encodes each message once."""
         self._last_request += 1
+        self._methods[self._last_request] = method
         request = (
             f'{{"jsonrpc":"2.0","id":{self._last_request},"method":"{method}","params":{params}}}\n'
         )
@@ -119,18 +122,40 @@ class Client:
                 raise _silent(self._where) from None
             if "method" in received:
                 if on_event is not None:
-                    on_event(received.get("params") or {})
+                    on_event(self._told(received))
             elif received.get("id") is None:
                 _result(received)  # to no request in particular: the daemon has no place for us
             else:
                 self._answers[received["id"]] = received
-        return _result(self._answers.pop(request))
+        return self._checked(self._methods.pop(request), _result(self._answers.pop(request)))
 
     def event(self) -> dict[str, Any]:
         """Wait for the next notification and give its params."""
         while "method" not in (received := self._receive(math.inf)):
             continue
-        return received.get("params") or {}
+        return self._told(received)
+
+    def strange(self, what: str) -> UnreachableError:
+        """Give the error for an answer of which this verb cannot make sense; what says where."""
+        return UnreachableError(
+            f"the daemon at {self._where} says what this command does not understand: {what}",
+            hint="is it of another version? after an upgrade it has to be started again",
+        )
+
+    def _checked(self, method: str, result: dict[str, Any]) -> dict[str, Any]:
+        found = shapes.fault(result, shapes.RESULTS.get(method, {}))
+        if found is not None:
+            raise self.strange(f"{method}: {found}")
+        return result
+
+    def _told(self, notification: dict[str, Any]) -> dict[str, Any]:
+        """Give the params of a notification, which are an event or the progress of a wait."""
+        params: dict[str, Any] = notification.get("params") or {}
+        of_wait = notification.get("method") == "progress"
+        found = shapes.fault(params, shapes.PROGRESS) if of_wait else shapes.event_fault(params)
+        if found is not None:
+            raise self.strange(f"{'progress' if of_wait else 'event'}: {found}")
+        return params
 
     def close(self) -> None:
         """Hang up."""
@@ -167,7 +192,7 @@ class Client:
             elif time.monotonic() >= until_s:
                 raise TimeoutError
         try:
-            received = json.loads(line)
+            received = json.loads(line, parse_float=_finite, parse_constant=_finite)
         except (ValueError, RecursionError):
             received = None
         if not _is_said_by_a_daemon(received):
@@ -216,6 +241,13 @@ def _is_said_by_a_daemon(received: Any) -> bool:
     return type(received.get("id", 0)) in (int, type(None)) and all(
         found is None or isinstance(found, dict) for found in objects
     )
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError("JSON has no such number")
+    return value
 
 
 def _silent(where: str) -> UnreachableError:

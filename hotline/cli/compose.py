@@ -88,3 +88,11 @@ def encoded(made: dict[str, Any]) -> str:
             hint="send it in several messages",
         )
     return text
+
+
+def answered(ids: list[str], results: list[dict[str, Any]]) -> bool:
+    """Tell whether each result is that of its message: one too few, and each would be another's."""
+    return len(results) == len(ids) and all(
+        result.get("error") is not None or result["id"] == identifier
+        for identifier, result in zip(ids, results, strict=True)
+    )

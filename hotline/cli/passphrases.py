@@ -72,6 +72,10 @@ def _prompt(question: str, path: Path) -> bytes:
         return passphrase_bytes(getpass.getpass(question))
     except EOFError:
         raise UsageError("no passphrase was given") from None
+    except UnicodeDecodeError:
+        raise IdentityError(
+            "the passphrase that was typed is not UTF-8", hint="see the terminal's encoding"
+        ) from None
 
 
 def _from_descriptor(descriptor: int) -> bytes:
@@ -88,6 +92,11 @@ def _from_descriptor(descriptor: int) -> bytes:
             f"cannot read a passphrase from descriptor {descriptor}: {reason(error)}",
             hint=f"open it for the command: {descriptor}<FILE",
         ) from None
+    if len(data) > most:  # cut in the middle of a character, it would be told as no text
+        raise IdentityError(
+            f"the passphrase from descriptor {descriptor} is longer than {PASSPHRASE_BYTES} bytes",
+            hint="give one line of text",
+        )
     return _decoded(data, f"descriptor {descriptor}")
 
 

@@ -52,8 +52,7 @@ def wait_for_one(
                 raise _timed_out(identifier, now) from None
             continue
         progress.clear()
-        (last,) = (str(message["state"]) for message in result["messages"])
-        return last
+        return _reached(client, [identifier], result)[0]["state"]
 
 
 def wait_for_many(
@@ -91,9 +90,17 @@ def wait_for_many(
                 f"timed out waiting: not all of {len(ids)} messages are {args.wait}",
                 hint="they will still be delivered; see: hotline outbox --open",
             ) from None
-        on_states(result["messages"])
+        on_states(_reached(client, some, result))
         done += len(some)
     progress.clear()
+
+
+def _reached(client: Client, ids: list[str], result: dict[str, Any]) -> list[dict[str, str]]:
+    """Give the states that a wait was answered with: one of each message, or they are of no use."""
+    states: list[dict[str, str]] = result["messages"]
+    if sorted(one["id"] for one in states) != sorted(ids):
+        raise client.strange("wait: messages")
+    return states
 
 
 def _timed_out(identifier: str, state: str) -> TimedOutError:
@@ -134,5 +141,5 @@ def _look(args: argparse.Namespace, identifier: str) -> str | None:
             client.close()
     except (HotlineError, TimeoutError):
         return None
-    states = [m["state"] for m in result.get("messages", []) if m.get("direction") == "out"]
-    return str(states[0]) if states else None
+    states = [m.get("state") for m in result["messages"] if m.get("direction") == "out"]
+    return states[0] if states else None

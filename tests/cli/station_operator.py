@@ -117,7 +117,7 @@ class Operator:
                 shown += data
                 if waiting and (at := shown.find(waiting[0][0].encode(), seen)) >= 0:
                     seen = at + len(waiting[0][0])
-                    os.write(master, waiting.pop(0)[1].encode())
+                    os.write(master, waiting.pop(0)[1].encode(errors="surrogateescape"))
         os.close(master)
         code = process.wait(TIMEOUT_S)
         assert waiting == [], f"never asked: {waiting}, but: {shown!r}"

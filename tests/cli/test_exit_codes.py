@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from cli.fake_daemon import Connection, FakeDaemon, Gone, Params, Silent, accept_all, line
-from cli.station_operator import Operator
+from cli.station_operator import ROOT, Operator
 
 from hotline.cli.client import ANSWER_BYTES, RECEIVE_BYTES
 
@@ -175,13 +175,87 @@ def test_6_when_a_line_is_not_fit(
         complaint(done.err)
 
 
-def test_no_traceback_even_for_a_fault_of_ours(operator: Operator, daemon: FakeDaemon) -> None:
-    """An answer without its parts is a bug somewhere; the operator gets a sentence, not a stack."""
-    daemon.answers("inbox", {"unexpected": True})
-    done = operator.run("inbox")
+FAULT = """
+import hotline.cli.station
+def planted(*_):
+    raise KeyError("planted")
+hotline.cli.station.connect = planted
+"""
+
+
+def test_no_traceback_even_for_a_fault_of_ours(operator: Operator) -> None:
+    """The operator gets a sentence, not a stack, and nothing of what it was about."""
+    (operator.folder / "sitecustomize.py").write_text(FAULT)
+    path = f"{operator.folder}:{ROOT}"
+    done = operator.run("inbox", PYTHONPATH=path)
     assert done.code == 1
     assert complaint(done.err)[0].startswith("hotline: a fault in this program: KeyError")
-    assert "Traceback" in operator.run("inbox", HOTLINE_TRACEBACK="1").err
+    assert "planted" not in done.err
+    assert "Traceback" in operator.run("inbox", PYTHONPATH=path, HOTLINE_TRACEBACK="1").err
+
+
+def test_3_when_an_answer_makes_no_sense(operator: Operator, daemon: FakeDaemon) -> None:
+    """A daemon of another version is told as such, with the place, and not as a fault of ours."""
+    daemon.answers("inbox", {"unexpected": True})
+    done = operator.run("inbox")
+    assert done.code == 3
+    assert "does not understand: inbox: messages" in complaint(done.err)[0]
+    assert "another version" in complaint(done.err)[1]
+
+
+ENDLESS = {
+    "inbox": {"messages": [{"row": 5, "id": "m5"}], "more": True},
+    "courier_export": {
+        "line": "bravo",
+        "after": 0,
+        "last": 2,
+        "entry_bytes": 9,
+        "receipt": None,
+        "more": True,
+        "file": "AAAA",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "verb", "asked"),
+    [
+        ("inbox", "inbox --all", 2),
+        ("inbox", "inbox --limit 9", 2),
+        ("courier_export", "courier export bravo --to x.courier", 2),
+    ],
+)
+def test_3_when_an_answer_does_not_go_on(
+    operator: Operator, daemon: FakeDaemon, method: str, verb: str, asked: int
+) -> None:
+    """The same page again and again would fill a screen, or a disk, for ever."""
+
+    def again(_params: Params, _connection: Connection) -> Params:
+        if len(daemon.params(method)) > asked:
+            raise Gone
+        return ENDLESS[method]
+
+    daemon.on(method, again)
+    done = operator.run(*verb.split())
+    assert (done.code, len(daemon.params(method))) == (3, asked)
+    assert "does not go on" in done.err
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_3_when_an_answer_has_what_is_no_number(
+    operator: Operator, daemon: FakeDaemon, number: str
+) -> None:
+    """Handed on with --json, it would break whoever reads that."""
+
+    def answer(_params: Params, connection: Connection) -> Params:
+        result = f'{{"station":"alpha","lines":[],"more":{number}}}'
+        connection.raw(f'{{"jsonrpc":"2.0","id":1,"result":{result}}}\n'.encode())
+        raise Gone
+
+    daemon.on("status", answer)
+    done = operator.run("status", "--json")
+    assert (done.code, done.out) == (3, "")
+    assert "is no hotline daemon" in done.err
 
 
 def test_interrupting_is_quiet(operator: Operator, daemon: FakeDaemon) -> None:

@@ -158,6 +158,21 @@ def test_a_descriptor_that_holds_no_passphrase(protected: Operator, data: bytes)
     assert "two lines" not in done.err + done.out
 
 
+def test_a_passphrase_too_long_is_told_as_such(protected: Operator) -> None:
+    """Cut in the middle of a character it was told as no text, and somebody looked for the encoding."""
+    data = "é".encode() * 1500
+    done = protected.run("key", "passphrase", "--passphrase-fd", "0", stdin=data)
+    assert (done.code, "longer than 1024 bytes" in done.err) == (2, True)
+
+
+def test_what_is_typed_and_is_no_text_is_told(protected: Operator) -> None:
+    """A terminal of another encoding than the system's must not look like a fault of this program."""
+    asked = [("passphrase of alpha.key: ", "\udcff\udcfe words\n")]  # bytes that are no UTF-8
+    done = protected.converse("key", "passphrase", answers=asked)
+    assert (done.code, "is not UTF-8" in done.out) == (2, True)
+    assert "words" not in done.out
+
+
 def test_show_tells_what_may_be_known(operator: Operator) -> None:
     """Fingerprints, age and protection, of an open key and of a protected one."""
     (found,) = operator.run("key", "show", "--json").objects
@@ -212,6 +227,18 @@ def changing(operator: Operator, daemon: FakeDaemon) -> Operator:
     done = with_secrets(operator, "key", "passphrase", "--new-passphrase-fd", "3")
     assert done.code == 0, done.err
     return operator
+
+
+@pytest.mark.parametrize("number", [-1, 1, 3])
+def test_keys_of_a_number_that_cannot_be_are_not_made(
+    operator: Operator, daemon: FakeDaemon, number: int
+) -> None:
+    """Made beside the wrong card, they would be a succession that no peer takes."""
+    daemon.answers("rotate", {"number": number})
+    before = sorted(operator.folder.iterdir())
+    done = operator.run("key", "rotate")
+    assert (done.code, "does not understand: rotate: number" in done.err) == (3, True)
+    assert sorted(operator.folder.iterdir()) == before
 
 
 def opened_both(operator: Operator, passphrase: str) -> bool:

@@ -22,6 +22,8 @@ LONGEST: Final = {
     "first-unit": 4096,
     "second-unit": 4096,
     "succession": 24576,
+    "passphrase": 4096,
+    "result": 64,
 }
 """Bytes of an input; 20000 where nothing else is said: a card in its armour is ten."""
 

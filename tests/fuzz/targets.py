@@ -18,6 +18,8 @@ from fuzz.operators import (
     fuzz_heartbeats,
 )
 from fuzz.oracles import file_of
+from fuzz.passphrases import fuzz_passphrase
+from fuzz.results import fuzz_result
 from fuzz.signed import fuzz_run, fuzz_succession
 from fuzz.stores import fuzz_store
 
@@ -176,7 +178,9 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "heartbeats": fuzz_heartbeats,
     "key-file": fuzz_key_file,
     "message": fuzz_message,
+    "passphrase": fuzz_passphrase,
     "records": fuzz_records,
+    "result": fuzz_result,
     "run": fuzz_run,
     "second-unit": fuzz_second_unit,
     "secret-file": fuzz_secret_file,

@@ -42,10 +42,12 @@ def _export(client: Client, args: argparse.Namespace, first: Path) -> int:
         params |= {"unheard": True} if args.unheard else {}
         result = client.call("courier_export", params)
         path = first if count == 1 else first.with_name(f"{first.name}.{count:04}")
-        _write(path, base64.b64decode(result.pop("file"), validate=True))
+        if result["more"] and result["last"] <= (result["after"] if after is None else after):
+            raise client.strange("courier_export: a file that does not go on")
+        _write(path, _file(client, result.pop("file")))
         _tell(args, path, result)
-        left_bytes -= int(result["entry_bytes"])
-        after = int(result["last"])
+        left_bytes -= result["entry_bytes"]
+        after = result["last"]
         if not result["more"]:
             return exits.DONE
         if left_bytes <= 0:
@@ -54,6 +56,13 @@ def _export(client: Client, args: argparse.Namespace, first: Path) -> int:
         line = one_line(args.line)
         print(f"more waits; go on with: hotline courier export {line} --after {after} --to FILE")
     return exits.DONE
+
+
+def _file(client: Client, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise client.strange("courier_export: file") from None
 
 
 def _write(path: Path, file: bytes) -> None:
@@ -66,7 +75,7 @@ def _tell(args: argparse.Namespace, path: Path, result: dict[str, Any]) -> None:
     if args.json:
         print_json({"path": str(path), **result})
         return
-    first, last, receipt = int(result["after"]) + 1, int(result["last"]), result["receipt"]
+    first, last, receipt = result["after"] + 1, result["last"], result.get("receipt")
     what = f"entries {first} to {last}" if last >= first else "no entries"
     for_them = f"and our receipt up to entry {receipt}" if receipt is not None else "and no receipt"
     print(f"{one_line(str(path))}: {what}, {for_them}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hotline.cli import exits, station
+from hotline.text import one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -17,5 +18,5 @@ def run(args: argparse.Namespace) -> int:
         armour = client.call("courier_key")["key"]
     finally:
         client.close()
-    print(armour, end="")
+    print("\n".join(map(one_line, armour.split("\n"))), end="")
     return exits.DONE

@@ -53,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _rotate(config: StationConfig, client: Client, source: PassphraseSource) -> tuple[Made, Names]:
     """Make the next keys and have them taken up; raises RefusedError if it is no time for them."""
-    number = int(client.call("rotate", {"check": True})["number"])
+    number = client.call("rotate", {"check": True})["number"]
+    if not FIRST <= number < FIRST + len(_cards(config)):
+        raise client.strange("rotate: number")
     names = Names.of(config.key, config.card, number)
     old_path = Names.of(config.key, config.card, number - 1).key if number > FIRST else config.key
     protected = inspect_key_file(old_path).protected

@@ -69,6 +69,8 @@ def _all(args: argparse.Namespace, client: Client) -> Iterator[Page]:
         more = page.more
         if page.rows:
             yield page
+            if min(page.rows) <= after:
+                raise client.strange(f"{args.box}: a page that does not go on")
             after = max(page.rows)
 
 
@@ -79,6 +81,8 @@ def _newest(args: argparse.Namespace, client: Client) -> Page:
         before = {"before": min(found.rows)} if found.rows else {}
         limit = min(PAGE_ROWS, args.limit - len(found.rows))
         page = _page(args, client, limit=limit, **before)
+        if page.rows and found.rows and max(page.rows) >= min(found.rows):
+            raise client.strange(f"{args.box}: a page that does not go on")
         found = Page(page.messages + found.messages, page.damaged + found.damaged, page.more)
     return found
 

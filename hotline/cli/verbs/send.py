@@ -79,14 +79,17 @@ def _queue(
         request = client.post_encoded(
             "send", f'{{"line":{json.dumps(args.line)},"messages":[{encoded}]}}'
         )
-        (result,) = client.answer(request)["results"]
+        results = client.answer(request)["results"]
+        if not compose.answered([identifier], results):
+            raise client.strange("send: results")
+        (result,) = results
     except UnreachableError as error:
         raise UnreachableError(
             f"{error}: whether the message was queued is not known",
             hint=f"send it again with --id {identifier}: it will be queued once",
         ) from None
-    if "error" in result:
-        raise refusal(result["error"], str(result["error"].get("message", "refused")))
+    if result.get("error") is not None:
+        raise refusal(result["error"], str(result["error"].get("message") or "refused"))
     return {
         "id": identifier,
         "line": args.line,

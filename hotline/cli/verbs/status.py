@@ -85,7 +85,7 @@ def _line(line: Line) -> Iterator[str]:
         f"  queued {word(line, 'queued')}, in flight {word(line, 'in_flight')},"
         f" unacknowledged {word(line, 'unacknowledged')}, unread here {word(line, 'unread')}"
     )
-    if line.get("drain_s") is not None:
+    if line.get("drain_s") is not None and line.get("delivered_per_s") is not None:
         yield (
             f"  draining, {line['delivered_per_s']:.0f} a second, {_seconds(line, 'drain_s')} to go"
         )
@@ -104,7 +104,7 @@ def _line(line: Line) -> Iterator[str]:
 
 def _notices(status: dict[str, Any], cure: str) -> Iterator[str]:
     """Tell what an operator should do some day soon; cure belongs to what one verb can do."""
-    for notice in status.get("notices", ()):
+    for notice in status.get("notices") or ():
         code = word(notice, "code")
         rest = "" if code.startswith("peer-key") else f"; {cure}"
         yield paint(f"  note: {word(notice, 'text')} [{code}]{rest}", "degraded")

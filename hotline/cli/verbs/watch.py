@@ -67,7 +67,7 @@ def _complain(event: Event) -> None:
 
 def _draining(event: Event) -> str:
     told = f"{word(event, 'line')}: {word(event, 'waiting')} to deliver"
-    if event.get("drain_s") is not None:
+    if event.get("drain_s") is not None and event.get("delivered_per_s") is not None:
         told += (
             f", {float(event['delivered_per_s']):.0f} a second,"
             f" {duration(float(event['drain_s']))} to go"
