@@ -272,7 +272,7 @@ def test_a_daemon_without_a_descriptor_left_says_so_and_goes_on(stations: Statio
     with contextlib.closing(Caller.call(bravo.port).sock), bravo.client() as operator:
         for door in (bravo.address, "control"):
             logged = bravo.await_logged("accept_failed", door=door)
-            assert logged["why"] == "Too many open files"
+            assert logged["why"] == "too many open files"
         alpha.send("bravo", message("meanwhile"))
         alpha.settled("bravo")
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
