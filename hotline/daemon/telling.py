@@ -46,8 +46,8 @@ class Teller:
             return
         if report.event == "entries_applied":
             fields = report.fields
-            for view in self._news.put(name, fields["ids"], fields["flashes"], report.about):
-                self.tell(name, "message", {"message": views.message(view)})
+            for one in self._news.put(name, fields["ids"], fields["flashes"], report.about):
+                self.tell(name, "message", {"message": views.message(one.view())})
             if self._news.overflown:
                 self._watches.let_go()
             for identifier in fields["acknowledged"]:
@@ -62,7 +62,7 @@ class Teller:
         """Tell of new messages, one run after another, each by one read."""
         while True:
             run = await self._news.take()
-            found = run.views or await self._find(run)
+            found = [one.view() for one in run.arrivals] or await self._find(run)
             for view in found:
                 self.tell(run.line, "message", {"message": views.message(view)})
 

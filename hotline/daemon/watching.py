@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hotline.store.interface import Reader
-    from hotline.store.views import MessageView, Pass
+    from hotline.store.views import Arrival, MessageView, Pass
 
 _EVENTS_WAITING: Final = 4096
 _NEWS_WAITING: Final = 4096
@@ -94,7 +94,7 @@ class Run(NamedTuple):
 
     line: str
     ids: Sequence[str]
-    views: Sequence[MessageView]
+    arrivals: Sequence[Arrival]
     """All of them, or none."""
     flash: bool = False
     """Whether they are of that precedence."""
@@ -119,9 +119,9 @@ class News:
         line: str,
         ids: Sequence[str],
         flashes: Sequence[str],
-        views: Sequence[MessageView] = (),
-    ) -> Sequence[MessageView]:
-        """Note what came on a line; flashes are some of ids, views what is at hand of either.
+        arrivals: Sequence[Arrival] = (),
+    ) -> Sequence[Arrival]:
+        """Note what came on a line; flashes are some of ids, arrivals what is at hand of either.
 
         Gives what should be shown at once: FLASHes at hand, unless another is still to be read.
         """
@@ -129,8 +129,8 @@ class News:
         self.overflown = waiting >= _NEWS_WAITING
         if self.overflown or not ids:
             return ()
-        now: Sequence[MessageView] = ()
-        at_hand = {view.id: view for view in views}
+        now: Sequence[Arrival] = ()
+        at_hand = {one.id: one for one in arrivals}
         kept = at_hand if waiting < _SPELT_OUT else {}
         if flashes:
             if not (self._flashes or self._showing_flashes) and at_hand.keys() >= set(flashes):
@@ -146,6 +146,8 @@ class News:
     async def take(self) -> Run:
         """Wait for the next few messages to show: their line, their ids, and them if at hand."""
         self._showing_flashes = False
+        # What is at hand costs no wait: others have their turn here.
+        await trio.lowlevel.checkpoint()
         while not self._flashes and not self._others:
             self._came = trio.Event()
             await self._came.wait()
@@ -154,13 +156,13 @@ class News:
 
 
 def _runs(
-    line: str, ids: Sequence[str], at_hand: dict[str, MessageView], *, flash: bool = False
+    line: str, ids: Sequence[str], at_hand: dict[str, Arrival], *, flash: bool = False
 ) -> list[Run]:
     runs: list[Run] = []
     for start in range(0, len(ids), _READ_AT_ONCE):
         some = ids[start : start + _READ_AT_ONCE]
-        views = [at_hand[one] for one in some if one in at_hand]
-        runs.append(Run(line, some, views if len(views) == len(some) else (), flash))
+        arrivals = [at_hand[one] for one in some if one in at_hand]
+        runs.append(Run(line, some, arrivals if len(arrivals) == len(some) else (), flash))
     return runs
 
 

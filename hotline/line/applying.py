@@ -26,7 +26,7 @@ from hotline.model import (
     Precedence,
     Side,
 )
-from hotline.store.views import incoming_view
+from hotline.store.views import Arrival
 from hotline.wire import entries, heads
 
 if TYPE_CHECKING:
@@ -35,11 +35,10 @@ if TYPE_CHECKING:
     from hotline.identity import Card
     from hotline.line.pairing import Pairing
     from hotline.store.interface import Transaction
-    from hotline.store.views import MessageView
     from hotline.wire.frames import Entries
 
 
-_SHOWN_AT_ONCE: Final = 16
+_SHOWN_AT_ONCE: Final = 1024
 _SHOWN_CHARACTERS: Final = 256 * KIB
 """Messages that are shown without asking the store for them, and what they may say together."""
 
@@ -63,8 +62,8 @@ class Applied:
     acknowledged: Sequence[str]
     tests: Sequence[str]
     change: Changed | None = None
-    views: Sequence[MessageView] = ()
-    """What whoever is on watch need not wait for: all of a few messages, or the FLASHes of many."""
+    arrivals: Sequence[Arrival] = ()
+    """What whoever is on watch need not wait for: every FLASH, and then as many as have room."""
 
 
 def apply(
@@ -125,8 +124,8 @@ def apply(
     flashes = [one.id for one in reading.messages if one.precedence is Precedence.FLASH]
     # While the line recovers, the store alone knows what was answered before the loss.
     at_hand = attended and not record.recovering
-    views = reading.views(record.name, first_row) if at_hand else []
-    return Applied(record, shown, flashes, reading.acknowledged, reading.tests, change, views)
+    arrivals = reading.arrivals(record.name, first_row) if at_hand else []
+    return Applied(record, shown, flashes, reading.acknowledged, reading.tests, change, arrivals)
 
 
 def _change_keys(
@@ -291,18 +290,17 @@ class _Reading:
         self._tx.acknowledge(self._line, Side.OWN, entry.message_id, answer)
         self.acknowledged.append(entry.message_id)
 
-    def views(self, line: str, first_row: int) -> list[MessageView]:
-        """Give those messages that are shown from memory, as the store would give them."""
-        told = list(enumerate(zip(self.messages, self._said, strict=True), first_row))
-        if len(told) > _SHOWN_AT_ONCE:
-            told = [(row, one) for row, one in told if one[0].precedence is Precedence.FLASH]
-        views, room = [], _SHOWN_CHARACTERS
-        for row, (message, said) in told[:_SHOWN_AT_ONCE]:
-            room -= len(said.body)
-            if room < 0:
-                break
-            views.append(incoming_view(row, line, message, said))
-        return views
+    def arrivals(self, line: str, first_row: int) -> list[Arrival]:
+        """Give those messages that are shown from memory: every FLASH first, then in order."""
+        told = zip(self.messages, self._said, strict=True)
+        arrivals = [Arrival(row, line, *both) for row, both in enumerate(told, first_row)]
+        arrivals.sort(key=lambda one: one.incoming.precedence is not Precedence.FLASH)
+        room = _SHOWN_CHARACTERS
+        for count, one in enumerate(arrivals):
+            room -= len(one.said.body)
+            if room < 0 or count == _SHOWN_AT_ONCE:
+                return arrivals[:count]
+        return arrivals
 
     def finish(self, log: Sequence[LogEntry]) -> int:
         """Write what was gathered, once the entries are appended; gives the first message's row."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hotline.line.pairing import Pairing
     from hotline.model import Halt, LineRecord
     from hotline.store.interface import Transaction
-    from hotline.store.views import MessageView
+    from hotline.store.views import Arrival
     from hotline.wire.frames import Frame
 
 
@@ -75,7 +75,7 @@ class Context:
             raise ProtocolError(f"{self._commits_waiting} requests wait for the disk")
 
     def report(
-        self, event: str, *, level: str = "info", about: Sequence[MessageView] = (), **fields: Any
+        self, event: str, *, level: str = "info", about: Sequence[Arrival] = (), **fields: Any
     ) -> None:
         """Tell logs and watching operators; about is for the operators alone."""
         self.effects.append(Report(event, {"line": self.record.name, **fields}, level, about))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from hotline.line.moment import Moment
     from hotline.store.interface import Transaction
-    from hotline.store.views import MessageView
+    from hotline.store.views import Arrival
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Report:
     event: str
     fields: Mapping[str, Any] = field(default_factory=dict)
     level: str = "info"
-    about: Sequence[MessageView] = ()
+    about: Sequence[Arrival] = ()
     """Messages for whoever is on watch; no log has what they say."""
 
 

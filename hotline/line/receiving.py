@@ -164,7 +164,7 @@ class Receiving:
         self._context.report(
             "entries_applied",
             level="debug",
-            about=applied.views,
+            about=applied.arrivals,
             last=applied.record.peer.number,
             ids=applied.messages,
             flashes=applied.flashes,

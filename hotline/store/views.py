@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hotline.model import Kind, Side, State
 
@@ -65,29 +65,45 @@ if TYPE_CHECKING:
     """Is told of what is passed over."""
 
 
-def incoming_view(row: int, line: str, incoming: Incoming, said: Message) -> MessageView:
-    """Give what the store will give for a message that just came, without asking it."""
-    return MessageView(
-        row=row,
-        id=incoming.id,
-        line=line,
-        side=Side.PEER,
-        kind=Kind.MESSAGE,
-        number=incoming.number,
-        precedence=incoming.precedence,
-        author=said.author,
-        subject=said.subject,
-        body=said.body,
-        composed_ns=said.composed_ns,
-        ack_by_ns=said.ack_by_ns,
-        expires_ns=None,
-        sent_ns=None,
-        delivered_ns=None,
-        received_ns=incoming.received_ns,
-        acknowledged_ns=None,
-        acknowledged_by=None,
-        decision=None,
-        note=None,
-        state=State.DELIVERED,
-        attempts=0,
-    )
+class Arrival(NamedTuple):
+    """A message that has just come, from which its view can be made without asking the store.
+
+    A view costs fifteen times as much to make, and the store's thread has no time for it.
+    """
+
+    row: int
+    line: str
+    incoming: Incoming
+    said: Message
+
+    @property
+    def id(self) -> str:
+        """The message's id."""
+        return self.incoming.id
+
+    def view(self) -> MessageView:
+        """Give what the store will give."""
+        return MessageView(
+            row=self.row,
+            id=self.incoming.id,
+            line=self.line,
+            side=Side.PEER,
+            kind=Kind.MESSAGE,
+            number=self.incoming.number,
+            precedence=self.incoming.precedence,
+            author=self.said.author,
+            subject=self.said.subject,
+            body=self.said.body,
+            composed_ns=self.said.composed_ns,
+            ack_by_ns=self.said.ack_by_ns,
+            expires_ns=None,
+            sent_ns=None,
+            delivered_ns=None,
+            received_ns=self.incoming.received_ns,
+            acknowledged_ns=None,
+            acknowledged_by=None,
+            decision=None,
+            note=None,
+            state=State.DELIVERED,
+            attempts=0,
+        )

@@ -18,7 +18,7 @@ from hotline.line.effects import Report
 from hotline.line.line import Line
 from hotline.model import Incoming, Kind, Precedence, Side
 from hotline.store.interface import Store
-from hotline.store.views import Damaged, MessageView, incoming_view
+from hotline.store.views import Arrival, Damaged, MessageView
 from hotline.wire.entries import Message
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def view(identifier: str, line: str = "bravo") -> MessageView:
     incoming = Incoming(identifier, Kind.MESSAGE, Precedence.ROUTINE, 1, 1)
     said = Message(identifier, Precedence.ROUTINE, 1, None, "op", "", "")
-    return incoming_view(1, line, incoming, said)
+    return Arrival(1, line, incoming, said).view()
 
 
 class Shelf:

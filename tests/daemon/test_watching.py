@@ -7,7 +7,7 @@ import trio.testing
 
 from hotline.daemon.watching import News, Watch, Watches
 from hotline.model import Incoming, Kind, Precedence
-from hotline.store.views import MessageView, incoming_view
+from hotline.store.views import Arrival
 from hotline.wire.entries import Message
 
 MIB = 2**20
@@ -129,42 +129,42 @@ async def test_news_do_not_grow_without_bound() -> None:
     assert (await news.take()).ids == ["0"]
 
 
-def _view(identifier: str) -> MessageView:
+def _arrival(identifier: str) -> Arrival:
     incoming = Incoming(identifier, Kind.MESSAGE, Precedence.ROUTINE, 1, 1)
     said = Message(identifier, Precedence.ROUTINE, 1, None, "op", "", "")
-    return incoming_view(1, "bravo", incoming, said)
+    return Arrival(1, "bravo", incoming, said)
 
 
 async def test_what_is_at_hand_is_shown_without_asking_the_store() -> None:
     """A message just taken in would be read from the disk again before anybody sees it."""
     news = News()
-    views = [_view("a"), _view("now"), _view("b")]
-    assert news.put("bravo", ["a", "now", "b"], ["now"], views) == [views[1]]
-    assert (await news.take()).views == [views[0], views[2]]
-    news.put("bravo", ["c", "d"], [], [_view("c")])
+    arrivals = [_arrival("a"), _arrival("now"), _arrival("b")]
+    assert news.put("bravo", ["a", "now", "b"], ["now"], arrivals) == [arrivals[1]]
+    assert (await news.take()).arrivals == [arrivals[0], arrivals[2]]
+    news.put("bravo", ["c", "d"], [], [_arrival("c")])
     run = await news.take()
-    assert (run.ids, run.views) == (["c", "d"], ())
+    assert (run.ids, run.arrivals) == (["c", "d"], ())
 
 
 async def test_a_flash_at_hand_is_shown_at_once_however_much_waits_to_be_read() -> None:
     """During a drain more waits than is kept in memory: a FLASH is not read again for that."""
     news = News()
     for n in range(200):
-        news.put("bravo", [f"m-{n}"], [], [_view(f"m-{n}")])
-    assert news.put("bravo", ["now"], ["now"], [_view("now")]) == [_view("now")]
+        news.put("bravo", [f"m-{n}"], [], [_arrival(f"m-{n}")])
+    assert news.put("bravo", ["now"], ["now"], [_arrival("now")]) == [_arrival("now")]
 
 
 async def test_a_flash_at_hand_waits_for_one_that_is_still_being_read() -> None:
     """Two orders shown in the wrong order may be two other orders."""
     news = News()
     assert news.put("bravo", ["first"], ["first"]) == ()
-    assert news.put("bravo", ["second"], ["second"], [_view("second")]) == ()
+    assert news.put("bravo", ["second"], ["second"], [_arrival("second")]) == ()
     assert (await news.take()).ids == ["first"]
-    assert news.put("bravo", ["third"], ["third"], [_view("third")]) == ()
+    assert news.put("bravo", ["third"], ["third"], [_arrival("third")]) == ()
     assert [(await news.take()).ids, (await news.take()).ids] == [["second"], ["third"]]
     news.put("bravo", ["other"], [])
     assert (await news.take()).ids == ["other"]
-    assert len(news.put("bravo", ["fourth"], ["fourth"], [_view("fourth")])) == 1
+    assert len(news.put("bravo", ["fourth"], ["fourth"], [_arrival("fourth")])) == 1
 
 
 async def test_a_flash_is_sent_before_events_that_wait() -> None:
@@ -194,7 +194,30 @@ async def test_what_waits_is_not_kept_at_hand_without_bound() -> None:
     """A thousand runs that wait for a watch must cost their ids, not what they say."""
     news = News()
     for number in range(1000):
-        news.put("bravo", [str(number)], [], [_view(str(number))])
+        news.put("bravo", [str(number)], [], [_arrival(str(number))])
     runs = [await news.take() for _ in range(1000)]
     assert [run.ids for run in runs] == [[str(number)] for number in range(1000)]
-    assert sum(bool(run.views) for run in runs) <= 100
+    assert sum(bool(run.arrivals) for run in runs) <= 100
+
+
+async def test_others_have_their_turn_between_what_is_at_hand() -> None:
+    """Messages that need no reading would hold up the event loop until all of a drain are shown."""
+    news = News()
+    for number in range(10):
+        news.put("bravo", [str(number)], [], [_arrival(str(number))])
+    order: list[str] = []
+
+    async def show() -> None:
+        for _ in range(10):
+            order.extend((await news.take()).ids)
+
+    async def other() -> None:
+        for _ in range(3):
+            await trio.lowlevel.checkpoint()
+            order.append("other")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(show)
+        nursery.start_soon(other)
+    assert order[-1] == "9"
+    assert order.count("other") == 3

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def shown(station: Station) -> list[MessageView]:
     """Give what was at hand for those on watch."""
-    return [view for _, report in station.reports for view in report.about]
+    return [one.view() for _, report in station.reports for one in report.about]
 
 
 def watched(make_world: Callable[..., LineWorld]) -> tuple[LineWorld, Station, Station]:
@@ -71,8 +71,8 @@ def test_what_comes_back_after_a_loss_is_shown_as_it_was_answered(
     assert all(view == reader.view(view.id, Side.PEER) for view in shown(reader))
 
 
-def test_of_many_only_the_flashes_are_at_hand(make_world: Callable[..., LineWorld]) -> None:
-    """A drain must not be copied into memory, and its FLASHes must not wait to be read again."""
+def test_a_drain_is_at_hand(make_world: Callable[..., LineWorld]) -> None:
+    """To read each message from the disk again takes a processor that a FLASH is waiting for."""
     world, writer, reader = watched(make_world)
     writer.stop()
     world.run(5)
@@ -83,8 +83,7 @@ def test_of_many_only_the_flashes_are_at_hand(make_world: Callable[..., LineWorl
         )
     world.until(lambda: writer.record.delivered == 400)
     found = shown(reader)
-    assert {f"m{number}" for number in range(0, 400, 50)} <= {view.id for view in found}
-    assert len(found) < 100
+    assert {f"m{number}" for number in range(400)} == {view.id for view in found}
     for view in found:
         assert view == reader.view(view.id, Side.PEER)
 

@@ -39,15 +39,31 @@ def test_entries_that_come_again_bring_nothing_new(rogue: Rogue) -> None:
     assert station.inbox() == ["m1"]
 
 
-def test_of_a_long_run_the_flashes_alone_are_at_hand(rogue: Rogue) -> None:
+def test_of_a_long_run_the_flashes_are_at_hand_first(rogue: Rogue) -> None:
     """What is urgent must not be read again from the store, nor wait behind what is not."""
     station = rogue.station
     station.do(lambda line, at: line.set_attended(True, at))
     mixed = [message(f"m{number}", FLASH if number in {3, 17} else ROUTINE) for number in range(30)]
     rogue.call().say(rogue.beat(), rogue.run(*mixed))
     rogue.world.run(SOON_S)
-    shown = [view.id for _, report in station.reports for view in report.about]
-    assert shown == ["m3", "m17"]
+    at_hand = [one.id for _, report in station.reports for one in report.about]
+    assert at_hand == ["m3", "m17", *(f"m{n}" for n in range(30) if n not in {3, 17})]
+
+
+def test_of_much_text_the_flashes_are_at_hand_and_a_bounded_rest(rogue: Rogue) -> None:
+    """A window's worth of text must not be held in memory for a watcher, but its FLASH must be."""
+    station = rogue.station
+    station.do(lambda line, at: line.set_attended(True, at))
+    rogue.call().say(
+        rogue.beat(),
+        *(rogue.run(*(message(f"m{n}-{k}", body="b" * 7000) for k in range(16))) for n in range(6)),
+        rogue.run(message("urgent", FLASH)),
+    )
+    rogue.world.run(SOON_S)
+    largest = max((report.about for _, report in station.reports), key=len)
+    assert largest[0].id == "urgent"
+    assert 20 < len(largest) < 16 * 5
+    assert sum(len(one.said.body) for one in largest) <= 256 * 1024
 
 
 def test_what_a_courier_brings_is_read_from_the_store(apart: LineWorld) -> None:
@@ -55,7 +71,7 @@ def test_what_a_courier_brings_is_read_from_the_store(apart: LineWorld) -> None:
     north, south = apart.stations
     send(apart, north, "urgent")
     applied = bring(apart, south, export(apart, north)).applied
-    assert (list(applied.messages), list(applied.views)) == (["urgent"], [])
+    assert (list(applied.messages), list(applied.arrivals)) == (["urgent"], [])
 
 
 @pytest.mark.parametrize(
