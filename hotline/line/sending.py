@@ -115,6 +115,8 @@ class Sending:
         record = context.record
         waits = record.own.number > self._cursor or record.queued_bytes > 0 or self._may_wait
         window = self._window
+        if self._urgent:
+            window.hurry(moment.now)
         room_bytes = window.urgent_room_bytes if self._urgent else window.room_bytes
         room_bytes = min(room_bytes, window.run_bytes)
         chunk_bytes = window.chunk_bytes

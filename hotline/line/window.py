@@ -30,6 +30,13 @@ _PROBE_SHARE: Final = 8
 _URGENT_RECORDS: Final = 4
 """So many records of FLASH may go beyond a full window: its receipts are a whole round trip away."""
 
+_HURRIED: Final = FRAME_BYTES // 2
+_HURRIED_S: Final = 2.0
+"""A FLASH seldom comes alone: for so long after one, no more than this goes in the way of the next."""
+
+_NEAR_S: Final = 0.005
+"""A path that takes longer holds more, and what it holds is in nobody's way."""
+
 _RUNS_A_WINDOW: Final = 3
 
 _SMALL: Final = 2 * FRAME_BYTES
@@ -46,6 +53,7 @@ class Window:
         "_best_s",
         "_best_since",
         "_cut_at",
+        "_hurried_until",
         "_probing",
         "_recent_s",
         "_runs",
@@ -63,6 +71,17 @@ class Window:
         self._best_since = now
         self._cut_at = now
         self._probing = False
+        self._hurried_until: float | None = None
+
+    def hurry(self, now: float) -> None:
+        """A FLASH is on its way: for a while, keep less in the way of others."""
+        self._hurried_until = now + _HURRIED_S
+
+    @property
+    def _limit(self) -> int:
+        if self._hurried_until is None:
+            return self._size
+        return int(min(self._size, _HURRIED * max(1.0, self._best_s / _NEAR_S)))
 
     @property
     def room_bytes(self) -> int:
@@ -70,7 +89,7 @@ class Window:
 
         With nothing in flight one entry may always go, whatever its size.
         """
-        room = self._size - self.in_flight_bytes
+        room = self._limit - self.in_flight_bytes
         if self._runs:
             return room if room >= _RECORD_OF_ENTRIES else 0
         return max(room, _RECORD_OF_ENTRIES)
@@ -85,7 +104,7 @@ class Window:
     @property
     def run_bytes(self) -> int:
         """How much one run should carry at most: a window is a few runs, so that receipts flow."""
-        return max(self._size // _RUNS_A_WINDOW, _RECORD_OF_ENTRIES)
+        return max(self._limit // _RUNS_A_WINDOW, _RECORD_OF_ENTRIES)
 
     @property
     def _allowed_s(self) -> float:
@@ -123,6 +142,8 @@ class Window:
             released += size_bytes
         if not released:
             return
+        if self._hurried_until is not None and now >= self._hurried_until:
+            self._hurried_until = None
         in_flight_bytes = self.in_flight_bytes
         self.in_flight_bytes -= released
         delay = now - sent_at
@@ -145,7 +166,7 @@ class Window:
                     carried = max(carried, self._size // 2)
                 self._size = max(_RECORD_OF_ENTRIES, min(self._size, carried))
                 self._cut_at = now
-        else:
+        elif self._limit == self._size:  # what is not filled has not been tried
             # A first receipt that takes this long may mean a slow link: do not double into it.
             self._probing = self._probing or delay > WINDOW_TARGET_S
             growth = released // _PROBE_SHARE if self._probing else released

@@ -118,3 +118,24 @@ def test_flashes_are_sealed_in_a_run_of_their_own(make_world: Callable[..., Line
     runs = [(one["first"], one["last"]) for one in writer.events("entries_sent")]
     assert runs[0] == (1, 2)
     assert runs[1][0] == 3
+
+
+def test_after_a_flash_runs_are_short_for_a_while(make_world: Callable[..., LineWorld]) -> None:
+    """The next FLASH would stand behind as much as the first."""
+    world = make_world(1)
+    world.delay_s, world.commit_s = 0.0002, (0.0001, 0.0005)
+    writer, reader = (station.start() for station in world.stations)
+    world.until_up()
+    longest = []
+    for name, precedence in (("before", Precedence.ROUTINE), ("after", Precedence.FLASH)):
+        writer.reports.clear()
+        writer.send(f"{name}-first", "text", precedence)
+        for number in range(600):
+            writer.send(f"{name}-{number}", "x" * 1000)
+        count = writer.record.delivered + 601
+        world.until(lambda count=count: writer.record.delivered == count)  # type: ignore[misc]
+        runs = [one["last"] - one["first"] + 1 for one in writer.events("entries_sent")]
+        longest.append(max(runs))
+    assert longest[0] > 30
+    assert longest[1] <= 22
+    assert reader.view("after-first", Side.PEER).precedence is Precedence.FLASH

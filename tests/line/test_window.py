@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, MIB, RECORD_BYTES
+from hotline.limits import ENTRY_BYTES, FRAME_BYTES, IN_FLIGHT_BYTES, MIB, RECORD_BYTES
 from hotline.line.window import Window
 from hotline.wire.entries import CHUNK_BYTES, PART_OVERHEAD_BYTES, SLOW_CHUNK_BYTES
 
@@ -52,6 +52,11 @@ class AnyLink(RuleBasedStateMachine):
         before = (self.window.in_flight_bytes, self.window.room_bytes)
         self.window.receipted(self.sent[0][0] - 1 if self.sent else self.number, self.now)
         assert (self.window.in_flight_bytes, self.window.room_bytes) == before
+
+    @rule()
+    def hurry(self) -> None:
+        """Let a FLASH go."""
+        self.window.hurry(self.now)
 
     @rule(seconds=st.floats(0.0001, 100.0))
     def wait(self, seconds: float) -> None:
@@ -157,6 +162,35 @@ def test_a_flash_goes_beyond_a_full_window_but_not_far() -> None:
     assert 2 < sent < 10
     window.receipted(sent, 0.01)
     assert window.room_bytes > 0
+
+
+def test_where_a_flash_has_gone_less_stands_in_the_way_of_the_next() -> None:
+    """What is in flight on a fast line is work of both machines that a FLASH waits for."""
+    link = Simulated(10e6, 0.002)
+    link.run(5)
+    before = link.window.room_bytes + link.window.in_flight_bytes
+    assert before > FRAME_BYTES
+    link.window.hurry(link.now)
+    link.run(0.3)
+    link.most_in_flight = 0
+    link.run(1)
+    assert link.most_in_flight <= FRAME_BYTES // 2
+    assert 2 * link.window.run_bytes <= FRAME_BYTES // 2
+    while (after := link.window.room_bytes + link.window.in_flight_bytes) <= FRAME_BYTES // 2:
+        link.run(0.001)
+    assert before // 2 <= after <= before * 3 // 2, "it goes on where it was"
+    assert link.now < 8
+
+
+def test_a_flash_takes_nothing_from_a_path_that_is_long() -> None:
+    """What is under way to a satellite is in nobody's way, and without it the line would crawl."""
+    link = Simulated(1e6, 0.3)
+    link.run(20)
+    before, began = link.carried, link.now
+    for _ in range(20):
+        link.window.hurry(link.now)
+        link.run(1)
+    assert (link.carried - before) / (link.now - began) > 0.9 * 1e6
 
 
 def test_a_link_that_grows_slow_is_given_less() -> None:
