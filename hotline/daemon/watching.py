@@ -20,7 +20,7 @@ _NEWS_WAITING: Final = 4096
 """Runs of messages not yet read from the store for those on watch; more is a disk that crawls."""
 
 _SPELT_OUT: Final = 64
-"""Runs of which the messages themselves are kept: more would be a drain, and would take memory."""
+"""Runs of which the messages themselves are kept: who is further behind has them read from the disk."""
 
 _READ_AT_ONCE: Final = 64
 """Messages read for those on watch at a time: a FLASH that comes meanwhile waits for no more."""

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CHECKPOINT_BYTES: Final = 16 * MIB
-"""The write-ahead log is moved from here on: long enough that a page changed often moves once."""
+CHECKPOINT_BYTES: Final = 4 * MIB
+"""The write-ahead log is moved from here on: long enough that a page changed often moves once, and
+short enough that a commit which must wait for the move waits for a few milliseconds."""
 
 TRUNCATE_BYTES: Final = 64 * MIB
 """A log this long has outlived its reason; it is cut back, for which no reader may be looking."""
