@@ -114,6 +114,8 @@ class _Sender:
         try:
             results = self._client.answer(request)["results"]
         except RefusedError as error:
+            if error.code == "store-failed":
+                raise  # what a failed disk has kept, only the next start can tell: they stay unknown
             # The request as a whole was refused; the next one would be too.
             self._stopped = True
             self._outstanding.popleft()

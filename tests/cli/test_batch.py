@@ -160,6 +160,25 @@ def test_a_request_refused_whole_ends_the_batch(operator: Operator, daemon: Fake
     assert "refused: lines 1-" in done.out
 
 
+def test_what_a_failed_store_has_kept_is_not_known(operator: Operator, daemon: FakeDaemon) -> None:
+    """Called refused, it would be written anew under another id, and might arrive twice."""
+
+    def once(params: Params, connection: Connection) -> Params:
+        if len(daemon.params("send")) > 1:
+            raise Refusal("store-failed", "the store failed", "say it again")
+        return accept_all(params, connection)
+
+    daemon.on("send", once)
+    name = batch(operator.folder, *({"body": "x"} for _ in range(2000)))
+    done = operator.run("send", "bravo", "--batch", name)
+    assert done.code == 5
+    assert "accepted: lines 1-1024 of batch.ndjson" in done.out
+    assert "refused: lines none" in done.out
+    assert "not known: lines 1025-2000 of batch.ndjson" in done.out
+    assert "the store failed" in done.err
+    assert "say it again" in done.err
+
+
 def test_standard_input_and_waiting(operator: Operator, daemon: FakeDaemon) -> None:
     """Each message is told once, with the state that it has reached; one waits 1024 at a time."""
     daemon.on("send", accept_all)
