@@ -449,7 +449,9 @@ class Line:
         """Let a session go that has been silent for too long."""
         self.vitals.reassess(moment)
         current, assessment = self.links.current, self.vitals.assessment
-        if current is not None and assessment.state is LineState.DOWN:
+        # One that waits for our disk has not begun: what the line is down for was before it.
+        began = current is not None and self.vitals.standing
+        if current is not None and began and assessment.state is LineState.DOWN:
             self._context.report("session_silent", level="warning", reason=assessment.reason)
             self._endings.lose(current, assessment.reason, "", moment)
 

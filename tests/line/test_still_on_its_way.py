@@ -14,6 +14,7 @@ from support.rogue import SOON_S, Rogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from support.line_world import LineWorld, Station
 
@@ -85,19 +86,33 @@ def test_nothing_is_sent_before_the_peers_first_heartbeat(rogue: Rogue) -> None:
     assert station.line.courier.may_number
 
 
-def come_anew(rogue: Rogue, *brought: entries.Entry) -> Rogue:
-    """Bring two runs while the disk is busy, and call again: the first is taken in with the hello."""
+def come_anew(
+    rogue: Rogue, *brought: entries.Entry, lie: bool = False, cut: bool = False, **said: Any
+) -> Rogue:
+    """Bring two runs while the disk is busy, and call again: the first is taken in with the hello.
+
+    The last run may bear no signature, and the older session may be cut off before the newer comes.
+    """
     station, world = rogue.station, rogue.world
     rogue.call().say(rogue.beat())
     world.commit_s = (SLOW_S, SLOW_S)
     station.send("keeps-the-disk-busy")
-    for entry in brought:
-        rogue.say(rogue.run(entry))
+    runs = [rogue.run(entry) for entry in brought]
+    if lie:
+        runs[-1] = replace(runs[-1], signature=bytes(64))
+    for run in runs:
+        rogue.say(run)
+    older = rogue.conn
+    assert older is not None
+    if cut:
+        station.do(lambda line, at: line.ended(older, "truncated", at))
     newer = Rogue(world, station)
     newer.knock()
-    newer.say(newer.hello())
-    world.run(2.5 * SLOW_S)
-    assert station.record.peer.number == 1, "the second run was to be on its way now"
+    newer.say(replace(newer.hello(), **said))
+    world.until(lambda: station.record.peer.number == 1, 3 * SLOW_S)
+    current = station.line.links.current
+    assert current is not None
+    assert current.conn == newer.conn, "the second run was to come late"
     return newer
 
 
@@ -130,9 +145,19 @@ def test_a_session_may_be_lost_while_it_waits_for_the_disk(rogue: Rogue) -> None
 def test_what_an_older_session_brought_may_halt_the_line(rogue: Rogue) -> None:
     """The session that waits for it ends with the others."""
     newer = come_anew(rogue, T1, NONSENSE)
-    rogue.world.run(2 * SLOW_S)
+    rogue.world.run(3 * SLOW_S)
     halt = rogue.station.record.halt
     assert halt is not None
     assert halt.code == "peer-broke-rules"
     assert not newer.stands()
     assert newer.all(frames.Heartbeat) == []
+
+
+def test_a_session_that_waits_for_the_disk_is_not_silent(rogue: Rogue) -> None:
+    """No session stands until it begins, but it is the one that will: nobody else is called."""
+    newer = come_anew(rogue, T1, T2, cut=True)
+    rogue.station.do(lambda line, at: line.retry(at))
+    rogue.world.run(2 * SLOW_S)
+    assert newer.stands()
+    assert newer.all(frames.Heartbeat)[0].peer_number == 2
+    assert rogue.station.events("session_silent") == []
