@@ -478,7 +478,8 @@ class Line:
     # --- effects ---
 
     def _push_current(self, frame: frames.Frame) -> None:
-        if self.links.current is not None:
+        # Until a session begins, what comes of an older one is said by none: each part says it anew.
+        if self.links.current is not None and not self._receiving.settling:
             self._push(self.links.current, frame)
 
     def _push(self, link: Link, frame: frames.Frame) -> None:

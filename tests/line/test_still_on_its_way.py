@@ -161,3 +161,16 @@ def test_a_session_that_waits_for_the_disk_is_not_silent(rogue: Rogue) -> None:
     assert newer.stands()
     assert newer.all(frames.Heartbeat)[0].peer_number == 2
     assert rogue.station.events("session_silent") == []
+
+
+def test_who_recovers_is_not_sent_a_receipt_for_what_it_has_lost(rogue: Rogue) -> None:
+    """By the newest receipt it would learn of its own log's end a second time, and halt again."""
+    newer = come_anew(rogue, T1, T2, recovering=True)
+    newer.say(frames.Recover(1), newer.beat())
+    rogue.world.run(3 * SLOW_S)
+    assert newer.all(frames.Heartbeat)[0].peer_number == 2
+    assert [run.upto for run in newer.all(frames.Returned)] == [2]
+    assert newer.all(frames.ReceiptFrame) == []
+    newer.say(frames.Recover(2))
+    rogue.world.run(SOON_S)
+    assert [receipt.number for receipt in newer.all(frames.ReceiptFrame)] == [2]
