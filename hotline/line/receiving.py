@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from hotline.errors import HotlineError, ProtocolError, StoreError, StoreFullError
+from hotline.errors import HaltError, HotlineError, ProtocolError, StoreError, StoreFullError
 from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, RUNS_HELD, STORE_STALLED_S
 from hotline.line import applying
 from hotline.line.lineage import Generation
@@ -193,7 +193,8 @@ class Receiving:
             self._context.report("store_full", level="error", why=str(error))
             # At once: a peer that never learned of the refusal would wait for a receipt for ever.
             self._context.beat(moment)
-        elif not isinstance(error, StoreError):  # a lost store ends the daemon
+        elif isinstance(error, HaltError) or not (self.settling or isinstance(error, StoreError)):
+            # A lost store ends the daemon; and a session that came since has done nothing wrong.
             self._context.fault(error, moment)
         self._settle(moment)
 

@@ -174,3 +174,16 @@ def test_who_recovers_is_not_sent_a_receipt_for_what_it_has_lost(rogue: Rogue) -
     newer.say(frames.Recover(2))
     rogue.world.run(SOON_S)
     assert [receipt.number for receipt in newer.all(frames.ReceiptFrame)] == [2]
+
+
+def test_a_lie_of_an_older_session_ends_none_that_has_come_since(rogue: Rogue) -> None:
+    """It is dropped with that session; what is true of it comes again."""
+    newer = come_anew(rogue, T1, T2, lie=True)
+    rogue.world.run(2 * SLOW_S)
+    assert newer.stands()
+    assert rogue.station.events("session_failed") == []
+    assert newer.all(frames.Heartbeat)[0].peer_number == 1
+    assert [receipt.number for receipt in newer.all(frames.ReceiptFrame)] == [1]
+    newer.say(newer.beat(), newer.run(T1), newer.run(T2))
+    rogue.world.run(3 * SLOW_S)
+    assert rogue.station.record.peer.number == 2
