@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from hotline.line.context import Context
     from hotline.line.links import Link, Links
     from hotline.line.moment import Moment
-    from hotline.line.sending import Sending
+    from hotline.line.recovery import Recovery
     from hotline.line.vitals import Vitals
 
 
 class Endings:
     """Lets connections go, each in the way that its end came about."""
 
-    def __init__(self, context: Context, links: Links, sending: Sending, vitals: Vitals) -> None:
-        """Tell links, sending and vitals of every end."""
+    def __init__(self, context: Context, links: Links, recovery: Recovery, vitals: Vitals) -> None:
+        """Tell links, recovery (and with it sending) and vitals of every end."""
         self._context = context
         self._links = links
-        self._sending = sending
+        self._recovery = recovery
         self._vitals = vitals
 
     def lose(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
         """Let a connection go, and say why if no session stands now."""
         stood = link is self._links.current
         if stood:
-            self._sending.end(moment.now)
+            self._recovery.session_ended(moment.now)
         self._links.drop(link)
         farewell = link.session.last_words() if link.session is not None else b""
         self._context.effects.append(Hangup(link.conn, farewell))

@@ -66,7 +66,7 @@ class Line:
         self.courier = Courier(self._context, *parts)
         self.vitals = Vitals(heartbeat_s, self._context, *parts, self._kernel_took_all)
         self._checkpoints = Checkpoints(self._context, self.links, self.vitals)
-        self._endings = Endings(self._context, self.links, self._sending, self.vitals)
+        self._endings = Endings(self._context, self.links, self._recovery, self.vitals)
         self._next_beat_at = 0.0
         self._stopping = False
 
@@ -375,7 +375,7 @@ class Line:
             return
         self.links.adopt(link, moment.now)
         self.key_changes.session_agreed(link)
-        self._sending.end(moment.now)
+        self._recovery.session_ended(moment.now)
         self._receiving.new_session(lambda then: self._begin(link, hello, then), moment)
 
     def _begin(self, link: Link, hello: frames.Hello, moment: Moment) -> None:

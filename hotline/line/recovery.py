@@ -61,6 +61,12 @@ class Recovery:
             return "recovering"
         return "peer-recovering" if self._giving else ""
 
+    def session_ended(self, now: float) -> None:
+        """The session that stood is gone, or replaced: nothing is sent, or given, before one begins."""
+        self._session += 1
+        self._heard = False
+        self._sending.end(now)
+
     def session_agreed(self, hello: Hello, moment: Moment, *, asking: bool) -> None:
         """Begin a session: sending waits until both own logs are whole.
 
@@ -68,8 +74,7 @@ class Recovery:
         the session before.
         """
         record = self._context.record
-        self._session += 1
-        self._taking, self._giving, self._heard = asking, hello.recovering, False
+        self._taking, self._giving = asking, hello.recovering
         self._sending.peer_accepting = hello.accepting
         self._own_end, self._peer_end = hello.peer_number, hello.own_number
         self._held, self._held_bytes = [], 0

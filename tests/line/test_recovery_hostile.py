@@ -8,7 +8,7 @@ import pytest
 
 from hotline.limits import IN_FLIGHT_BYTES
 from hotline.line import taking_back
-from hotline.model import Position, Precedence
+from hotline.model import Position, Precedence, State
 from hotline.wire import entries, frames, heads
 from support.rogue import SOON_S, Rogue
 
@@ -104,6 +104,18 @@ def test_what_an_older_session_returned_counts_as_what_it_is(
     world.run(3 * SLOW_S)
     assert station.record.own.number == len(LOG)
     assert not station.record.recovering
+
+
+def test_what_comes_back_after_its_session_begins_nothing(recovering: Rogue) -> None:
+    """With nobody to send to, a message was numbered, and a more urgent one came too late."""
+    station, world, conn = recovering.station, recovering.world, recovering.conn
+    assert conn is not None
+    station.send("m")
+    recovering.say(returned(recovering))
+    station.do(lambda line, at: line.ended(conn, "truncated", at))
+    world.run(6)
+    assert station.record.own.number == len(LOG)
+    assert station.view("m").state is State.QUEUED
 
 
 def test_a_full_disk_at_the_end_of_a_recovery_is_not_asked_without_a_pause(
