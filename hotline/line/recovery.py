@@ -49,6 +49,8 @@ class Recovery:
         self._peer_end = 0
         self._held: list[Returned] = []
         self._held_bytes = 0
+        self._taking_back = 0
+        """Runs of our own log that are on their way to the disk, whichever session brought them."""
         self._reading = False
         self._finishing = False
         self._again: Callable[[], None] | None = None
@@ -158,6 +160,7 @@ class Recovery:
         runs, self._held, self._held_bytes = self._held, [], 0
         line, pairing, session = self._context.line, self._context.pairing, self._session
         wall_ns = moment.wall_ns
+        self._taking_back += 1
         self._context.commit(
             lambda tx: (
                 taking_back.take_back(tx, line, pairing, runs, wall_ns),
@@ -167,10 +170,11 @@ class Recovery:
         )
 
     def _taken_back(self, session: int, outcome: Any, moment: Moment) -> None:
+        self._taking_back -= 1
         if isinstance(outcome, HotlineError):
             if session != self._session:
-                return
-            if isinstance(outcome, StoreError):
+                self._ask()  # the session that stands has waited for it, and done nothing wrong
+            elif isinstance(outcome, StoreError):
                 self._again = self._ask
             else:
                 self._context.fault(outcome, moment)
@@ -180,14 +184,13 @@ class Recovery:
         for change in changes:
             self._context.pairing.owns.changed(change)
         self._context.report("entries_taken_back", level="warning", upto=record.own.number)
-        if session != self._session:
-            return
         self._ask()
         self._begin_sending(record.own.number, moment)
 
     def _ask(self) -> None:
-        """Ask for what follows in our own log."""
-        self._context.push(Recover(self._context.record.own.number))
+        """Ask for what follows in our own log: not before what came of it by any session is there."""
+        if self._taking and not self._taking_back:
+            self._context.push(Recover(self._context.record.own.number))
 
     def go_on(self) -> None:
         """Try again what a full disk has held up; should be called now and then."""

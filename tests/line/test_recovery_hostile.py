@@ -96,14 +96,18 @@ def test_what_an_older_session_returned_counts_as_what_it_is(
     recovering.say(returned(recovering, ours=honest))
     world.run(3 * SLOW_S)
     assert newer.stands()
-    assert newer.all(frames.Recover) == [frames.Recover(0)]
-    assert station.record.own.number == (len(LOG) if honest else 0)
+    have = len(LOG) if honest else 0
+    assert station.record.own.number == have
+    assert newer.all(frames.Recover) == [frames.Recover(have)], "it asks for what it has not got"
     assert station.events("session_failed") == []
     if not honest:
         newer.say(returned(newer))
     world.run(3 * SLOW_S)
     assert station.record.own.number == len(LOG)
     assert not station.record.recovering
+    station.send("m")
+    world.run(5 * SLOW_S)
+    assert [run.first for run in newer.all(frames.Entries)] == [len(LOG) + 1]
 
 
 def test_what_comes_back_after_its_session_begins_nothing(recovering: Rogue) -> None:
