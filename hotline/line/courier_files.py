@@ -162,11 +162,11 @@ def pack(
 
 
 def _unheard(record: LineRecord) -> RefusedError:
-    """A hello would have shown whether our own log is whole; a courier has nobody to ask."""
+    """The peer would have told whether our own log is whole; a courier has nobody to ask."""
     return RefusedError(
         "unheard",
-        f"no session with the peer of line {record.name} was agreed since the daemon's start, and new "
-        "entries are waiting",
+        f"the peer of line {record.name} was not heard since the daemon's start, and new entries are "
+        "waiting",
         hint="if the store is the newest there is, and no restored backup, add --unheard",
     )
 
