@@ -524,7 +524,7 @@ end:
         fi
     }
 
-    /* Receiving._settle and Line._begin; what came early has waited in the stream */
+    /* Settling and Line._begin; what came early has waited in the stream */
 #ifdef BUG_UNSETTLED
     :: d_step { link.stage == SETTLING ->
 #else

@@ -38,6 +38,8 @@ class Context:
         self.pairing = pairing
         self.has_room = has_room
         self.attended = False
+        self.settling = False
+        """Whether the session that stands waits for the disk before it begins."""
         self.record = record
         self.unrecorded_halt: Halt | None = None
         self.effects: list[Effect] = []

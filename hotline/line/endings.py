@@ -55,7 +55,7 @@ class Endings:
         self.lose(link, trouble, "", moment)
 
     def close_all(
-        self, code: str, reason: str, moment: Moment, trouble: str = "session-lost"
+        self, code: str, reason: str, moment: Moment, *, trouble: str = "stopped"
     ) -> None:
         """Say goodbye on every connection of the line."""
         for link in list(self._links.by_conn.values()):

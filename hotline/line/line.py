@@ -25,8 +25,8 @@ from hotline.line.receiving import Receiving
 from hotline.line.recovery import Recovery
 from hotline.line.sending import Sending
 from hotline.line.session import Session
+from hotline.line.settling import Settling
 from hotline.line.vitals import Vitals
-from hotline.model import LineRecord
 from hotline.wire import frames
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hotline.line.moment import Moment
     from hotline.line.pairing import Pairing
     from hotline.line.world import World
-    from hotline.model import Halt
+    from hotline.model import Halt, LineRecord
 
 
 class Line:
@@ -61,6 +61,7 @@ class Line:
         self._receiving = Receiving(self._context)
         self._halting = Halting(self._context)
         self._recovery = Recovery(self._context, self._sending, self._receiving)
+        self._settling = Settling(self._context, self._sending, self._receiving)
         self.key_changes = KeyChanges(self._context, self.links)
         parts = (self._sending, self._receiving, self._recovery)
         self.courier = Courier(self._context, *parts)
@@ -182,19 +183,18 @@ class Line:
         """
         self._stopping = True
         if failed:
-            self._endings.close_all("failed", "the store failed", moment, trouble="stopped")
+            self._endings.close_all("failed", "the store failed", moment)
         else:
             self._checkpoints.say_last(moment, self._say_goodbye)
         return self._flush(moment)
 
     def _say_goodbye(self, moment: Moment) -> None:
-        self._endings.close_all("stopped", "the station stops", moment, trouble="stopped")
+        self._endings.close_all("stopped", "the station stops", moment)
 
     def revoke(self, revoked: Halt, moment: Moment) -> list[Effect]:
         """An operator refuses the peer's card for good: every session ends, and none comes again."""
         self.pairing.revoked = revoked
-        why = "this station refuses your card for good"
-        self._endings.close_all("revoked", why, moment, trouble="stopped")
+        self._endings.close_all("revoked", "this station refuses your card for good", moment)
         return self._flush(moment)
 
     # --- inputs: connections ---
@@ -311,7 +311,7 @@ class Line:
             self._take_hello(link, frame, moment)
         elif not link.hello_taken:
             raise ProtocolError(f"{type(frame).__name__} came before hello")
-        elif link is self.links.current and not self._receiving.settling:
+        elif link is self.links.current and not self._context.settling:
             self._frame_of_current(frame, moment)
         elif link is self.links.current or not link.agreed:
             link.keep_early(frame)
@@ -376,7 +376,8 @@ class Line:
         self.links.adopt(link, moment.now)
         self.key_changes.session_agreed(link)
         self._recovery.session_ended(moment.now)
-        self._receiving.new_session(lambda then: self._begin(link, hello, then), moment)
+        self._receiving.new_session()
+        self._settling.wait(lambda then: self._begin(link, hello, then), moment)
 
     def _begin(self, link: Link, hello: frames.Hello, moment: Moment) -> None:
         """What an older session brought is durable: the peer may be told what we hold, and go on."""
@@ -399,10 +400,8 @@ class Line:
         try:
             for frame in early:
                 self._frame_of_current(frame, moment)
-        except RemoteError as error:
-            self._endings.broke(link, error, moment)
-        except HaltError as error:
-            self._halt(error, moment)
+        except (RemoteError, HaltError) as error:
+            self._fault(error, moment)
         self._send_more(moment)
 
     # --- liveness ---
@@ -411,7 +410,7 @@ class Line:
         """Send a heartbeat, where a session stands, and log the line's pulse in any case."""
         self._next_beat_at = moment.now + self.vitals.heartbeat_s
         number = None
-        if self.links.current is not None and not self._receiving.settling:
+        if self.links.current is not None and not self._context.settling:
             accepting = self._receiving.accepting(moment.now)
             beat = self.vitals.pulse.beat(
                 moment, self.record, accepting=accepting, attended=self._context.attended
@@ -425,9 +424,8 @@ class Line:
         self.vitals.report_heartbeat(moment, number)
 
     def _take_heartbeat(self, heartbeat: frames.Heartbeat, moment: Moment) -> None:
-        pulse = self.vitals.pulse
-        is_first = pulse.heard_number == 0
-        pulse.heard(heartbeat, moment)
+        is_first = self.vitals.pulse.heard_number == 0
+        self.vitals.pulse.heard(heartbeat, moment)
         agreement.still_agree(self.record, heartbeat)
         if is_first:
             self._first_heartbeat(heartbeat, moment)
@@ -449,15 +447,15 @@ class Line:
         """Let a session go that has been silent for too long."""
         self.vitals.reassess(moment)
         current, assessment = self.links.current, self.vitals.assessment
-        # One that waits for our disk has not begun: what the line is down for was before it.
-        began = current is not None and self.vitals.standing
-        if current is not None and began and assessment.state is LineState.DOWN:
+        if current is None or self._context.settling:
+            return  # what waits for our disk has not begun: the line is down for what was before
+        if assessment.state is LineState.DOWN:
             self._context.report("session_silent", level="warning", reason=assessment.reason)
             self._endings.lose(current, assessment.reason, "", moment)
 
     def _kernel_took_all(self) -> bool | None:
-        current = self.links.current
-        return self._world.kernel_took_all(current.conn) if current is not None else None
+        link = self.links.current
+        return self._world.kernel_took_all(link.conn) if link is not None else None
 
     def _send_more(self, moment: Moment) -> None:
         if not self._stopping:
@@ -473,13 +471,13 @@ class Line:
     def _halt(self, error: HaltError, moment: Moment) -> None:
         """Stop until an operator acts, and tell the peer why."""
         self._halting.halt(error, moment)
-        self._endings.close_all("halted", f"{error.code}: {error}", moment)
+        self._endings.close_all("halted", f"{error.code}: {error}", moment, trouble="session-lost")
 
     # --- effects ---
 
     def _push_current(self, frame: frames.Frame) -> None:
         # Until a session begins, what comes of an older one is said by none: each part says it anew.
-        if self.links.current is not None and not self._receiving.settling:
+        if self.links.current is not None and not self._context.settling:
             self._push(self.links.current, frame)
 
     def _push(self, link: Link, frame: frames.Frame) -> None:
@@ -493,6 +491,7 @@ class Line:
         self._context.effects.append(Writable(link.conn))
 
     def _flush(self, moment: Moment) -> list[Effect]:
+        self._settling.check(moment)
         self._recovery.check_finished()
         self.key_changes.check(moment)
         self.vitals.reassess(moment)

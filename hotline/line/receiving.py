@@ -17,8 +17,6 @@ from hotline.wire.entries import ends_key_change
 from hotline.wire.frames import Entries, ReceiptFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hotline.line.applying import Applied
     from hotline.line.context import Context
     from hotline.line.moment import Moment
@@ -40,7 +38,6 @@ class Receiving:
         self._applying_since = 0.0
         self._held_bytes = 0
         self._dropped = False
-        self._settled: Callable[[Moment], None] | None = None
         self.accept_again_at: float | None = None
         self._has_room = False
 
@@ -58,28 +55,17 @@ class Receiving:
         return self._applying_since + STORE_STALLED_S
 
     @property
-    def settling(self) -> bool:
-        """Whether something of an older session is still on its way to the disk."""
-        return self._settled is not None
+    def at_disk(self) -> bool:
+        """Whether runs are on their way to the disk."""
+        return bool(self._applying)
 
-    def new_session(self, settled: Callable[[Moment], None], moment: Moment) -> None:
-        """Drop what waits: the peer starts again from the number that our hello gave.
-
-        What an older session has put on its way to the disk cannot be called back; settled is called
-        once we hold it, or never will. Until then nothing true can be said of what we hold.
-        """
+    def new_session(self) -> None:
+        """Drop what waits: the peer starts again from the number that we shall tell."""
         self._waiting = []
         self._held_bytes = sum(run.size_bytes for run in self._applying)
         self._dropped = False
         last = [self._context.record.peer.number, *(run.last for run in self._applying)]
         self._next = max(last) + 1
-        self._settled = settled
-        self._settle(moment)
-
-    def _settle(self, moment: Moment) -> None:
-        if self._settled is not None and not self._applying:
-            settled, self._settled = self._settled, None
-            settled(moment)
 
     def take(self, run: Entries, moment: Moment) -> None:
         """Hold a run until it is durable; raises ProtocolError for a gap, or for too much in flight."""
@@ -154,7 +140,6 @@ class Receiving:
         self._applying = []
         self._context.push(receipt)
         self.report(applied)
-        self._settle(moment)
         self._apply_more(moment)
 
     def report(self, applied: Applied) -> None:
@@ -193,10 +178,11 @@ class Receiving:
             self._context.report("store_full", level="error", why=str(error))
             # At once: a peer that never learned of the refusal would wait for a receipt for ever.
             self._context.beat(moment)
-        elif isinstance(error, HaltError) or not (self.settling or isinstance(error, StoreError)):
+        elif isinstance(error, HaltError) or not (
+            self._context.settling or isinstance(error, StoreError)
+        ):
             # A lost store ends the daemon; and a session that came since has done nothing wrong.
             self._context.fault(error, moment)
-        self._settle(moment)
 
     def sign_receipt(self, position: Position, wall_ns: int) -> ReceiptFrame:
         """Sign for the peer's log up to position, which must be durable here."""

@@ -59,6 +59,11 @@ class Sending:
         return self._active
 
     @property
+    def receipt_at_disk(self) -> bool:
+        """Whether a receipt of the peer is on its way to the disk."""
+        return self._taking_receipt > 0
+
+    @property
     def waiting_since(self) -> float | None:
         """When the oldest run in flight was sent, or None."""
         return self._window.waiting_since if self._active else None

@@ -187,3 +187,48 @@ def test_a_lie_of_an_older_session_ends_none_that_has_come_since(rogue: Rogue) -
     newer.say(newer.beat(), newer.run(T1), newer.run(T2))
     rogue.world.run(3 * SLOW_S)
     assert rogue.station.record.peer.number == 2
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["arbiter", "second"])
+def test_a_reader_that_has_lost_what_it_signed_for_is_told(lossy: LineWorld, which: int) -> None:
+    """Its receipt, on its way to the writer's disk, proves it: nothing may be shown twice."""
+    victim = lossy.stations[which]
+    other = lossy.other(victim)
+    exchange(lossy, "before")
+    rest(victim)
+    kept = copy(victim)
+    victim.start()
+    lossy.until_up()
+    other.send("order")
+    lossy.until(lambda: "order" in victim.inbox())
+    other.commit_s = (SLOW_S, SLOW_S)
+    lossy.until(lambda: bool(other.waiting_commits))
+    assert other.record.delivered == 1
+    victim.crash()
+    restore(victim, kept)
+    victim.start()
+    lossy.until(lambda: victim.record.halt is not None, 60)
+    assert codes(lossy)[victim.name] == "own-log-lost"
+    assert "order" not in victim.inbox()
+    recover(victim)
+    lossy.until(lambda: victim.inbox() == [f"before-{other.name}", "order"], 60)
+
+
+def test_the_first_heartbeat_tells_of_a_receipt_that_an_older_session_brought(rogue: Rogue) -> None:
+    """Untold, a reader that has lost what it signed for would take it in again without a word."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    station.send("m1")
+    station.send("m2")
+    world.run(SOON_S)
+    world.commit_s = (SLOW_S, SLOW_S)
+    station.send("keeps-the-disk-busy")
+    rogue.say(rogue.receipt(1))
+    rogue.say(rogue.receipt(2))
+    newer = Rogue(world, station)
+    newer.knock()
+    newer.say(newer.hello())
+    world.run(2.5 * SLOW_S)
+    assert station.record.delivered == 1, "the second receipt was to be on its way now"
+    world.run(6)
+    assert [beat.receipted for beat in newer.all(frames.Heartbeat)][:1] == [2]
