@@ -45,7 +45,9 @@ class SimStream(_NoSocket, trio.abc.HalfCloseableStream):
     # --- from the network ---
 
     def _wake(self) -> None:
-        self._changed.set()
+        # Who reads and who writes may both wait for it.
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
 
     def _arrived(self, data: bytes) -> None:
         self._got.append(data)
@@ -56,7 +58,6 @@ class SimStream(_NoSocket, trio.abc.HalfCloseableStream):
         self._wake()
 
     async def _change(self) -> None:
-        self._changed = trio.Event()
         await self._changed.wait()
 
     # --- what the daemon uses ---
