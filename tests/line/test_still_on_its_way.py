@@ -14,6 +14,7 @@ from support.rogue import SOON_S, Rogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from typing import Any
 
     from support.line_world import LineWorld, Station
@@ -31,14 +32,20 @@ def lossy(make_world: Callable[..., LineWorld]) -> LineWorld:
     return lossy_world(make_world)
 
 
-def lose_what_is_on_its_way(world: LineWorld, victim: Station, many: int) -> list[str]:
-    """Send many messages, come back without them; gives those that the peer is about to hold."""
-    other = world.other(victim)
+def backed_up(world: LineWorld, victim: Station) -> Path:
+    """Deliver a message each way, and give a backup of one station, which goes on."""
     exchange(world, "before")
     rest(victim)
     kept = copy(victim)
     victim.start()
     world.until_up()
+    return kept
+
+
+def lose_what_is_on_its_way(world: LineWorld, victim: Station, many: int) -> list[str]:
+    """Send many messages, come back without them; gives those that the peer is about to hold."""
+    other = world.other(victim)
+    kept = backed_up(world, victim)
     other.commit_s = (SLOW_S, SLOW_S)
     for number in range(many):
         victim.send(f"lost-{number}", precedence=Precedence.FLASH)
@@ -194,11 +201,7 @@ def test_a_reader_that_has_lost_what_it_signed_for_is_told(lossy: LineWorld, whi
     """Its receipt, on its way to the writer's disk, proves it: nothing may be shown twice."""
     victim = lossy.stations[which]
     other = lossy.other(victim)
-    exchange(lossy, "before")
-    rest(victim)
-    kept = copy(victim)
-    victim.start()
-    lossy.until_up()
+    kept = backed_up(lossy, victim)
     other.send("order")
     lossy.until(lambda: "order" in victim.inbox())
     other.commit_s = (SLOW_S, SLOW_S)
