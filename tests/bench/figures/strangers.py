@@ -50,7 +50,8 @@ def kinds(alpha: Station, bravo: Station) -> dict[str, Callable[[], bytes]]:
         return handshake.seal_first(junk, pairing.calling_mac_key)
 
     def right_mac_and_key() -> bytes:
-        spoilt = genuine[:-17] + os.urandom(1)
+        other = genuine[-17] ^ random.randrange(1, 256)  # never the right one by chance
+        spoilt = genuine[:-17] + bytes([other])
         return handshake.seal_first(spoilt, pairing.calling_mac_key)
 
     return {
