@@ -143,7 +143,7 @@ class Client:
         )
 
     def _checked(self, method: str, result: dict[str, Any]) -> dict[str, Any]:
-        found = shapes.fault(result, shapes.RESULTS.get(method, {}))
+        found = shapes.fault(result, shapes.RESULTS[method])
         if found is not None:
             raise self.strange(f"{method}: {found}")
         return result

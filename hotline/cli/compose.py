@@ -17,10 +17,6 @@ _quoted: Final = json.encoder.encode_basestring
 """Nearly all of a message is texts: spelled one by one they cost half of what json.dumps costs."""
 
 
-def _spelled(value: str | bool) -> str:
-    return _quoted(value) if type(value) is str else json.dumps(value)
-
-
 def size_of(text: str) -> int:
     """Give the bytes of valid text in UTF-8."""
     return len(text) if text.isascii() else len(text.encode())
@@ -80,7 +76,11 @@ def message(
 
 def encoded(made: dict[str, Any]) -> str:
     """Give a message object as JSON, small enough for one request; raises UsageError."""
-    text = "{" + ",".join([f'"{name}":{_spelled(value)}' for name, value in made.items()]) + "}"
+    spelled = [
+        f'"{name}":{_quoted(value) if type(value) is str else json.dumps(value)}'
+        for name, value in made.items()
+    ]
+    text = f"{{{','.join(spelled)}}}"
     # JSON spells a control character with six bytes: a mebibyte of them is no request any more.
     if size_of(text) > limits.CONTROL_REQUEST_BYTES - limits.KIB:
         raise UsageError(

@@ -7,6 +7,7 @@ what it finds for what it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 Shape = Any
@@ -16,8 +17,79 @@ A name with a question mark may be missing, or null. What is not named is not lo
 says more.
 """
 
+Check = Callable[[Any], str | None]
+"""Gives None for what fits, and else the first place that does not: "", ".more", ".messages[3].row"."""
+
 NUMBER_MOST: Final = 2**64
 """No count, row or time is longer; what is would not be JSON to every reader, nor a float to us."""
+
+
+def fault(value: Any, check: Check) -> str | None:
+    """Give the first place of value that does not fit, as ``messages[3].row``, or None."""
+    found = check(value)
+    return None if found is None else found.removeprefix(".")
+
+
+def _check(shape: Shape) -> Check:
+    """Make a shape into what looks at values: the answer to a batch holds a thousand of one shape."""
+    if isinstance(shape, tuple):
+        return _either([_check(one) for one in shape])
+    if isinstance(shape, list):
+        return _each(_check(shape[0]))
+    if isinstance(shape, dict):
+        return _named(
+            [
+                (name.removesuffix("?"), name.endswith("?"), _check(one))
+                for name, one in shape.items()
+            ]
+        )
+    if shape in (int, float):
+        return lambda value: (
+            None if type(value) in (int, shape) and abs(value) <= NUMBER_MOST else ""
+        )
+    if shape is None:
+        return lambda value: None if value is None else ""
+    return lambda value: None if type(value) is shape else ""
+
+
+def _either(checks: list[Check]) -> Check:
+    def check(value: Any) -> str | None:
+        first = checks[0](value)
+        if first is None or any(other(value) is None for other in checks[1:]):
+            return None
+        return first
+
+    return check
+
+
+def _each(inside: Check) -> Check:
+    def check(value: Any) -> str | None:
+        if type(value) is not list:
+            return ""
+        for number, one in enumerate(value):
+            found = inside(one)
+            if found is not None:
+                return f"[{number}]{found}"
+        return None
+
+    return check
+
+
+def _named(checks: list[tuple[str, bool, Check]]) -> Check:
+    def check(value: Any) -> str | None:
+        if type(value) is not dict:
+            return ""
+        for name, may_miss, inside in checks:
+            one = value.get(name)
+            if one is None and may_miss:
+                continue
+            found = inside(one)
+            if found is not None:
+                return f".{name}{found}"
+        return None
+
+    return check
+
 
 _NAMES: Final = "id line direction precedence subject body author".split()
 _TIMES: Final = (
@@ -57,7 +129,7 @@ _SENT: Final = (
     {"id?": str, "error": _ERROR},
 )
 
-RESULTS: Final[dict[str, Shape]] = {
+_RESULTS: Final[dict[str, Shape]] = {
     "send": {"results": [_SENT]},
     "inbox": _PAGE,
     "outbox": _PAGE,
@@ -87,12 +159,13 @@ RESULTS: Final[dict[str, Shape]] = {
     "wait": {"messages": [{"id": str, "state": str}]},
     "watch": {},
 }
+RESULTS: Final = {method: _check(shape) for method, shape in _RESULTS.items()}
 """By method."""
 
-PROGRESS: Final = {"done": int, "total": int}
+PROGRESS: Final = _check({"done": int, "total": int})
 
 _EVENT: Final = {"event": str, "at?": str, "line?": str}
-EVENTS: Final[dict[str, Shape]] = {
+_EVENTS: Final[dict[str, Shape]] = {
     "message": {**_EVENT, "message": _MESSAGE},
     "state": {**_EVENT, "state": str, "reason?": str, "detail?": str},
     "acknowledged": {**_EVENT, "id": str, "acknowledged_by?": str, "decision?": str},
@@ -107,48 +180,12 @@ EVENTS: Final[dict[str, Shape]] = {
         "drain_s?": float,
     },
 }
+EVENTS: Final = {kind: _check(shape) for kind, shape in _EVENTS.items()}
 """By what their ``event`` says; of another one only that is known."""
-
-
-def fault(value: Any, shape: Shape, where: str = "") -> str | None:
-    """Give the first place of value that is not of this shape, as ``messages[3].row``, or None."""
-    if isinstance(shape, tuple):
-        faults = [fault(value, one, where) for one in shape]
-        return None if None in faults else faults[0]
-    if isinstance(shape, list):
-        if type(value) is not list:
-            return where
-        found = (fault(one, shape[0], f"{where}[{n}]") for n, one in enumerate(value))
-        return next((one for one in found if one is not None), None)
-    if isinstance(shape, dict):
-        return _fault_within(value, shape, where)
-    return None if _fits(value, shape) else where
-
-
-def _fault_within(value: Any, shape: dict[str, Shape], where: str) -> str | None:
-    if type(value) is not dict:
-        return where
-    for named, one in shape.items():
-        name = named.removesuffix("?")
-        inside = value.get(name)
-        if inside is None and name != named:
-            continue
-        found = fault(inside, one, f"{where}.{name}" if where else name)
-        if found is not None:
-            return found
-    return None
-
-
-def _fits(value: Any, kind: type | None) -> bool:
-    if kind is None:
-        return value is None
-    if kind in (int, float):
-        return type(value) in (int, kind) and bool(abs(value) <= NUMBER_MOST)
-    return type(value) is kind
+_ANY_EVENT: Final = _check(_EVENT)
 
 
 def event_fault(params: dict[str, Any]) -> str | None:
     """Give the first place of an event's params that is not of its shape."""
     kind = params.get("event")
-    shape = EVENTS.get(kind, _EVENT) if isinstance(kind, str) else _EVENT
-    return fault(params, shape)
+    return fault(params, EVENTS.get(kind, _ANY_EVENT) if isinstance(kind, str) else _ANY_EVENT)

@@ -94,5 +94,9 @@ def describe(error: HotlineError) -> dict[str, str]:
     return {"code": code, "hint": error.hint}
 
 
+_encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+"""One for all: ``json.dumps`` makes a new one each time."""
+
+
 def _line(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+    return _encode(value).encode() + b"\n"

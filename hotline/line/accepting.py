@@ -261,7 +261,7 @@ def cancel(tx: Transaction, line: int, identifier: str) -> tuple[LineRecord, Mes
     tx.set_queueing([row.row], Queueing.CANCELLED)
     record = unqueued(record, [row])
     tx.put_line(record)
-    return record, replace(view, state=State.CANCELLED)
+    return record, view._replace(state=State.CANCELLED)
 
 
 def expire(tx: Transaction, line: int, now_ns: int, most: int) -> tuple[LineRecord, list[str]]:

@@ -167,7 +167,8 @@ class _Batch:
 def _fill(tx: Transaction, line: int, batch: _Batch, chunk_bytes: int, wall_ns: int) -> None:
     """Take rows from the queue until the batch is full or the queue is empty, or its FLASHes are."""
     flashes = False
-    for row in tx.queued(line, _ROWS_A_LOOK):
+    # More than there is room for is not even read: each row of it would cost as much as one that goes.
+    for row in tx.queued(line, _ROWS_A_LOOK, batch.room_bytes):
         if row.sealed_bytes == 0 and row.expires_ns is not None and row.expires_ns <= wall_ns:
             batch.expired.append(row)
             continue

@@ -63,10 +63,10 @@ class Transaction(Protocol):
     def enqueue(self, line: int, messages: Sequence[Outgoing]) -> None:
         """Add messages to the queue in this order (their ids are new to line)."""
 
-    def queued(self, line: int, most: int) -> list[Queued]:
+    def queued(self, line: int, most: int, most_bytes: int) -> list[Queued]:
         """Give at most most rows still to be sealed: highest precedence first, oldest first.
 
-        Gives fewer once their content reaches a few MiB: a queue of long ones must fit in memory.
+        Gives fewer once what is unsealed of them reaches most_bytes, but one at least.
         """
 
     def due(self, line: int, now_ns: int, most: int) -> list[Queued]:

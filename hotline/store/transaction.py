@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from hotline.store.views import MessageView
 
 QUEUED_BYTES: Final = 4 * MIB
-"""Content loaded by one look at the queue: far more than is sealed at once."""
+"""Content loaded by one look at what expires: a queue of long ones is no burden."""
 
 _NUMBER_BYTES: Final = 8
 
@@ -104,11 +104,10 @@ class SqliteTransaction(WritesKeyChanges):
             [(queue_key(line, m.precedence, row), m.content) for row, m in numbered],
         )
 
-    def queued(self, line: int, most: int) -> list[Queued]:
+    def queued(self, line: int, most: int, most_bytes: int) -> list[Queued]:
         """Give the next rows to be sealed."""
-        return _within_bytes(
-            self._database.execute(statements.QUEUED, (NUMBER_MASK, *queue_bounds(line), most))
-        )
+        rows = self._database.execute(statements.QUEUED, (NUMBER_MASK, *queue_bounds(line), most))
+        return _within_bytes(rows, most_bytes)
 
     def due(self, line: int, now_ns: int, most: int) -> list[Queued]:
         """Give rows, wholly queued, that expire at or before now_ns."""
@@ -372,8 +371,8 @@ class SqliteTransaction(WritesKeyChanges):
             )
 
 
-def _within_bytes(rows: Iterable[tuple[Any, ...]]) -> list[Queued]:
-    """Take rows until their content reaches QUEUED_BYTES: a queue of long ones is no burden."""
+def _within_bytes(rows: Iterable[tuple[Any, ...]], most_bytes: int = QUEUED_BYTES) -> list[Queued]:
+    """Take rows, one by one as they are asked for, until what is unsealed reaches most_bytes."""
     found: list[Queued] = []
     size = 0
     for row, identifier, kind, precedence, content, sealed_bytes, expires_ns in rows:
@@ -388,8 +387,8 @@ def _within_bytes(rows: Iterable[tuple[Any, ...]]) -> list[Queued]:
                 expires_ns,
             )
         )
-        size += len(content)
-        if size >= QUEUED_BYTES:
+        size += len(content) - sealed_bytes
+        if size >= most_bytes:
             break
     return found
 

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from hotline.wire.entries import Message
 
 
-@dataclass(frozen=True, slots=True)
-class MessageView:
+class MessageView(NamedTuple):
     """One message of either direction; times are UNIX nanoseconds by this station's clock.
 
     (``composed_ns`` is by its author's clock, ``acknowledged_ns`` by the answering operator's.)

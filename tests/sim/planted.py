@@ -159,8 +159,8 @@ def _oldest_first(plant: Callable[[object, str, Any], None]) -> None:
     """The queue is drained in the order of asking, whatever is urgent."""
     original = SqliteTransaction.queued
 
-    def queued(self: SqliteTransaction, line: int, most: int) -> Any:
-        return sorted(original(self, line, most), key=lambda queued: queued.row)
+    def queued(self: SqliteTransaction, line: int, most: int, _most_bytes: int) -> Any:
+        return sorted(original(self, line, most, 4 * _MIB), key=lambda queued: queued.row)
 
     plant(SqliteTransaction, "queued", queued)
 
@@ -169,8 +169,8 @@ def _precedence_upside_down(plant: Callable[[object, str, Any], None]) -> None:
     """The least urgent goes first."""
     original = SqliteTransaction.queued
 
-    def queued(self: SqliteTransaction, line: int, most: int) -> Any:
-        return original(self, line, most)[::-1]
+    def queued(self: SqliteTransaction, line: int, most: int, _most_bytes: int) -> Any:
+        return original(self, line, most, 4 * _MIB)[::-1]
 
     plant(SqliteTransaction, "queued", queued)
 

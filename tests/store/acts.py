@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from hotline.limits import MIB
 from hotline.model import (
     Incoming,
     Kind,
@@ -64,9 +65,9 @@ def enqueue(store: Store, line: int, *messages: Outgoing) -> None:
     do(store, lambda tx: tx.enqueue(line, messages))
 
 
-def queued(store: Store, line: int, most: int = 100) -> list[Queued]:
+def queued(store: Store, line: int, most: int = 100, most_bytes: int = MIB) -> list[Queued]:
     """Look at the queue."""
-    return do(store, lambda tx: tx.queued(line, most))
+    return do(store, lambda tx: tx.queued(line, most, most_bytes))
 
 
 def append(tx: Transaction, line: int, side: Side, data: Sequence[bytes], messages: int = 1) -> int:
@@ -88,7 +89,7 @@ def seal(store: Store, line: int, most: int = 100, at_ns: int = 3000) -> list[st
     """Seal whole messages from the queue's front and sign their last head; gives their ids."""
 
     def work(tx: Transaction) -> list[str]:
-        rows = tx.queued(line, most)
+        rows = tx.queued(line, most, MIB)
         first = tx.line(line).own.number + 1
         last = append(tx, line, Side.OWN, [row.content for row in rows])
         tx.seal(line, [(row.row, number) for number, row in enumerate(rows, start=first)])
@@ -110,7 +111,7 @@ def seal_part(store: Store, line: int) -> bool:
     """Seal one part of the queue's first message; tells whether that was its last."""
 
     def work(tx: Transaction) -> bool:
-        [row] = tx.queued(line, 1)
+        [row] = tx.queued(line, 1, MIB)
         part = next(part for part in pieces(row) if part.offset == row.sealed_bytes)
         sealed_bytes = part.offset + len(part.chunk)
         completed = sealed_bytes == len(row.content)

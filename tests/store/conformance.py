@@ -18,7 +18,7 @@ from store import acts
 from store.acts import OWN_ID, PEER_ID, do, outgoing
 
 from hotline.errors import LocalMisuseError, RefusedError, StoreError, StoreInUseError
-from hotline.limits import CHECKPOINT_KEPT_ENTRIES
+from hotline.limits import CHECKPOINT_KEPT_ENTRIES, MIB
 from hotline.model import (
     Acknowledged,
     Checkpoint,
@@ -115,7 +115,7 @@ class StoreConformance:
         def put_and_look(identifier: str) -> Callable[[Transaction], list[str]]:
             def work(tx: Transaction) -> list[str]:
                 tx.enqueue(line, [outgoing(identifier)])
-                return ids(tx.queued(line, 9))
+                return ids(tx.queued(line, 9, MIB))
 
             return work
 
@@ -362,6 +362,22 @@ class StoreConformance:
         assert found[0].kind is Kind.MESSAGE
         assert found[0].content == acts.content("m1", "x", Precedence.FLASH)
         assert ids(acts.queued(store, line, most=2)) == ["m1", "m3"]
+
+    def test_of_the_queue_is_read_what_has_room_but_one_at_least(
+        self, store: Store, line: int
+    ) -> None:
+        """A run of a few entries had hundreds read for it, and a queue of long messages megabytes."""
+        for identifier in "abcd":
+            acts.enqueue(store, line, outgoing(identifier))
+        size_bytes = [len(acts.content(identifier)) for identifier in "abcd"]
+        for room_bytes, found in (
+            (0, "a"),
+            (size_bytes[0], "a"),
+            (size_bytes[0] + 1, "ab"),
+            (sum(size_bytes[:3]), "abc"),
+            (MIB, "abcd"),
+        ):
+            assert ids(acts.queued(store, line, 9, room_bytes)) == list(found)
 
     def test_queues_of_two_lines_are_apart(self, store: Store, line: int) -> None:
         """A message would go to the wrong station."""
