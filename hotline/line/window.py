@@ -16,6 +16,7 @@ from hotline.limits import (
     ENTRY_BYTES,
     FRAME_BYTES,
     IN_FLIGHT_BYTES,
+    KIB,
     WINDOW_LEAST_S,
     WINDOW_TARGET_S,
 )
@@ -30,9 +31,12 @@ _PROBE_SHARE: Final = 8
 _URGENT_RECORDS: Final = 4
 """So many records of FLASH may go beyond a full window: its receipts are a whole round trip away."""
 
-_HURRIED: Final = FRAME_BYTES // 2
+_HURRIED: Final = 24 * KIB
 _HURRIED_S: Final = 2.0
-"""A FLASH seldom comes alone: for so long after one, no more than this goes in the way of the next."""
+"""A FLASH seldom comes alone: for so long after one, no more than this goes in the way of the next.
+
+It costs what drains meanwhile half of its rate or more, for a run of a few entries costs a commit too.
+"""
 
 _NEAR_S: Final = 0.005
 """A path that takes longer holds more, and what it holds is in nobody's way."""
