@@ -215,7 +215,7 @@ def test_times_that_no_clock_shows(rogue: Rogue, time_ns: int) -> None:
     receipt = rogue.receipt(1)
     signature = rogue.pairing.sign_receipt(Position(1, receipt.head), time_ns)
     answer = entries.Acknowledgement(*("ack.1.read", "ours", 1, Decision.READ, time_ns, "lt", ""))
-    far = replace(message("far"), composed_ns=time_ns, ack_by_ns=time_ns)
+    far = message("far")._replace(composed_ns=time_ns, ack_by_ns=time_ns)
     rogue.say(
         frames.ReceiptFrame(1, receipt.head, time_ns, signature),
         rogue.run(far, answer, entries.Test("t1", time_ns, "lt")),

@@ -250,7 +250,7 @@ def _show(args: argparse.Namespace, number: int, data: bytes) -> None:
         fields: dict[str, Any] = {"kind": "unknown", "size_bytes": len(data)}
     else:
         fields = {"kind": entry.KIND.name.lower()}
-        for name in entry.__slots__:
+        for name in entries.fields(entry):
             value = getattr(entry, name)
             fields[name] = value.hex() if isinstance(value, bytes) else value
     if args.json:

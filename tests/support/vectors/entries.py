@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from hotline.model import Decision, Precedence
 from hotline.wire import entries
 from support.vectors.fixed import NOW_NS, Json
@@ -59,6 +57,6 @@ def make() -> Json:
 
 def _values(entry: entries.Entry) -> Json:
     return {
-        one.name: int(value) if isinstance(value := getattr(entry, one.name), int) else value
-        for one in fields(entry)
+        name: int(value) if isinstance(value := getattr(entry, name), int) else value
+        for name in entries.fields(entry)
     }
