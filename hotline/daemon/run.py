@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import resource
 import signal
 import sys
@@ -42,6 +43,10 @@ THREAD_SWITCH_S: Final = 0.0005
 """How long one thread may keep the interpreter from another: the event loop gives it up for every
 record it opens, and at Python's 5 ms it would get it back only when the store's thread lets it."""
 
+NEW_OBJECTS: Final = 10_000
+"""How many may be made before Python looks for cycles among them: a batch makes some thousands, which
+are needed until it is committed, and at Python's 700 it would look through them again and again."""
+
 
 def main(config: StationConfig, passphrase: PassphraseSource | None = None) -> int:
     """Run the daemon of a configuration; gives its exit code. passphrase is asked if the key has one.
@@ -51,6 +56,8 @@ def main(config: StationConfig, passphrase: PassphraseSource | None = None) -> i
     _keep_memory_private()
     _set_limits()
     sys.setswitchinterval(THREAD_SWITCH_S)
+    gc.freeze()  # the program itself is never garbage: looking through it would take milliseconds
+    gc.set_threshold(NEW_OBJECTS)
     identity = Identity(config, passphrase)
     state_folder(config)
     try:
