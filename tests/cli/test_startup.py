@@ -80,3 +80,22 @@ def test_ids_are_new_ordered_and_legal() -> None:
     ids = [source.next() for _ in range(10_000)]
     assert ids == sorted(set(ids))
     assert all(check_id(identifier) and len(identifier) == 26 for identifier in ids)
+
+
+@pytest.mark.parametrize("random", [bytes(10), b"\xff" * 10, bytes(7) + b"\x0f\xff\xfe"])
+def test_ids_of_one_millisecond_are_counted_on(
+    random: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of an id is spelled by itself: a carry that is lost gives the same ids once more."""
+    monkeypatch.setattr("time.time_ns", lambda: 1_795_000_000_123_456_789)
+    monkeypatch.setattr("os.urandom", lambda _size: random)
+    first = 1_795_000_000_123 << 80 | int.from_bytes(random)
+    source = Ids()
+    assert [_number(source.next()) for _ in range(3000)] == list(range(first, first + 3000))
+
+
+def _number(identifier: str) -> int:
+    number = 0
+    for letter in identifier:
+        number = number << 5 | "0123456789abcdefghjkmnpqrstvwxyz".index(letter)
+    return number
