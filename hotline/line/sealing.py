@@ -168,8 +168,11 @@ def _fill(tx: Transaction, line: int, batch: _Batch, chunk_bytes: int, wall_ns: 
     """Take rows from the queue until the batch is full or the queue is empty, or its FLASHes are."""
     flashes = False
     # More than there is room for is not even read: each row of it would cost as much as one that goes.
-    for row in tx.queued(line, _ROWS_A_LOOK, batch.room_bytes):
-        if row.sealed_bytes == 0 and row.expires_ns is not None and row.expires_ns <= wall_ns:
+    rows = tx.queued(line, _ROWS_A_LOOK, batch.room_bytes)
+    if rows and all(_has_expired(row, wall_ns) for row in rows):
+        rows = tx.queued(line, _ROWS_A_LOOK, FRAME_BYTES)  # such need no room
+    for row in rows:
+        if _has_expired(row, wall_ns):
             batch.expired.append(row)
             continue
         if flashes and row.precedence is not Precedence.FLASH:
@@ -182,6 +185,10 @@ def _fill(tx: Transaction, line: int, batch: _Batch, chunk_bytes: int, wall_ns: 
             batch.add(row.content, row, size_bytes, completes=True)
         elif not _cut(tx, line, batch, row, chunk_bytes):
             break
+
+
+def _has_expired(row: Queued, wall_ns: int) -> bool:
+    return row.sealed_bytes == 0 and row.expires_ns is not None and row.expires_ns <= wall_ns
 
 
 def _cut(tx: Transaction, line: int, batch: _Batch, row: Queued, chunk_bytes: int) -> bool:

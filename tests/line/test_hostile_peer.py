@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hotline import limits
+from hotline.line import sealing
 from hotline.model import Decision, Position, Precedence, Side, State
 from hotline.wire import entries, frames
 from support.line_world import LineWorld, Station
@@ -293,8 +294,18 @@ def test_a_reserve_is_kept_from_the_peer(world: LineWorld) -> None:
 # --- queues ---------------------------------------------------------------------------------------
 
 
-def test_what_lives_does_not_wait_behind_what_has_expired(rogue: Rogue) -> None:
+def test_what_lives_does_not_wait_behind_what_has_expired(
+    rogue: Rogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An order would lie for seconds behind hundreds that nobody wants any more."""
+    looks: list[int] = []
+    next_run = sealing.next_run
+
+    def counted(*args: Any, **options: Any) -> sealing.Run:
+        looks.append(options["room_bytes"])
+        return next_run(*args, **options)
+
+    monkeypatch.setattr(sealing, "next_run", counted)
     station, world = rogue.station, rogue.world
     rogue.call(accepting=False).say(rogue.beat(accepting=False))
     for number in range(600):
@@ -307,6 +318,7 @@ def test_what_lives_does_not_wait_behind_what_has_expired(rogue: Rogue) -> None:
     rogue.say(rogue.beat())
     took_s = world.until(lambda: rogue.times_got(1) == 1, 20)
     assert took_s < SOON_S, "it waited for a timer"
+    assert len(looks) < 6, "it was looked for in steps of what there was room for"
     assert world.now - began < 1
     [run] = rogue.all(frames.Entries)
     assert [entries.decode(data).id for data in run.entries] == ["live"]
