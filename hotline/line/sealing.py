@@ -85,7 +85,7 @@ def next_run(
         tx.set_queueing([row.row for row in batch.expired], Queueing.EXPIRED)
     frame = None
     if batch.entries:
-        tx.append(line, Side.OWN, batch.entries)
+        tx.append(line, Side.OWN, batch.entries, batch.rows)
         tx.seal(line, batch.sealed)
         frame = _signed(pairing, batch.entries, changes)
         tx.put_signature(line, Side.OWN, frame.first, frame.last, frame.signature, wall_ns)
@@ -116,6 +116,7 @@ class _Batch:
         self.room_bytes = room_bytes
         self.entries: list[LogEntry] = []
         self.sealed: list[tuple[int, int]] = []
+        self.rows: dict[int, int] = {}
         self.expired: list[Queued] = []
         self.key_change: entries.KeyChange | None = None
         self._number = record.own.number
@@ -153,6 +154,8 @@ class _Batch:
         self._unqueued_bytes += carried_bytes
         if completes:
             self.sealed.append((row.row, number))
+            if data is row.content:
+                self.rows[number] = row.row
             if row.kind is Kind.MESSAGE:
                 self._messages += 1
                 self._unqueued += 1

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Final
 from hotline.model import LogEntry, Receipt, Side
 from hotline.store import checkpoints
 from hotline.store.keys import NUMBER_MASK, log_key, unsigned
+from hotline.store.statements import SAID
 
 if TYPE_CHECKING:
     import apsw
 
     from hotline.model import Checkpoint
 
-_ENTRIES: Final = (
-    "SELECT key, head, data, messages FROM entry WHERE key BETWEEN ? AND ? ORDER BY key"
-)
+_ENTRIES: Final = f"""
+SELECT key, head, {SAID}, messages FROM entry WHERE key BETWEEN ? AND ? ORDER BY key
+"""  # noqa: S608 - constants only
 
 # An entry's kind is its second byte (docs/protocol.md, "Entries"), and its ids stand in it as text.
-_ANSWERS: Final = """
-SELECT key FROM entry WHERE key BETWEEN ? AND ?
-AND substr(data, 2, 1) = x'03' AND instr(data, ?) ORDER BY key
-"""
+_ANSWERS: Final = f"""
+SELECT key FROM (SELECT key, {SAID} AS said FROM entry WHERE key BETWEEN ? AND ?)
+WHERE substr(said, 2, 1) = x'03' AND instr(said, ?) ORDER BY key
+"""  # noqa: S608 - constants only
 
 
 class SqliteHistory:

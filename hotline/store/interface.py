@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hotline.model import (
         Acknowledged,
@@ -88,8 +88,14 @@ class Transaction(Protocol):
         """Have what is sealed in part sealed from its first byte; gives how many bytes that adds."""
 
     # --- the logs ---
-    def append(self, line: int, side: Side, entries: Sequence[LogEntry]) -> None:
-        """Append entries to a log; their numbers go on from its end."""
+    def append(
+        self, line: int, side: Side, entries: Sequence[LogEntry], rows: Mapping[int, int] = ...
+    ) -> None:
+        """Append entries to a log; their numbers go on from its end.
+
+        ``rows`` gives, by number, the row of the queue whose content an entry is, to the byte: so it
+        is stored once.
+        """
 
     def entries(
         self, line: int, side: Side, first: int, most: int, most_bytes: int

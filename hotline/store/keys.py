@@ -29,7 +29,7 @@ def queue_key(line: int, precedence: Precedence, row: int) -> int:
     return ((line << 2 | precedence) << NUMBER_BITS) | row
 
 
-QUEUE_KEY_SQL: Final = f"((line << 2 | precedence) << {NUMBER_BITS} | row)"
+QUEUE_KEY_SQL: Final = f"((line << 2 | precedence) << {NUMBER_BITS} | message.row)"
 """The same of a row of message, inside a statement."""
 
 

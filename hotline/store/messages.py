@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import DecodeError, StoreDamagedError
 from hotline.model import Decision, Kind, Precedence, Queueing, Side, State
-from hotline.store.keys import NUMBER_MASK, log_key, queue_key, unsigned
+from hotline.store.keys import NUMBER_MASK, log_key, unsigned
 from hotline.store.views import Damaged, MessageView
 from hotline.wire.entries import (
     Acknowledgement,
@@ -236,8 +236,7 @@ class _Row:
         content: bytes | None = self._withdrawn_content
         if content is None:
             content = self._database.execute(
-                "SELECT content FROM queue WHERE key = ?",
-                (queue_key(self._line, self._precedence, self._row),),
+                "SELECT content FROM content WHERE row = ?", (self._row,)
             ).get
         if content is None:
             raise StoreDamagedError(

@@ -5,28 +5,38 @@ from __future__ import annotations
 from typing import Final
 
 from hotline.store.bulk import Bulk
-from hotline.store.keys import QUEUE_KEY_SQL
+from hotline.store.keys import NUMBER_MASK, QUEUE_KEY_SQL
 
-ROW: Final = "row, id, kind, precedence, queue.content, sealed_bytes, expires_ns"
+ROW: Final = "message.row, id, kind, precedence, content.content, sealed_bytes, expires_ns"
+
+# Whatever is lost of a message that waits must be told: it is not to vanish from the queue.
+_WAITS: Final = f"""
+FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL} LEFT JOIN content ON content.row = message.row
+"""
+
+SAID: Final = """
+CASE WHEN entry.row IS NULL THEN data
+    ELSE ifnull((SELECT content FROM content WHERE content.row = entry.row), x'') END
+"""
+"""The bytes of an entry, wherever they stand; of those that are lost nothing, which no head fits."""
 
 # CROSS JOIN fixes the order of the loops: the planner, which knows no figures, must not guess.
 QUEUED: Final = f"""
 SELECT {ROW}
-FROM queue CROSS JOIN message ON row = key & ?
+FROM queue CROSS JOIN message ON message.row = key & {NUMBER_MASK}
+LEFT JOIN content ON content.row = message.row
 WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?
 """  # noqa: S608 - constants only
 
 DUE: Final = f"""
-SELECT {ROW}
-FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL}
+SELECT {ROW} {_WAITS}
 WHERE line = ? AND queueing = 0 AND expires_ns <= ? ORDER BY expires_ns LIMIT ?
-"""  # noqa: S608 - constants only
+"""
 
 WAITING: Final = f"""
-SELECT {ROW}
-FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL}
+SELECT {ROW} {_WAITS}
 WHERE line = ? AND side = 0 AND id = ? AND queueing = 0
-"""  # noqa: S608 - constants only
+"""
 
 ENQUEUE: Final = Bulk(
     "INSERT INTO message"
@@ -34,9 +44,11 @@ ENQUEUE: Final = Bulk(
     "(?, ?, 0, ?, ?, 0, ?, ?, ?, ?)",
 )
 
-QUEUE: Final = Bulk("INSERT INTO queue VALUES {rows}", "(?, ?)")
+CONTENT: Final = Bulk("INSERT INTO content VALUES {rows}", "(?, ?)")
 
-APPEND: Final = Bulk("INSERT INTO entry VALUES {rows}", "(?, ?, ?, ?)")
+QUEUE: Final = Bulk("INSERT INTO queue VALUES {rows}", "(?)")
+
+APPEND: Final = Bulk("INSERT INTO entry VALUES {rows}", "(?, ?, ?, ?, ?)")
 
 RECEIVE: Final = Bulk(
     "INSERT INTO message (row, line, side, kind, precedence, queueing, number, at_ns, id)"
@@ -64,8 +76,8 @@ VALUES (?, ?, 0, ?, ?, 2, ?, ?, ?, ?)
 """
 
 QUEUED_ROW: Final = f"""
-SELECT {ROW} FROM message CROSS JOIN queue ON key = {QUEUE_KEY_SQL} WHERE row = ?
-"""  # noqa: S608 - constants only
+SELECT {ROW} {_WAITS} WHERE message.row = ?
+"""
 
 UNQUEUE: Final = f"""
 DELETE FROM queue WHERE key = (SELECT {QUEUE_KEY_SQL} FROM message WHERE row = ?)
@@ -74,6 +86,13 @@ DELETE FROM queue WHERE key = (SELECT {QUEUE_KEY_SQL} FROM message WHERE row = ?
 UNQUEUE_ALL: Final = Bulk(
     f"DELETE FROM queue WHERE key IN (SELECT {QUEUE_KEY_SQL} FROM message WHERE row IN ({{rows}}))",  # noqa: S608
     "?",
+)
+
+LET_GO: Final = "DELETE FROM content WHERE row = ?"
+
+# What stands in parts is in the log already, piece by piece.
+LET_GO_PARTED: Final = Bulk(
+    "DELETE FROM content WHERE row IN (SELECT row FROM part WHERE row IN ({rows}))", "?"
 )
 
 SEAL_PART: Final = """
@@ -88,11 +107,11 @@ WHERE key BETWEEN ? AND ? AND queueing = 1
 # It stays one that was begun: its state must not go back, and so it cannot expire either.
 BEGIN_ANEW: Final = "UPDATE message SET sealed_bytes = 0, expires_ns = NULL WHERE row = ?"
 
-WITHDRAW: Final = f"""
+WITHDRAW: Final = """
 UPDATE message SET queueing = ?, content = (
-    SELECT queue.content FROM queue WHERE key = {QUEUE_KEY_SQL}
+    SELECT content.content FROM content WHERE content.row = message.row
 ) WHERE row = ? AND queueing = 0
-"""  # noqa: S608 - constants only
+"""
 
 # A resend may cut a run elsewhere and sign anew in the midst of what was signed before. The time
 # kept is the earliest at which any signature (or receipt) covered the place, so it never moves.

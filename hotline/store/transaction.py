@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from hotline.errors import LocalMisuseError
+from hotline.errors import LocalMisuseError, StoreDamagedError
 from hotline.limits import MIB
 from hotline.model import Kind, Partial, Precedence, Queued, Queueing, Side
 from hotline.store import checkpoints, lines, marks, statements
@@ -27,7 +28,7 @@ from hotline.store.logs import Logs
 from hotline.store.messages import Messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import apsw
 
@@ -48,6 +49,8 @@ QUEUED_BYTES: Final = 4 * MIB
 """Content loaded by one look at what expires: a queue of long ones is no burden."""
 
 _NUMBER_BYTES: Final = 8
+
+_NONE: Final[Mapping[int, int]] = MappingProxyType({})
 
 _KINDS: Final = {int(kind): kind for kind in Kind}
 _PRECEDENCES: Final = {int(precedence): precedence for precedence in Precedence}
@@ -99,14 +102,14 @@ class SqliteTransaction(WritesKeyChanges):
                 for row, m in numbered
             ],
         )
+        statements.CONTENT.run(self._database, [(row, m.content) for row, m in numbered])
         statements.QUEUE.run(
-            self._database,
-            [(queue_key(line, m.precedence, row), m.content) for row, m in numbered],
+            self._database, [(queue_key(line, m.precedence, row),) for row, m in numbered]
         )
 
     def queued(self, line: int, most: int, most_bytes: int) -> list[Queued]:
         """Give the next rows to be sealed."""
-        rows = self._database.execute(statements.QUEUED, (NUMBER_MASK, *queue_bounds(line), most))
+        rows = self._database.execute(statements.QUEUED, (*queue_bounds(line), most))
         return _within_bytes(rows, most_bytes)
 
     def due(self, line: int, now_ns: int, most: int) -> list[Queued]:
@@ -124,12 +127,14 @@ class SqliteTransaction(WritesKeyChanges):
             raise LocalMisuseError(f"{queueing.name} is said by sealing, not by set_queueing")
         self._change(statements.WITHDRAW, [(queueing, row) for row in rows])
         self._change(statements.UNQUEUE, [(row,) for row in rows])
+        self._change(statements.LET_GO, [(row,) for row in rows])
 
     def seal(self, line: int, numbers: Sequence[tuple[int, int]]) -> None:
         """Say that each (row, number) is sealed."""
         with self._changing(2 * len(numbers)):
             statements.SEAL.run(self._database, numbers, (line,))
             statements.UNQUEUE_ALL.run(self._database, [(row,) for row, _ in numbers])
+        statements.LET_GO_PARTED.run(self._database, [(row,) for row, _ in numbers])
 
     def seal_part(self, line: int, row: int, number: int, sealed_bytes: int) -> None:
         """Say that entry number carries row's content up to sealed_bytes."""
@@ -145,7 +150,9 @@ class SqliteTransaction(WritesKeyChanges):
 
     # --- the logs ---
 
-    def append(self, line: int, side: Side, entries: Sequence[LogEntry]) -> None:
+    def append(
+        self, line: int, side: Side, entries: Sequence[LogEntry], rows: Mapping[int, int] = _NONE
+    ) -> None:
         """Append entries to a log; their numbers go on from its end."""
         for expected, entry in enumerate(entries, start=self._logs.last(line, side) + 1):
             if entry.number != expected:
@@ -153,7 +160,12 @@ class SqliteTransaction(WritesKeyChanges):
         base = log_key(line, side, 0)
         statements.APPEND.run(
             self._database,
-            [(base + entry.number, entry.messages, entry.head, entry.data) for entry in entries],
+            [
+                (base + number, messages, head, b"", rows[number])
+                if number in rows
+                else (base + number, messages, head, data, None)
+                for number, head, data, messages in entries
+            ],
         )
 
     def entries(
@@ -234,6 +246,7 @@ class SqliteTransaction(WritesKeyChanges):
                 was_queued += _within_bytes(queued)
                 self._change(statements.FOUND_SEALED, [(one.number, row)])
                 self._database.execute(statements.UNQUEUE, (row,))
+                self._database.execute(statements.LET_GO, (row,))
             self._database.executemany(
                 "INSERT OR IGNORE INTO part VALUES (?, ?)", [(row, part) for part in one.parts]
             )
@@ -376,6 +389,8 @@ def _within_bytes(rows: Iterable[tuple[Any, ...]], most_bytes: int = QUEUED_BYTE
     found: list[Queued] = []
     size = 0
     for row, identifier, kind, precedence, content, sealed_bytes, expires_ns in rows:
+        if content is None:
+            raise StoreDamagedError(f"message {identifier} waits, but what it says is missing")
         found.append(
             Queued(
                 row,

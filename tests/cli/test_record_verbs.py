@@ -92,7 +92,7 @@ def test_a_damaged_record_is_told_in_plain_words(
 ) -> None:
     """An operator has to know which entry, of which log; a script by the exit code."""
     database = apsw.Connection(str(folder / "state" / "store.db"))
-    database.execute("UPDATE entry SET data = x'00' WHERE (key & 0xffffffffff) = 3")
+    database.execute("UPDATE entry SET row = NULL WHERE (key & 0xffffffffff) = 3")
     database.close()
     assert "line west: entry 3 of our own log" in refused(capsys, "log", "verify")
     assert main(["log", "verify", "--json"]) == exits.REFUSED

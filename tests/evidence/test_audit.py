@@ -12,6 +12,7 @@ from hotline.evidence.audit import Audit, Auditor
 from hotline.model import Side
 from hotline.store.archive import SqliteArchive
 from hotline.store.keys import log_key
+from hotline.store.statements import SAID
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,7 @@ def test_a_store_that_nobody_touched_is_whole(case: Case, copy: Path) -> None:
         (found.own_signatures + found.peer_signatures, "SELECT count(*) FROM signature"),
         (found.receipts, "SELECT count(*) FROM receipt"),
         (found.own_checkpoints + found.peer_checkpoints, "SELECT count(*) FROM checkpoint"),
-        (found.size_bytes, "SELECT sum(length(data)) FROM entry"),
+        (found.size_bytes, f"SELECT sum(length({SAID})) FROM entry"),  # noqa: S608
     ):
         assert count == database.execute(statement).get > 0
     database.close()
@@ -97,10 +98,13 @@ def last(table: str, such: str = "true") -> str:
     return f"key = (SELECT max(key) FROM {table} WHERE {such})"  # noqa: S608 - our own words
 
 
+CONTENT_OF_3 = f"(SELECT entry.row FROM entry WHERE key = {OWN + 3})"  # noqa: S608
+
 UNSIGNED = "key = (SELECT min(key) FROM entry WHERE key NOT IN (SELECT key FROM signature))"
 
 DAMAGES: list[tuple[str, str, str, str]] = [
-    ("entry", flip("data"), f"key = {OWN + 3}", "entry 3 of our own log"),
+    ("content", flip("content"), f"row = {CONTENT_OF_3}", "entry 3 of our own log"),
+    ("content", "", f"row = {CONTENT_OF_3}", "entry 3 of our own log"),
     ("entry", flip("data"), f"key = {PEER + 2}", "entry 2 of the peer's log"),
     ("entry", flip("head"), f"key = {OWN + 3}", "entry 3 of our own log"),
     ("entry", "", f"key = {OWN + 1}", "entry 1 of our own log is missing"),
@@ -157,13 +161,16 @@ def rechained(copy: Path) -> Path:
     assert {own, peer} <= {identity(name)[1].id for name in ("north", "south")}
     head = head_zero(own, peer)
     rows = database.execute(
-        "SELECT key, data FROM entry WHERE key BETWEEN ? AND ? ORDER BY key", (OWN, PEER)
+        f"SELECT key, {SAID} FROM entry WHERE key BETWEEN ? AND ? ORDER BY key",  # noqa: S608
+        (OWN, PEER),
     ).fetchall()
     for key, data in rows:
         assert isinstance(data, bytes)
         said = data.replace(b"nobody", b"NOBODY")
         head = next_head(head, said)
-        database.execute("UPDATE entry SET data = ?, head = ? WHERE key = ?", (said, head, key))
+        database.execute(
+            "UPDATE entry SET row = NULL, data = ?, head = ? WHERE key = ?", (said, head, key)
+        )
     database.execute("UPDATE line SET own_head = ?", (head,))
     database.close()
     return copy

@@ -70,8 +70,18 @@ def queued(store: Store, line: int, most: int = 100, most_bytes: int = MIB) -> l
     return do(store, lambda tx: tx.queued(line, most, most_bytes))
 
 
-def append(tx: Transaction, line: int, side: Side, data: Sequence[bytes], messages: int = 1) -> int:
-    """Append entries of ``messages`` messages each to a log; gives the last one's number."""
+def append(
+    tx: Transaction,
+    line: int,
+    side: Side,
+    data: Sequence[bytes],
+    messages: int = 1,
+    rows: Sequence[Queued] = (),
+) -> int:
+    """Append entries of ``messages`` messages each to a log; gives the last one's number.
+
+    ``rows`` are those of the queue whose content the first entries are.
+    """
     record = tx.line(line)
     end = record.own if side is Side.OWN else record.peer
     count = tx.messages_until(line, side, end.number)
@@ -80,7 +90,10 @@ def append(tx: Transaction, line: int, side: Side, data: Sequence[bytes], messag
         count += messages
         end = Position(end.number + 1, next_head(end.head, piece))
         entries.append(LogEntry(end.number, end.head, piece, count))
-    tx.append(line, side, entries)
+    numbers = [entry.number for entry in entries]
+    tx.append(
+        line, side, entries, {number: row.row for number, row in zip(numbers, rows, strict=False)}
+    )
     tx.put_line(replace(record, own=end) if side is Side.OWN else replace(record, peer=end))
     return end.number
 
@@ -91,7 +104,7 @@ def seal(store: Store, line: int, most: int = 100, at_ns: int = 3000) -> list[st
     def work(tx: Transaction) -> list[str]:
         rows = tx.queued(line, most, MIB)
         first = tx.line(line).own.number + 1
-        last = append(tx, line, Side.OWN, [row.content for row in rows])
+        last = append(tx, line, Side.OWN, [row.content for row in rows], rows=rows)
         tx.seal(line, [(row.row, number) for number, row in enumerate(rows, start=first)])
         tx.put_signature(line, Side.OWN, first, last, b"s" * 64, at_ns)
         return [row.id for row in rows]

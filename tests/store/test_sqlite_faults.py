@@ -182,7 +182,10 @@ def spoil(path: Path, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [
-        ("UPDATE entry SET data = x'00' WHERE key & 255 = 2", "does not match"),
+        ("UPDATE content SET content = x'00' WHERE row = 2", "does not match"),
+        ("DELETE FROM content WHERE row = 2", "does not match"),
+        ("UPDATE entry SET row = 3 WHERE key & 255 = 2", "does not match"),
+        ("UPDATE entry SET row = NULL WHERE key & 255 = 2", "does not match"),
         ("UPDATE entry SET head = zeroblob(64) WHERE key & 255 = 2", "does not match"),
         ("DELETE FROM entry WHERE key & 255 = 2", "is missing"),
     ],
@@ -212,16 +215,18 @@ def test_lost_content_is_found(path: Path) -> None:
     store = SqliteStore.open(path, station_id=OWN_ID)
     line = store.add_line("south", PEER_ID)
     acts.enqueue(store, line, outgoing("a"))
-    spoil(path, "DELETE FROM queue")
+    spoil(path, "DELETE FROM content")
     with pytest.raises(StoreError, match="message a of line south has lost its content"):
         store.read(lambda r: r.page(Side.OWN))
+    with pytest.raises(StoreError, match="message a waits, but what it says is missing"):
+        acts.queued(store, line)
     store.close()
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE entry SET data = x'00' WHERE key & 255 = 2",
+        "UPDATE content SET content = x'00' WHERE row = 2",
         "UPDATE message SET queueing = 99 WHERE id = 'm1'",
         "UPDATE message SET decision = 99 WHERE id = 'm1'",
         "UPDATE message SET acknowledged_by = CAST(x'ff' AS TEXT) WHERE id = 'm1'",
@@ -246,7 +251,7 @@ def test_a_damaged_row_is_no_end_to_a_store_that_was_only_asked(path: Path, stat
 @pytest.mark.parametrize(
     ("statement", "name"),
     [
-        ("UPDATE entry SET data = x'00' WHERE key & 255 = 2", "m1"),
+        ("UPDATE content SET content = x'00' WHERE row = 2", "m1"),
         ("UPDATE message SET precedence = 99 WHERE id = 'm1'", "m1"),
         ("UPDATE message SET acknowledged_by = CAST(x'ff' AS TEXT) WHERE id = 'm1'", "m1"),
         ("UPDATE message SET id = CAST(x'6dff' AS TEXT) WHERE id = 'm1'", "m\ufffd"),
