@@ -35,6 +35,7 @@ from hotline.cli import exits, rendering
 from hotline.daemon import config as configuration
 from hotline.daemon import control, logs, run, watching
 from hotline.daemon.requests import Requests
+from hotline.evidence import file as evidence_file
 from hotline.identity import card, courierkey, halves, keyfile, linesecret, succession
 from hotline.line.liveness import REASONS
 from hotline.line.pairing import Pairing
@@ -398,10 +399,12 @@ def test_armours_are_those_of_the_code() -> None:
     """Who is told that a secret may travel by wire, or a public file not, writes another protocol."""
     modules = (card, courierkey, halves, keyfile, linesecret, succession)
     known = {one._ARMOUR.label: one._ARMOUR.max_bytes for one in modules}
+    known[evidence_file.ARMOUR.label] = evidence_file.ARMOUR.max_bytes
     table = [row for row in rows(section(PROTOCOL.read_text(), "Armour")) if len(row) == 4]
     assert {code(row[1])[0]: int(row[2]) for row in table} == known
     never = {code(row[1])[0] for row in table if row[3] == "never"}
-    assert never == {"HOTLINE SECRET KEY", "HOTLINE LINE SECRET", "HOTLINE HALF SECRET"}
+    secret = {"HOTLINE SECRET KEY", "HOTLINE LINE SECRET", "HOTLINE HALF SECRET"}
+    assert never == secret | {evidence_file.ARMOUR.label}
 
 
 def test_frame_types_are_those_of_the_code() -> None:
