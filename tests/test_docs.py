@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -37,7 +38,7 @@ from hotline.daemon import control, logs, run, watching
 from hotline.daemon.requests import Requests
 from hotline.evidence import file as evidence_file
 from hotline.identity import card, courierkey, halves, keyfile, linesecret, succession
-from hotline.line.liveness import REASONS
+from hotline.line.liveness import REASONS, Facts, assess
 from hotline.line.pairing import Pairing
 from hotline.line.session import Session
 from hotline.noise.ephemerals import system_ephemerals
@@ -466,11 +467,12 @@ def test_what_operators_make_wait_is_bounded_as_the_page_says() -> None:
 
 @dataclass(frozen=True)
 class Event:
-    """A call that logs: its event, the fields in its text, and whether there may be more."""
+    """A call that logs: its event, the fields in its text, whether there may be more, its levels."""
 
     name: str
     fields: frozenset[str]
     more: bool
+    levels: frozenset[str]
 
 
 def events() -> list[Event]:
@@ -502,7 +504,22 @@ def logged(call: ast.Call) -> Event | None:
     if name == "_note":
         given.add("file")
     more = name == "Note" or any(word.arg is None for word in call.keywords)
-    return Event(event, frozenset(str(one) for one in given), more)
+    return Event(event, frozenset(str(one) for one in given), more, levels_of(name, call))
+
+
+def levels_of(name: str, call: ast.Call) -> frozenset[str]:
+    """Give the levels at which a call logs that calls by name; a choice between two is both."""
+    if name in ("debug", "info", "warning", "error", "critical"):
+        return frozenset({name})
+    if name == "Note":
+        said: ast.AST | None = call.args[0]
+    else:
+        said = next((word.value for word in call.keywords if word.arg == "level"), None)
+    if said is None:
+        return frozenset({"warning" if name == "_note" else "info"})
+    choice = (said.body, said.orelse) if isinstance(said, ast.IfExp) else (said,)
+    assert all(isinstance(one, ast.Constant) for one in choice), "the level must be seen here"
+    return frozenset(str(one.value) for one in choice if isinstance(one, ast.Constant))
 
 
 def test_every_event_is_documented_with_its_fields() -> None:
@@ -516,6 +533,15 @@ def test_every_event_is_documented_with_its_fields() -> None:
         assert event.fields <= wanted if event.more else event.fields == wanted, event
 
 
+def test_levels_are_those_of_the_code() -> None:
+    """An alarm that waits for errors alone misses what the page promised as one."""
+    text = section(OPERATIONS.read_text(), "Logs").partition("### Events")[0]
+    listed = dict(re.findall(r"^- (critical|error|warning): (.*(?:\n  .*)*)", text, re.MULTILINE))
+    for level in ("critical", "error", "warning"):
+        known = {event.name for event in events() if level in event.levels}
+        assert set(code(listed[level])) - {"up"} == known, level
+
+
 def test_reasons_are_those_of_the_code() -> None:
     """An operator who looks a reason up must find it."""
     text = section(OPERATIONS.read_text(), "Reasons")
@@ -523,6 +549,43 @@ def test_reasons_are_those_of_the_code() -> None:
     assert first_words(usual) == set(REASONS)
     codes = set(re.findall(r"``([\w-]+)``", errors.HaltError.__doc__ or ""))
     assert first_words(halted) == codes - {"code"}
+    # What a standing session may be; without one, any other reason is that of a line that is down.
+    with_state = {(state, code(row[0])[0]) for row in rows(usual) for state in code(row[1])}
+    known = standing_states()
+    assert {pair for pair in with_state if pair[0] != "down"} == {
+        pair for pair in known if pair[0] != "down"
+    }
+    never_down = {"proven", "unattended", "one-way", "recovering", "peer-recovering", "no-receipts"}
+    assert {reason for state, reason in with_state if state == "down"} == set(REASONS) - never_down
+    assert not {reason for state, reason in known if state == "down"} & never_down
+
+
+def standing_states() -> set[tuple[str, str]]:
+    """Give every state with its reason that a line with a session can have."""
+    at_ease = Facts(
+        now=100.0,
+        halt=None,
+        standing=True,
+        trouble="",
+        heard_at=100.0,
+        proven_at=100.0,
+        interval_s=5.0,
+        peer_interval_s=5.0,
+    )
+    troubles: list[dict[str, Any]] = [
+        {},
+        *(
+            {"heard_at": at, "kernel_took_all": took}
+            for at in (89, 80)
+            for took in (None, True, False)
+        ),
+        {"proven_at": 50.0},
+        *({"recovery": word} for word in ("recovering", "peer-recovering")),
+        *({name: False} for name in ("accepting", "peer_accepting", "peer_attended")),
+        {"waiting_since": 50.0},
+    ]
+    found = [assess(dataclasses.replace(at_ease, **trouble)) for trouble in troubles]
+    return {(str(one.state), one.reason) for one in found}
 
 
 def test_message_fields_are_those_of_the_code() -> None:
@@ -562,6 +625,13 @@ def test_configuration_keys_are_those_of_the_code() -> None:
     known |= {f"log.{key}" for key in configuration._LOG_KEYS}
     known |= {f"line.{key}" for key in configuration._LINE_KEYS}
     assert {name for name in listed if "." in name} == known
+
+
+def test_the_example_explains_every_key() -> None:
+    """README and the guide send readers there."""
+    text = (ROOT / "config" / "alpha.toml").read_text()
+    for key in (*configuration._STATION_KEYS, *configuration._LOG_KEYS, *configuration._LINE_KEYS):
+        assert re.search(rf"^(# )?{key} = ", text, re.MULTILINE), key
 
 
 def test_configuration_bounds_are_those_of_the_code() -> None:
@@ -632,6 +702,9 @@ def test_limits_are_those_of_the_code() -> None:
     assert {code(row[0])[0]: float(row[1]) for row in table} == {
         name: float(value) for name, value in known.items()
     }
+    listed, names = [code(row[0])[0] for row in table], list(known)
+    shared = listed[: listed.index("MISSED_DOWN") + 1], names[: names.index("MISSED_DOWN") + 1]
+    assert set(shared[0]) == set(shared[1]), "which limits belong to the protocol?"
 
 
 def test_log_files_and_state_are_named_right() -> None:

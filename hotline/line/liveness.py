@@ -50,8 +50,10 @@ REASONS: Final = {
     "timed-out": "the peer's host does not answer: it is off or cut off",
     "unresolved": "the name of the peer's host cannot be resolved",
     "no-answer": "a connection is made but the handshake is not answered: the daemon there is "
-    "stalled, or does not hold our card, or ours of it is wrong",
-    "handshake-failed": "what answers is not the station of our card, or uses another line secret",
+    "stalled, or does not take us for its peer (another card or line secret, keys that are over, a "
+    "card that is revoked)",
+    "handshake-failed": "what answers does not prove to be the peer's station: something else "
+    "listens there, or bytes were changed on the way",
     "session-lost": "the connection broke",
     "truncated": "the connection ended without a close: cut on the way, or the peer's daemon died",
     "peer-stopped": "the peer's daemon was stopped by its operator",

@@ -51,7 +51,7 @@ def add(verbs: Any) -> None:
     export.add_argument(
         "--unheard",
         action="store_true",
-        help="number new entries though no session was agreed since the daemon's start",
+        help="number new entries though no heartbeat of the peer came since the daemon's start",
     )
     json_option(export)
 
