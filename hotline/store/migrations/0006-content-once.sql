@@ -7,8 +7,17 @@ CREATE TABLE content (
     content BLOB NOT NULL
 ) STRICT;
 
-INSERT INTO content SELECT key & 0xffffffffff, content FROM queue ORDER BY 1;
+INSERT INTO content SELECT key & 0xffffffffff, content FROM queue;
 
-ALTER TABLE queue DROP COLUMN content;
+-- Made anew: a column that is dropped has every page of the table in memory, to be put back if it fails.
+CREATE TABLE waiting (
+    key INTEGER PRIMARY KEY
+) STRICT;
+
+INSERT INTO waiting SELECT key FROM queue;
+
+DROP TABLE queue;
+
+ALTER TABLE waiting RENAME TO queue;
 
 ALTER TABLE entry ADD COLUMN row INTEGER;
