@@ -149,7 +149,8 @@ class Recovery:
 
     def _take_returned(self, frame: Returned, moment: Moment) -> None:
         """A run of our own log came back; it is believed once it reaches a signature of ours."""
-        if not self._taking:
+        # Nothing is asked for while a run is on its way to the disk, and so no second one waits there.
+        if not self._taking or self._taking_back:
             raise ProtocolError("the peer returns what was not asked for")
         self._held.append(frame)
         self._held_bytes += frame.size_bytes

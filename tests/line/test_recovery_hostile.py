@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hotline.limits import IN_FLIGHT_BYTES
+from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES
 from hotline.line import taking_back
 from hotline.model import Position, Precedence, State
 from hotline.wire import entries, frames, heads
@@ -175,6 +175,30 @@ def test_a_station_that_recovers_holds_no_more_than_can_be_signed_at_once(
         held += run.size_bytes
     assert 2 * IN_FLIGHT_BYTES < held <= 2 * IN_FLIGHT_BYTES + run.size_bytes
     assert "more than can be signed" in recovering.station.events("session_failed")[0]["why"]
+
+
+def test_under_many_signatures_one_run_waits_for_the_disk(recovering: Rogue) -> None:
+    """Each junk signature let two more mebibytes wait for a disk that hangs: gigabytes in the end."""
+    station = recovering.station
+    recovering.world.commit_s = (SLOW_S, SLOW_S)
+    before = station.waiting_commits
+    group = frames.Returned(1, 1, (b"\0" * ENTRY_BYTES,), bytes(64))
+    recovering.say(group)
+    assert recovering.stands()
+    recovering.say(*[group] * 100)
+    assert not recovering.stands()
+    assert "not asked for" in station.events("session_failed")[0]["why"]
+    assert station.waiting_commits <= before + 1
+
+
+def test_nothing_is_held_behind_a_run_that_waits_for_the_disk(recovering: Rogue) -> None:
+    """Nothing was asked for again yet: what comes would be held beside what waits already."""
+    recovering.world.commit_s = (SLOW_S, SLOW_S)
+    recovering.say(returned(recovering))
+    assert recovering.stands()
+    recovering.say(frames.Returned(1, 1, (b"\0",), None))
+    assert not recovering.stands()
+    assert "not asked for" in recovering.station.events("session_failed")[0]["why"]
 
 
 # --- giving back ----------------------------------------------------------------------------------
