@@ -42,7 +42,8 @@ class Endings:
         proven = link.dialled or link.opened_at is not None
         if stood or (self._links.current is None and proven and trouble != TURNED_AWAY):
             self._vitals.session_lost(trouble or "session-lost", detail)
-        if stood or link.dialled:
+        # A session that was replaced has done its work: its end is no call that failed.
+        if stood or (link.dialled and not link.agreed):
             self._links.failed(moment.now)
 
     def close(

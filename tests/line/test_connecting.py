@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from support.rogue import SOON_S, Rogue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hotline.line.effects import Dial
     from support.line_world import LineWorld, Station
 
 
@@ -128,6 +130,37 @@ def test_the_other_renews_if_the_dialler_cannot(make_world: Callable[..., LineWo
     ]
     assert not any(left_up(station) for station in world.stations)
     assert world.sessions == 1
+
+
+@pytest.mark.parametrize("dialler", [0, 1], ids=["arbiter", "second"])
+def test_a_renewal_is_no_failed_call(
+    make_world: Callable[..., LineWorld], monkeypatch: pytest.MonkeyPatch, dialler: int
+) -> None:
+    """After each the backup's address was called first, and status told of an attempt that failed."""
+    world = make_world(dialler)
+    caller = world.stations[dialler]
+    called = world.other(caller)
+    called.addresses = ()
+    caller.addresses = (called.name, "backup")
+    for station in world.stations:
+        station.heartbeat_s = 60.0
+    dial, addresses = world.dial, []
+
+    def noted(by: Station, effect: Dial) -> None:
+        addresses.append(effect.address)
+        dial(by, replace(effect, address=called.name))
+
+    monkeypatch.setattr(world, "dial", noted)
+    world.start()
+    world.until_up()
+    for renewals in (1, 2, 3):
+        world.run(limits.SESSION_S + 30)
+        assert addresses == [called.name] * (1 + renewals)
+        assert world.sessions == 1
+    caller.do(lambda line, at: line.reconfigure((called.name,), 60.0, at))
+    world.run(limits.SESSION_S + 30)
+    assert len(addresses) == 5
+    assert caller.line.links.attempts == 0
 
 
 def test_a_renewal_that_fails_is_tried_again_and_the_old_session_carries_on(
