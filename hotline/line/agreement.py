@@ -52,9 +52,7 @@ def hello_of(record: LineRecord, *, interval_s: float, accepting: bool, choice: 
     )
 
 
-def examine(
-    tx: Transaction, line: int, pairing: Pairing, hello: Hello, floor: Floor, wall_ns: int
-) -> LineRecord:
+def examine(tx: Transaction, line: int, pairing: Pairing, hello: Hello, floor: Floor) -> LineRecord:
     """Compare both logs with what the peer says of them; raises HaltError where they disagree.
 
     Who recovers, by its operator's word, may have lost what it had; never may it differ.
@@ -66,8 +64,6 @@ def examine(
         record = replace(record, halt=None)
         tx.put_line(record)
     compare(tx, record, pairing, hello, floor)
-    if hello.peer_number < record.own.number:
-        tx.put_resumption(line, hello.peer_number, record.own.number, wall_ns)
     return record
 
 

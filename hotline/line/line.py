@@ -308,7 +308,7 @@ class Line:
         elif isinstance(frame, frames.Close):
             self._endings.peer_closed(link, frame, moment)
         elif isinstance(frame, frames.Hello):
-            self._take_hello(link, frame, moment)
+            self._take_hello(link, frame)
         elif not link.hello_taken:
             raise ProtocolError(f"{type(frame).__name__} came before hello")
         elif link is self.links.current and not self._context.settling:
@@ -332,12 +332,11 @@ class Line:
         else:
             self._recovery.take(frame, moment)
 
-    def _take_hello(self, link: Link, hello: frames.Hello, moment: Moment) -> None:
+    def _take_hello(self, link: Link, hello: frames.Hello) -> None:
         if link.hello_taken:
             raise ProtocolError("a second hello came")
         link.hello_taken = True
         floor, line = link.floor, self.record.line
-        wall_ns = moment.wall_ns
 
         def examined(outcome: Any, then: Moment) -> None:
             agrees = not isinstance(outcome, HotlineError)
@@ -362,7 +361,7 @@ class Line:
 
         self._halting.hold()
         self._context.commit(
-            lambda tx: agreement.examine(tx, line, self.pairing, hello, floor, wall_ns), examined
+            lambda tx: agreement.examine(tx, line, self.pairing, hello, floor), examined
         )
 
     def _adopt(self, link: Link, hello: frames.Hello, moment: Moment) -> None:

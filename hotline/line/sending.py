@@ -40,6 +40,8 @@ class Sending:
         self._era = 0
         self._active = False
         self._cursor = 0
+        self._again_upto = 0
+        """What goes up to this number goes once more; 0 once that is noted."""
         self._fetching = False
         self._paused = False
         self._may_wait = True
@@ -78,6 +80,7 @@ class Sending:
         self.end(now)
         self._active = True
         self._cursor = after
+        self._again_upto = self._context.record.own.number
         self.peer_accepting = peer_accepting
         self.hint()
 
@@ -92,10 +95,20 @@ class Sending:
         self.peer_accepting = True
         if not self._active:
             return  # not begun yet in this session: a recovery comes first
-        line, upto, wall_ns = self._context.line, self._cursor, moment.wall_ns
+        upto = max(self._again_upto, self._cursor)
         self.begin(after, moment.now, peer_accepting=True)
-        # Noted at most once a while: a peer that plays with its flag must not fill our disk.
-        if after < upto and moment.now >= self._resumed_at + _RESUMPTION_NOTED_S:
+        self._again_upto = upto
+
+    def _note_again(self, after: int, moment: Moment) -> None:
+        """Count, with the first run that goes once more, what goes so: the session may end before any.
+
+        At most once a while, and never in the reserve: a peer that plays with its flag, or makes one
+        session after the other, must not fill our disk.
+        """
+        line, upto, wall_ns = self._context.line, self._again_upto, moment.wall_ns
+        self._again_upto = 0
+        due = moment.now >= self._resumed_at + _RESUMPTION_NOTED_S
+        if after < upto and due and self._context.has_room():
             self._resumed_at = moment.now
             self._context.commit(
                 lambda tx: tx.put_resumption(line, after, upto, wall_ns), lambda *_: None
@@ -165,6 +178,7 @@ class Sending:
                 self._may_wait = True
                 self.send_more(moment)
             return
+        self._note_again(frame.first - 1, moment)
         self._cursor = frame.last
         self._window.sent(frame.last, frame.size_bytes, moment.now)
         self._context.push(frame)

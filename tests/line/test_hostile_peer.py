@@ -153,6 +153,49 @@ def test_attempts_count_what_was_sent(rogue: Rogue) -> None:
     assert station.view("m1").attempts == rogue.times_got(1) == 5
 
 
+def test_attempts_do_not_count_what_a_new_session_need_not_send(rogue: Rogue) -> None:
+    """Each hello was counted as one more sending, though its session died first, or had it all."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    station.send("m1")
+    world.run(SOON_S)
+    has_it = Position(1, rogue.receipt(1).head)
+    for _ in range(3):
+        world.run(2.0)
+        dying = Rogue(world, station).call()
+        assert dying.times_got(1) == 0
+        dying.say(frames.Close("stopped", ""))
+    assert (station.view("m1").attempts, rows(station, "resumption")) == (1, 0)
+    # What was on its way to its disk at the hello is there at its first heartbeat.
+    late = Rogue(world, station).call()
+    late.say(late.beat(peer_number=has_it.number, peer_head=has_it.head))
+    world.run(SOON_S)
+    assert (late.times_got(1), station.view("m1").attempts) == (0, 1)
+    again = Rogue(world, station).call(accepting=False)
+    again.say(again.beat(accepting=False))
+    world.run(SOON_S)
+    assert (again.times_got(1), station.view("m1").attempts) == (0, 1)
+    again.say(again.beat())
+    world.run(SOON_S)
+    assert (again.times_got(1), station.view("m1").attempts) == (1, 2)
+
+
+@pytest.mark.parametrize("has_room", [True, False])
+def test_sessions_without_end_fill_no_disk(rogue: Rogue, has_room: bool) -> None:
+    """Each cost a durable row for ever, as a flip of the flag did, and of the reserve as well."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    station.send("m1")
+    world.run(SOON_S)
+    station.has_room = has_room
+    for _ in range(20):
+        again = Rogue(world, station).call()
+        again.say(again.beat())
+        world.run(SOON_S)
+        assert again.times_got(1) == 1
+    assert rows(station, "resumption") in (range(1, 6) if has_room else [0])
+
+
 def test_heartbeats_that_echo_nothing_are_answered_once(rogue: Rogue) -> None:
     """Each was answered at once, and logged: a flood in made a flood out, and washed the log away."""
     rogue.call()

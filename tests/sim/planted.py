@@ -124,8 +124,8 @@ def _floor_too_late(plant: Callable[[object, str, Any], None]) -> None:
     """A hello is held against what we hold by now, not when the peer wrote it."""
     original = agreement.examine
 
-    def examine(tx: Any, line: int, pairing: Any, hello: Any, _floor: Any, wall_ns: int) -> Any:
-        return original(tx, line, pairing, hello, agreement.floor_of(tx.line(line)), wall_ns)
+    def examine(tx: Any, line: int, pairing: Any, hello: Any, _floor: Any) -> Any:
+        return original(tx, line, pairing, hello, agreement.floor_of(tx.line(line)))
 
     plant(agreement, "examine", examine)
 
