@@ -40,6 +40,7 @@ class Receiving:
         self._dropped = False
         self.accept_again_at: float | None = None
         self._has_room = False
+        self._trying = False
 
     def accepting(self, now: float) -> bool:
         """Tell whether the store takes entries in: it has not refused, and is not stuck."""
@@ -100,11 +101,14 @@ class Receiving:
             self.accept_again_at = None
             return True
         self.accept_again_at = moment.now + _REFUSAL_PAUSE_S
-        line = self._context.line
-        self._context.commit(lambda tx: tx.put_line(tx.line(line)), self._tried)
+        if not self._trying:  # a second answer could come when entries are taken in already
+            self._trying = True
+            line = self._context.line
+            self._context.commit(lambda tx: tx.put_line(tx.line(line)), self._tried)
         return False
 
     def _tried(self, outcome: Any, moment: Moment) -> None:
+        self._trying = False
         if not isinstance(outcome, HotlineError) and self._context.has_room():
             self._has_room = True
             self.accept_again_at = moment.now

@@ -46,6 +46,30 @@ def test_what_is_refused_on_a_full_disk_is_taken_when_it_comes_again(rogue: Rogu
     assert len(station.events("line_test_received")) == 2
 
 
+def test_a_disk_that_answers_a_second_try_late_refuses_nothing(rogue: Rogue) -> None:
+    """What came just then was dropped without a word, all after it too: the peer waited for ever."""
+    station, world = rogue.station, rogue.world
+    run = rogue.run(entries.Test("t1", 1, "rogue"))
+    rogue.call().say(rogue.beat())
+    station.full = True
+    rogue.say(run)
+    world.run(SOON_S)
+    assert not rogue.all(frames.Heartbeat)[-1].accepting
+    station.full = False
+    world.commit_s = (7.0, 7.0)  # the disk is tried again after 5 s
+    for _ in range(3):
+        world.run(4.0)
+        rogue.say(rogue.beat())
+        assert station.waiting_commits <= 2, "a disk that hangs is asked again and again"
+    world.until(lambda: rogue.all(frames.Heartbeat)[-1].accepting, 5)
+    world.commit_s = (0.001, 0.001)
+    rogue.say(rogue.beat())
+    world.until(lambda: station.waiting_commits == 0, 10)
+    rogue.say(run)
+    world.run(SOON_S)
+    assert [receipt.number for receipt in rogue.all(frames.ReceiptFrame)] == [1]
+
+
 def test_a_store_that_is_gone_accuses_nobody_and_signs_nothing(rogue: Rogue) -> None:
     """It ends this daemon; a receipt for what no disk has, or a halt for it, would be a lie."""
     station = rogue.station
