@@ -42,6 +42,9 @@ class Courier:
         self._sending = sending
         self._receiving = receiving
         self._recovery = recovery
+        self._waiting: bytes | None = None
+        """The peer's key, while an earlier one is still looked at."""
+        self._taking = False
         self.offers_at = math.inf
         """When ``check`` has something to do (monotonic seconds); infinity if nothing is to come."""
 
@@ -53,7 +56,11 @@ class Courier:
     # --- keys ---
 
     def session_agreed(self, moment: Moment) -> None:
-        """Our key goes out once a session: not at once, for what waited for the session goes first."""
+        """Our key goes out once a session: not at once, for what waited for the session goes first.
+
+        What an older session brought is not looked at any more: the peer says it again too.
+        """
+        self._waiting = None
         self.offers_at = moment.now + _CALM_S
 
     def check(self, moment: Moment) -> None:
@@ -68,8 +75,26 @@ class Courier:
             )
 
     def take_key(self, frame: CourierKeyFrame) -> None:
-        """The peer's key came by wire."""
-        self._context.commit(self.keeping(frame.key), self._key_taken)
+        """The peer's key came by wire; of several that come at once only the newest counts.
+
+        To verify one takes half a millisecond of the store's thread, for which all lines wait.
+        """
+        self._waiting = frame.key
+        self._take_newest()
+
+    def _take_newest(self) -> None:
+        if self._waiting is None or self._taking:
+            return
+        key, self._waiting = self._waiting, None
+        self._taking = True
+        self._context.commit(self.keeping(key), self._key_came)
+
+    def _key_came(self, outcome: Any, moment: Moment) -> None:
+        self._taking = False
+        if isinstance(outcome, HotlineError):
+            self._waiting = None  # of a session that is over now, or for a disk that is full
+        self._key_taken(outcome, moment)
+        self._take_newest()
 
     def keeping(self, encoded: bytes) -> Any:
         """Give the work that keeps the peer's key."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hotline.errors import HaltError, ProtocolError, RefusedError
+from hotline.identity.courierkey import CourierKey
 from hotline.limits import FRAME_BYTES
 from hotline.line import agreement, applying, checkpoints, sealing
 from hotline.line.agreement import Floor
@@ -23,7 +24,6 @@ from hotline.wire.frames import Hello
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hotline.identity.courierkey import CourierKey
     from hotline.line.applying import Applied
     from hotline.line.pairing import Pairing
     from hotline.model import Checkpoint, Halt, KeyChange, LineRecord
@@ -260,10 +260,10 @@ def _fork(number: int) -> HaltError:
 
 def keep_key(tx: Transaction, line: int, pairing: Pairing, encoded: bytes) -> bool:
     """Keep the peer's courier key; tells whether it is new. Raises DecodeError or ProtocolError."""
-    key = pairing.read_courier_key(encoded)
-    kept = tx.courier_key(line)
+    card, kept = pairing.courier_key_card(encoded), tx.courier_key(line)
     if kept == encoded:
-        return False
+        return False  # its signatures were verified when it was kept
+    key = CourierKey.decode(encoded, card)
     if kept is not None:
         with contextlib.suppress(ProtocolError):  # of a card that this line no longer has
             if pairing.read_courier_key(kept) == key:

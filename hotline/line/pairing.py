@@ -216,10 +216,17 @@ class Pairing:
 
         Raises DecodeError or ProtocolError.
         """
+        return CourierKey.decode(encoded, self.courier_key_card(encoded))
+
+    def courier_key_card(self, encoded: bytes) -> Card:
+        """Give the card of the peer's whose courier key that claims to be.
+
+        Raises DecodeError, or ProtocolError if it is none that counts.
+        """
         at = self.peers.index(courierkey.station_of(encoded))
         if at is None or at < self.peers.oldest:
             raise ProtocolError(f"the courier key is not that of a card of {self.peer.name}")
-        return CourierKey.decode(encoded, self.peers[at].card)
+        return self.peers[at].card
 
     def seal_courier(self, content: bytes, peer_key: CourierKey) -> bytes:
         """Sign content and seal it to the peer's courier key; gives a whole file."""

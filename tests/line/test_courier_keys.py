@@ -1,0 +1,86 @@
+"""Courier keys that come by wire, more of them than an honest peer sends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hotline import limits
+from hotline.identity import SecretKeys
+from hotline.identity.courierkey import CourierKey, CourierSecret
+from hotline.wire import frames
+from support.rogue import SOON_S, Rogue
+
+if TYPE_CHECKING:
+    from support.line_world import Station
+
+STUCK_S = 2.0
+"""A commit that takes so long; no line gives up for it."""
+
+
+@pytest.fixture
+def agreed(rogue: Rogue) -> Rogue:
+    """Give a rogue whose session stands, before a disk that has just got stuck."""
+    rogue.call().say(rogue.beat())
+    rogue.world.run(SOON_S)
+    rogue.world.commit_s = (STUCK_S, STUCK_S)
+    return rogue
+
+
+def kept_key(station: Station) -> Any:
+    """Give the courier key of the peer's that the store holds."""
+    number = station.record.line
+    [key] = station.store.transact([lambda tx: tx.courier_key(number)])
+    return key
+
+
+def courier_keys(rogue: Rogue, count: int) -> list[frames.CourierKeyFrame]:
+    """Give valid courier keys of the rogue's, each another."""
+    keys, card = rogue.pairing.keys, rogue.pairing.own
+    made = []
+    for number in range(count):
+        other = SecretKeys.from_seeds(*(bytes([number, place] * 16) for place in range(3)))
+        made.append(CourierKey.make(keys, card, CourierSecret(other)).encoded)
+    return [frames.CourierKeyFrame(key) for key in made]
+
+
+def test_courier_keys_without_end_are_checked_one_at_a_time(agreed: Rogue) -> None:
+    """Each took the store's one thread for half a millisecond, while all other lines waited."""
+    station = agreed.station
+    before = station.waiting_commits
+    said = courier_keys(agreed, 3)
+    agreed.say(said[0], *said * 300)
+    assert station.waiting_commits <= before + 1
+    agreed.world.commit_s = (0.001, 0.001)
+    agreed.world.run(STUCK_S + SOON_S)
+    assert agreed.stands()
+    assert kept_key(station) == said[-1].key
+    assert len(station.events("courier_key_kept")) == 2
+
+
+def test_what_waits_behind_a_bad_courier_key_is_dropped(agreed: Rogue) -> None:
+    """It would be checked when the session is over, and count against the next one."""
+    station = agreed.station
+    agreed.say(frames.CourierKeyFrame(bytes(limits.COURIER_KEY_BYTES)), *courier_keys(agreed, 1))
+    agreed.world.run(3 * STUCK_S)
+    assert not agreed.stands()
+    assert kept_key(station) is None
+
+
+def test_a_courier_key_that_is_kept_is_not_checked_again(
+    agreed: Rogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer says it in each session: two signatures to verify, for nothing."""
+    station = agreed.station
+    [said] = courier_keys(agreed, 1)
+    agreed.world.commit_s = (0.001, 0.001)
+    agreed.say(said)
+    agreed.world.run(STUCK_S + SOON_S)
+    assert kept_key(station) == said.key
+    checked: list[object] = []
+    monkeypatch.setattr(CourierKey, "decode", lambda *told: checked.append(told))
+    agreed.say(said)
+    agreed.world.run(SOON_S)
+    assert agreed.stands()
+    assert checked == []
