@@ -32,8 +32,7 @@ class Halting:
         halt = self._context.halt
         if halt is not None and halt is not self._context.pairing.revoked:
             self._context.unrecorded_halt = None
-            self._put(None)
-            self._context.report("line_unhalted", level="warning", was=halt.code)
+            self._put(None, lifted=halt)
 
     def remember(self) -> None:
         """Write down a halt that the disk has not taken yet; should be called now and then."""
@@ -52,14 +51,19 @@ class Halting:
             self._context.unrecorded_halt = None
         self.remember()
 
-    def _put(self, halt: Halt | None) -> None:
+    def _put(self, halt: Halt | None, *, lifted: Halt | None = None) -> None:
         line = self._context.line
 
         def put(outcome: Any, _: Moment) -> None:
-            if isinstance(outcome, HotlineError):
-                return  # a full disk: the halt stays in force, and is written at a later beat
-            self._context.record = outcome
-            if self._context.unrecorded_halt is halt:
-                self._context.unrecorded_halt = None
+            if not isinstance(outcome, HotlineError):
+                self._context.record = outcome
+                if self._context.unrecorded_halt is halt:
+                    self._context.unrecorded_halt = None
+            # Else the disk is full: a halt stays in force, and is written at a later beat; one that the
+            # disk has is lifted by the next retry alone.
+            if lifted is not None and self._context.halt is None:
+                self._context.report("line_unhalted", level="warning", was=lifted.code)
+            elif lifted is not None and isinstance(outcome, HotlineError):
+                self._context.report("store_full", level="error", why=str(outcome))
 
         self._context.commit(lambda tx: put_halt(tx, line, halt), put)

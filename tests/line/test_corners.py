@@ -215,6 +215,43 @@ def test_a_halt_that_a_full_disk_does_not_take_is_kept_until_it_does(rogue: Rogu
     assert len(station.events("line_unhalted")) == 1
 
 
+def test_a_retry_that_a_full_disk_does_not_take_is_not_told_as_done(rogue: Rogue) -> None:
+    """The log said that the line goes on, and it stood: nobody looked for what was in the way."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    rogue.say(rogue.beat(own_head=bytes(64)))
+    world.run(SOON_S)
+    assert recorded(station) == "fork"
+    station.full = True
+    station.do(lambda line, at: line.retry(at))
+    world.run(12)
+    assert (station.state, recorded(station)) == ("halted", "fork")
+    assert station.events("line_unhalted") == []
+    assert station.events("store_full") != []
+    station.full = False
+    station.do(lambda line, at: line.retry(at))
+    world.run(SOON_S)
+    assert recorded(station) is None
+    assert [event["was"] for event in station.events("line_unhalted")] == ["fork"]
+
+
+def test_a_halt_that_no_disk_has_is_lifted_without_one(rogue: Rogue) -> None:
+    """It is in force in memory alone: there is nothing to undo on the disk that is full."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    station.full = True
+    rogue.say(rogue.beat(own_head=bytes(64)))
+    world.run(SOON_S)
+    assert station.state == "halted"
+    station.do(lambda line, at: line.retry(at))
+    world.run(12)
+    assert (station.state, recorded(station)) == ("down", None)
+    assert [event["was"] for event in station.events("line_unhalted")] == ["fork"]
+    station.full = False
+    world.run(12)
+    assert recorded(station) is None
+
+
 def test_a_used_up_session_has_no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """A goodbye beyond the budget would be one record too many under a key."""
     ends = Ends.make().opened()
