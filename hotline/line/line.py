@@ -493,6 +493,7 @@ class Line:
         self._settling.check(moment)
         self._recovery.check_finished()
         self.key_changes.check(moment)
+        self.links.check(moment.now)
         self.vitals.reassess(moment)
         effects, self._context.effects = self._context.effects, []
         return effects

@@ -67,7 +67,7 @@ class Link:
     """What came between the peer's hello and our agreement to it."""
     early_bytes: int = 0
     outdated_at: float | None = None
-    """When the identities that it is between were succeeded by others: it is to be renewed."""
+    """When it came due before its hour: its identities were succeeded, or its records run out."""
 
     def keep_early(self, frame: OfSession) -> None:
         """The peer has agreed to this session before our own store could answer."""
@@ -160,6 +160,7 @@ class Links:
 
     def should_dial(self, now: float) -> bool:
         """Tell whether a connection should be made now."""
+        self.check(now)
         due = self.dial_due_at()
         return due is not None and now >= due
 
@@ -172,13 +173,21 @@ class Links:
         return max(self._renewal_due_at(self.current), self.next_dial_at)
 
     def _renewal_due_at(self, link: Link) -> float:
-        opened_at = link.opened_at if link.opened_at is not None else 0.0
-        grace_s = 0.0 if link.dialled else RENEW_GRACE_S
+        due_at = SESSION_S + (link.opened_at if link.opened_at is not None else 0.0)
         if link.outdated_at is not None:
-            return link.outdated_at + grace_s
-        if link.session is not None and link.session.wants_renewal:
-            return opened_at + grace_s
-        return opened_at + SESSION_S + grace_s
+            due_at = min(due_at, link.outdated_at)
+        return due_at if link.dialled else due_at + RENEW_GRACE_S
+
+    def check(self, now: float) -> None:
+        """Note when the session that stands begins to run out; should be called after anything.
+
+        Whoever did not dial it waits from then on, and gives the other the time to renew it.
+        """
+        current = self.current
+        if current is None or current.outdated_at is not None:
+            return
+        if current.session is not None and current.session.wants_renewal:
+            current.outdated_at = now
 
     # --- which session stands ---
 

@@ -210,6 +210,32 @@ def test_a_session_is_renewed_before_its_records_run_out(
     assert world.sessions == 1
 
 
+@pytest.mark.parametrize("can_dial", [True, False])
+def test_who_dialled_renews_a_session_whose_records_run_out(
+    make_world: Callable[..., LineWorld], monkeypatch: pytest.MonkeyPatch, can_dial: bool
+) -> None:
+    """Once it was a minute old both dialled at once: two renewals, of which one is thrown away."""
+    monkeypatch.setattr(session_module, "RENEW_RECORDS", 200)
+    world = make_world(6)
+    dialler, other = world.arbiter, world.second
+    dialler.addresses, other.addresses = (other.name,), ()
+    world.start()
+    world.until_up()
+    other.do(lambda line, at: line.reconfigure((dialler.name,), 5.0, at))
+    if not can_dial:
+        dialler.do(lambda line, at: line.reconfigure((), 5.0, at))
+    world.run(100)
+    assert len(dialler.events("session_agreed")) == 1
+    dials = len(dialler.dials)
+    began = world.now
+    other.send("bulk", "b" * limits.MESSAGE_BYTES)
+    world.until(lambda: len(other.events("session_agreed")) == 2, limits.RENEW_GRACE_S + 10)
+    assert world.now - began < 10 if can_dial else world.now - began >= limits.RENEW_GRACE_S
+    world.run(15)
+    assert (len(dialler.dials) - dials, len(other.dials)) == ((1, 0) if can_dial else (0, 1))
+    assert not any(left_up(station) for station in world.stations)
+
+
 def test_retries_wait_at_random_and_never_too_long(make_world: Callable[..., LineWorld]) -> None:
     """Stations that lost one network must not call again in step; nor may one ever give up."""
     world = make_world(6)
