@@ -6,6 +6,7 @@ can neither be skipped (the log has no holes) nor accepted.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +31,7 @@ from hotline.store.views import Arrival
 from hotline.wire import entries, heads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Set
 
     from hotline.identity import Card
     from hotline.line.pairing import Pairing
@@ -104,7 +105,7 @@ def apply(
             raise _broke_rules(number, "the keys change, but its run goes on")
     tx.append(line, Side.PEER, log)
     tx.put_signature(line, Side.PEER, first, position.number, signature, wall_ns)
-    first_row = reading.finish(log)
+    first_row = reading.finish()
     change = None
     if reading.key_change is not None:
         change = _change_keys(tx, line, pairing, changes, reading.key_change, position.number)
@@ -302,14 +303,20 @@ class _Reading:
                 return arrivals[:count]
         return arrivals
 
-    def finish(self, log: Sequence[LogEntry]) -> int:
+    def finish(self) -> int:
         """Write what was gathered, once the entries are appended; gives the first message's row."""
         ids = [message.id for message in self.messages]
-        repeated = self._tx.known_incoming(self._line, ids)
-        if repeated or len(set(ids)) != len(ids):
-            raise _broke_rules(log[-1].number, "a message id is used twice in this run")
+        known = self._tx.known_incoming(self._line, ids)
+        if known or len(set(ids)) != len(ids):
+            raise self._repeated(ids, known)
         for identifier in self._changed & self._open().keys() if self._changed else ():
             self._tx.put_partial(self._line, self._open()[identifier])
         for identifier in self._dropped - self._open().keys() if self._dropped else ():
             self._tx.drop_partial(self._line, identifier)
         return self._tx.receive(self._line, self.messages)
+
+    def _repeated(self, ids: Sequence[str], known: Set[str]) -> HaltError:
+        """Name the last message whose id was used before it: in an earlier run, or in this one."""
+        counts = Counter(ids)
+        last = next(one for one in reversed(self.messages) if one.id in known or counts[one.id] > 1)
+        return _broke_rules(last.number, f"message id {last.id} was used before")

@@ -273,6 +273,24 @@ def test_a_peer_that_breaks_the_rules_is_halted(
     assert (north.state, north.reason) == ("down", "peer-halted")
 
 
+@pytest.mark.parametrize(
+    ("sent", "number", "used"),
+    [(["a", "b", "a", "c"], 4, "a"), (["a", "known", "b"], 3, "known"), (["a", "a", "a"], 4, "a")],
+)
+def test_a_halt_names_the_id_that_was_used_before(
+    other_world: LineWorld, sent: list[str], number: int, used: str
+) -> None:
+    """Both operators looked at another entry, for an id that it did not have."""
+    north, south = other_world.stations
+    north.send("known")
+    other_world.until(lambda: south.record.received == 1)
+    forge(north, [entries.encode(message(identifier)) for identifier in sent])
+    other_world.until(lambda: south.state == "halted")
+    assert south.line.halt is not None
+    assert f"entry {number} of the peer's log" in south.line.halt.text
+    assert f"message id {used} was used before" in south.line.halt.text
+
+
 def test_parts_that_keep_the_rules_are_taken(other_world: LineWorld) -> None:
     """The forger of these tests must be able to write what is right, or they prove nothing."""
     world = other_world
