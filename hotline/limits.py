@@ -141,7 +141,7 @@ RENEW_GRACE_S: Final = 60.0
 """The station that did not dial renews this much later, so that both do not renew at once."""
 
 RETIRE_S: Final = 10.0
-"""A replaced session may stay this long to hand over what is in flight."""
+"""A replaced session stays so long at most: until the other side shows that it uses the new one."""
 
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_MAX_S: Final = 30.0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Backoff:
-    """Delays between attempts; ``attempts`` counts those since the last authenticated contact."""
+    """Delays between attempts; ``attempts`` counts those since the last contact."""
 
     __slots__ = ("_uniform", "attempts")
 
@@ -31,5 +31,5 @@ class Backoff:
         return bound * self._uniform()
 
     def contact(self) -> None:
-        """Start over: should be called after any authenticated bytes from the peer."""
+        """Start over: at the first heartbeat of an agreed session, or when an operator says retry."""
         self.attempts = 0

@@ -97,7 +97,7 @@ class Links:
 
     @property
     def attempts(self) -> int:
-        """Rounds of dialling that failed since the last authenticated contact."""
+        """Rounds of dialling that failed since the last contact: see ``contact``."""
         return self._backoff.attempts
 
     @property
@@ -146,8 +146,9 @@ class Links:
     def contact(self) -> None:
         """Start over with short pauses: should be called when the peer has agreed to a session.
 
-        (Not as soon as a handshake succeeds: two stations that connect and then disagree would dial
-        each other several times a second for ever.)
+        Its first heartbeat says so; an operator's retry counts as much. (Not as soon as a handshake
+        succeeds: two stations that connect and then disagree would dial each other several times a
+        second for ever.)
         """
         self._backoff.contact()
 

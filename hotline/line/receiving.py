@@ -1,8 +1,8 @@
-"""Taking in the peer's log: runs wait for the disk here, and nowhere else; receipts follow.
+"""Taking in the peer's log: runs of the session that stands wait for the disk here; receipts follow.
 
 The peer may have at most IN_FLIGHT_BYTES on the way that we have not receipted, so about that is all
-the memory it can make us spend; and because it is bounded here, the socket is always read on and a
-heartbeat never waits behind a slow disk.
+that waits here; and because it is bounded, the socket is always read on and a heartbeat never waits
+behind a slow disk. (What comes by a session before it begins waits in its Link, bounded there.)
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ class Window:
 
     @property
     def urgent_room_bytes(self) -> int:
-        """The same for a FLASH: a record more than the window, within IN_FLIGHT_BYTES."""
+        """The same for a FLASH: a record at a time, four beyond the window, within IN_FLIGHT_BYTES."""
         beyond = self._size + _URGENT_RECORDS * _RECORD_OF_ENTRIES
         room = min(beyond, IN_FLIGHT_BYTES) - self.in_flight_bytes
         return self.room_bytes or (_RECORD_OF_ENTRIES if room >= _RECORD_OF_ENTRIES else 0)
