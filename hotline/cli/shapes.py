@@ -126,6 +126,8 @@ _STATUS: Final = {
 _ERROR: Final = {"message?": str, "code?": str, "hint?": str}
 _SENT: Final = (
     {"id": str, "state": str, "repeated?": bool, "error?": None},
+    # Sent before; how far it has come could not be read.
+    {"id": str, "state": None, "repeated": bool, "error?": None},
     {"id?": str, "error": _ERROR},
 )
 

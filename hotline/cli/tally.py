@@ -72,7 +72,7 @@ class Tally:
         self._accepted.add(number)
         repeated = bool(result.get("repeated"))
         self._repeated += repeated
-        outcome = {"state": result["state"], "repeated": repeated}
+        outcome = {"state": result.get("state"), "repeated": repeated}
         if self._hold:
             self._held[result["id"]] = {"number": number, **outcome}
         else:

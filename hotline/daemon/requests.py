@@ -161,13 +161,19 @@ class Requests:
         if isinstance(answer, HotlineError):
             identifier = message.get("id") if isinstance(message, dict) else None
             return {"id": identifier, "error": {"message": str(answer), **describe(answer)}}
-        found = await self._find(answer.id, line, Side.OWN)
-        state = _QUEUED if found is None else str(found.state)
-        return {"id": answer.id, "state": state, "repeated": True}
+        return {"id": answer.id, "state": await self._state(answer.id, line), "repeated": True}
 
-    async def _find(self, identifier: str, line: str, side: Side) -> MessageView | None:
-        views_ = await self._station.read(lambda reader: reader.show(identifier))
-        return next((view for view in views_ if view.line == line and view.side is side), None)
+    async def _state(self, identifier: str, line: str) -> str | None:
+        """Give how far a message that is known here has come; None if the store cannot tell now.
+
+        It is in the store all the same, and so are those that were queued beside it a moment ago: to
+        refuse any of them would have somebody send it anew under another id.
+        """
+        try:
+            found, _ = await self._known(identifier, line)
+        except RefusedError:  # no further reader can be opened
+            return None
+        return next((str(view.state) for view in found if view.side is Side.OWN), None)
 
     async def _inbox(self, params: Params) -> dict[str, Any]:
         return await self._page(params, Side.PEER)

@@ -67,6 +67,7 @@ def test_either_of_two_shapes_is_whole() -> None:
     shape = shapes.RESULTS["send"]
     for result, whole in (
         ({"id": "a", "state": "queued"}, True),
+        ({"id": "a", "state": None, "repeated": True}, True),
         ({"id": None, "error": {"message": "no"}}, True),
         ({"id": "a", "state": "queued", "error": {"message": 5}}, False),
         ({"id": "a"}, False),

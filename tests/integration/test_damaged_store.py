@@ -83,6 +83,63 @@ def test_a_damaged_row_hides_no_other_message(stations: Stations, statement: str
     assert alpha.stop() == 0
 
 
+@pytest.mark.parametrize("statement", SPOILT)
+def test_a_repeated_send_of_a_damaged_message_refuses_nothing(
+    stations: Stations, statement: str, tmp_path: Path
+) -> None:
+    """A batch sent again after a lost answer: told as refused, its messages would be sent twice."""
+    alpha, bravo = stations.one_session()
+    alpha.send("bravo", message("old"))
+    alpha.settled("bravo")
+    bravo.stop()
+    alpha.stop()
+    spoil(alpha, statement)
+    start_alone(alpha)
+    again = (message("fresh"), message("old"))
+    assert alpha.send("bravo", *again) == [
+        {"id": "fresh", "state": "queued", "repeated": False},
+        {"id": "old", "state": None, "repeated": True},
+    ]
+    alpha.await_logged("store_damaged", level="critical")
+    done = alpha.hotline("send", "bravo", "body of old", "--id", "old")
+    assert (done.code, done.out) == (
+        0,
+        "state not known: old for bravo (it was sent before)\n",
+    )
+    batch = tmp_path / "batch.ndjson"
+    batch.write_text("".join(json.dumps(one) + "\n" for one in (message("newest"), *again)))
+    told = alpha.json("send", "bravo", "--batch", str(batch))
+    assert [(one["id"], one["state"], one["repeated"]) for one in told] == [
+        ("newest", "queued", False),
+        ("fresh", "queued", True),
+        ("old", None, True),
+    ]
+
+
+NO_READER = """
+from hotline.errors import RefusedError
+from hotline.store.reader import SqliteReader
+def show(*_):
+    raise RefusedError("busy", "no further reader can be opened now")
+SqliteReader.show = show
+"""
+
+
+def test_a_repeated_send_that_cannot_be_looked_up_refuses_nothing(
+    stations: Stations, tmp_path: Path
+) -> None:
+    """The same, where the daemon has no descriptor left to read its store."""
+    alpha, _ = stations.pair()
+    (tmp_path / "sitecustomize.py").write_text(NO_READER)
+    alpha.inside = ("env", f"PYTHONPATH={tmp_path}:{ROOT}")
+    start_alone(alpha)
+    alpha.send("bravo", message("old"))
+    assert alpha.send("bravo", message("old"), message("fresh")) == [
+        {"id": "old", "state": None, "repeated": True},
+        {"id": "fresh", "state": "queued", "repeated": False},
+    ]
+
+
 UNREADABLE = """
 import hotline.daemon.watching as watching
 from hotline.errors import StoreDamagedError

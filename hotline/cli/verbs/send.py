@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from hotline.cli.client import Client
 
+_NOT_KNOWN = "state not known"
+"""Of a message that was sent before, where the daemon cannot read how far it has come."""
+
 
 def run(args: argparse.Namespace) -> int:
     """Do what ``hotline send`` was asked."""
@@ -62,7 +65,7 @@ def _wait(args: argparse.Namespace, client: Client, outcome: dict[str, Any]) -> 
     progress = Progress()
     try:
         outcome["state"] = waiting.wait_for_one(
-            args, client, outcome["id"], outcome["state"], progress
+            args, client, outcome["id"], outcome["state"] or _NOT_KNOWN, progress
         )
         if not args.json:
             _tell(args, outcome)
@@ -93,7 +96,7 @@ def _queue(
     return {
         "id": identifier,
         "line": args.line,
-        "state": str(result["state"]),
+        "state": result.get("state"),
         "repeated": bool(result.get("repeated")),
     }
 
@@ -103,7 +106,8 @@ def _tell(args: argparse.Namespace, outcome: dict[str, Any]) -> None:
         print_json(outcome)
         return
     again = f" ({_repeated(args)})" if outcome["repeated"] else ""
-    said = f"{outcome['state']} {outcome['id']} for {outcome['line']}{again}"
+    state = outcome["state"] or f"{_NOT_KNOWN}:"
+    said = f"{state} {outcome['id']} for {outcome['line']}{again}"
     print(one_line(said), flush=True)
 
 
