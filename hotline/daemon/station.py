@@ -126,6 +126,8 @@ class Station:
         self._writer.check()
 
     async def _say_goodbye(self) -> None:
+        for name in self._runners:  # who calls now would have a session cut without a word
+            self._door.remove(name)
         with trio.move_on_after(_STOP_S):
             async with trio.open_nursery() as nursery:
                 for runner in self._runners.values():

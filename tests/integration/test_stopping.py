@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.processes import LONG_S, slowdown, until
+from support.processes import LONG_S, ROOT, slowdown, until
 from support.stations import SLOW_BEAT_S, Station, Stations, message, start
 from support.stations_sender import Sender
 
@@ -74,6 +74,39 @@ def test_a_stop_with_a_stalled_peer_takes_no_longer(stations: Stations) -> None:
     slow, began = slowdown(), time.monotonic()
     assert alpha.stop() == 0
     assert time.monotonic() - began < 2 * max(slow, slowdown())
+
+
+LONG_GOODBYE = """
+import trio
+from hotline.daemon import station
+from hotline.daemon.runner import Runner
+stop = Runner.stop
+async def slow(self, *, failed):
+    await stop(self, failed=failed)
+    if self.line.record.name == "bravo":
+        await trio.sleep_forever()
+Runner.stop = slow
+station._STOP_S = 3
+"""
+
+
+def test_a_stopping_daemon_takes_no_more_calls(stations: Stations, tmp_path: Path) -> None:
+    """A session that is agreed to, and then cut without a word, looks like an attack on the line."""
+    alpha, bravo, charlie = (stations.make(name) for name in ("alpha", "bravo", "charlie"))
+    (tmp_path / "sitecustomize.py").write_text(LONG_GOODBYE)
+    alpha.inside = ("env", f"PYTHONPATH={tmp_path}:{ROOT}")
+    alpha.pin(bravo, calls=False)
+    alpha.pin(charlie, calls=False, heartbeat_s=SLOW_BEAT_S)
+    charlie.pin(alpha, heartbeat_s=SLOW_BEAT_S)
+    alpha.start()
+    start(charlie)
+    alpha.running.tell(signal.SIGTERM)
+    charlie.await_logged("session_closed", code="stopped")
+    charlie.call("retry")
+    charlie.await_logged("dial_failed")
+    assert alpha.running.wait() == 0
+    assert len(charlie.logged("session_opened")) == 1
+    assert charlie.logged("session_cut") == []
 
 
 def test_hangup_takes_up_a_new_line_and_another_address(stations: Stations) -> None:
