@@ -65,13 +65,11 @@ def listen(path: Path) -> trio.SocketListener:
     return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
 
 
-def _operator(stream: trio.SocketStream) -> str | None:
-    """Give the name of who is calling; None if it is neither our user nor root."""
+def _user(stream: trio.SocketStream) -> int:
+    """Give the user id of who is calling."""
     credentials = stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     _, uid, _ = _CREDENTIALS.unpack(bytes(credentials))
-    if uid not in (0, os.geteuid()):
-        return None
-    return operator_name(uid)
+    return int(uid)
 
 
 def _has_hung_up(stream: trio.SocketStream) -> bool:
@@ -103,16 +101,18 @@ class Control:
     """Serves operators' commands."""
 
     def __init__(self, station: Station, log: FilteringBoundLogger) -> None:
-        """Serve requests to station."""
+        """Serve requests to station; should be made before a line works, for it may have to wait."""
         self._station = station
         self._log = log
+        # Asked once: a directory on the far side of a cut network would hold up every line.
+        self._names = {uid: operator_name(uid) for uid in (0, os.geteuid())}
         self._room = trio.CapacityLimiter(CONTROL_CLIENTS)
         self._lasting = trio.CapacityLimiter(CONTROL_LASTING)
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """Serve one client until it leaves."""
         async with stream:
-            operator = _operator(stream)
+            operator = self._names.get(_user(stream))  # None: neither our user nor root
             if operator is None:
                 self._log.warning("control_refused")
                 return

@@ -13,4 +13,5 @@ def operator_name(uid: int) -> str:
         name = pwd.getpwuid(uid).pw_name
     except KeyError:
         name = f"uid-{uid}"
-    return name.encode()[:OPERATOR_BYTES].decode(errors="ignore")
+    # What in a name is not UTF-8 is a lone surrogate here, which no entry can hold.
+    return name.encode(errors="backslashreplace")[:OPERATOR_BYTES].decode(errors="ignore")

@@ -131,11 +131,12 @@ async def work(
     Raises HotlineError if it cannot start, maybe in a group.
     """
     station = Station(config, identity, store, log, machine)
+    operators = control.Control(station, log.daemon)
     with machine.signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
 
         async def serve(nursery: trio.Nursery) -> None:
             nursery.start_soon(_obey, signals, station, log)
-            await _open_doors(nursery, station, log, machine)
+            await _open_doors(nursery, station, operators, log, machine)
 
         try:
             await station.run(serve)
@@ -147,7 +148,13 @@ async def work(
     return DONE
 
 
-async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs, machine: Machine) -> None:
+async def _open_doors(
+    nursery: trio.Nursery,
+    station: Station,
+    operators: control.Control,
+    log: Logs,
+    machine: Machine,
+) -> None:
     """Listen for callers and operators; raises ConfigError if a socket cannot be made."""
     for address in station.config.listen:
         try:
@@ -160,7 +167,6 @@ async def _open_doors(nursery: trio.Nursery, station: Station, log: Logs, machin
         doors = [PatientListener(one, str(address), log.daemon) for one in listeners]
         _open(nursery, doors, station.call)
         log.daemon.info("listening", address=str(address))
-    operators = control.Control(station, log.daemon)
     door = PatientListener(
         machine.listen_control(station.config.control_path), "control", log.daemon
     )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import socket
 import stat
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.processes import seen_of, until
+from support.processes import ROOT, seen_of, until
 from support.stations import Refused, Station, Stations, message
 
 Pair = tuple[Station, Station]
@@ -40,6 +42,30 @@ def test_only_this_user_can_open_it(pair: Pair) -> None:
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
     assert stat.S_IMODE(alpha.state.stat().st_mode) & 0o077 == 0
+
+
+NO_DIRECTORY = """
+import pathlib, pwd
+getpwuid = pwd.getpwuid
+def ask(uid):
+    if pathlib.Path({cut!r}).exists():
+        raise RuntimeError("asked a directory that does not answer")
+    return getpwuid(uid)
+pwd.getpwuid = ask
+"""
+
+
+def test_no_command_asks_who_its_operator_is(stations: Stations, tmp_path: Path) -> None:
+    """Names may come over the network: while it is cut, each `status` would stall all heartbeats."""
+    alpha, _ = stations.pair()
+    cut = tmp_path / "cut"
+    (tmp_path / "sitecustomize.py").write_text(NO_DIRECTORY.format(cut=str(cut)))
+    alpha.inside = ("env", f"PYTHONPATH={tmp_path}:{ROOT}")
+    alpha.start()
+    cut.touch()
+    assert_serves(alpha)
+    alpha.send("bravo", message("signed"))
+    assert alpha.box("outbox")[0]["author"] == pwd.getpwuid(os.geteuid()).pw_name
 
 
 @pytest.mark.parametrize(
