@@ -54,7 +54,8 @@ class Tally:
         self._source = "standard input" if source == "-" else source
         self._as_json = as_json
         self._hold = hold
-        self._held: dict[str, dict[str, Any]] = {}
+        self._held: list[tuple[int, str, bool]] = []  # a message may stand on several lines
+        self._states: dict[str, str | None] = {}
         self._accepted = Ranges()
         self._refused = Ranges()
         self._malformed = Ranges()
@@ -72,22 +73,22 @@ class Tally:
         self._accepted.add(number)
         repeated = bool(result.get("repeated"))
         self._repeated += repeated
-        outcome = {"state": result.get("state"), "repeated": repeated}
+        identifier, state = result["id"], result.get("state")
         if self._hold:
-            self._held[result["id"]] = {"number": number, **outcome}
+            self._held.append((number, identifier, repeated))
+            self._states[identifier] = state or self._states.get(identifier)
         else:
-            self._print(number, result["id"], outcome)
+            self._print(number, identifier, {"state": state, "repeated": repeated})
 
     def reached(self, states: Iterable[dict[str, Any]]) -> None:
         """Note how far held messages have come."""
         for state in states:
-            if state["id"] in self._held:
-                self._held[state["id"]]["state"] = state["state"]
+            self._states[state["id"]] = state["state"]
             self._ended_otherwise += state["state"] in ("expired", "cancelled")
 
     def held_ids(self) -> list[str]:
         """Give the ids of accepted messages, for waiting."""
-        return list(self._held)
+        return list(self._states)
 
     def refused(self, number: int, identifier: str, error: HotlineError) -> None:
         """Note that the daemon did not take the message."""
@@ -107,8 +108,8 @@ class Tally:
 
     def finish(self) -> None:
         """Print what was held, and the summary: on stdout for a person, on stderr beside JSON."""
-        for identifier, outcome in self._held.items():
-            number = outcome.pop("number")
+        for number, identifier, repeated in self._held:
+            outcome = {"state": self._states[identifier], "repeated": repeated}
             self._print(number, identifier, outcome)
         sys.stdout.flush()
         stream = sys.stderr if self._as_json else sys.stdout

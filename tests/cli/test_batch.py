@@ -198,6 +198,34 @@ def test_standard_input_and_waiting(operator: Operator, daemon: FakeDaemon) -> N
     assert [len(params["ids"]) for params in daemon.params("wait")] == [1024, 476]
 
 
+def test_a_message_on_two_lines_is_told_for_both(operator: Operator, daemon: FakeDaemon) -> None:
+    """A line without an outcome looks like one that was never sent, and would be sent again."""
+    seen: set[str] = set()
+
+    def once(params: Params, _connection: Connection) -> Params:
+        results = []
+        for asked in params["messages"]:
+            repeated = asked["id"] in seen
+            seen.add(asked["id"])
+            results.append({"id": asked["id"], "state": "queued", "repeated": repeated})
+        return {"results": results}
+
+    daemon.on("send", once)
+    daemon.on(
+        "wait",
+        lambda params, _: {"messages": [{"id": i, "state": "delivered"} for i in params["ids"]]},
+    )
+    name = batch(operator.folder, *({"id": i, "body": "x"} for i in "aba"))
+    done = operator.run("send", "bravo", "--batch", name, "--wait", "delivered", "--json")
+    assert done.code == 0
+    assert [(o["input_line"], o["id"], o["state"], o["repeated"]) for o in done.objects] == [
+        (1, "a", "delivered", False),
+        (2, "b", "delivered", False),
+        (3, "a", "delivered", True),
+    ]
+    assert daemon.params("wait")[0]["ids"] == ["a", "b"]
+
+
 def test_progress_on_a_terminal(operator: Operator, daemon: FakeDaemon) -> None:
     """Count, rate and the time to go: an hour's batch must show that it moves."""
     daemon.on("send", accept_all)
