@@ -46,7 +46,9 @@ def main(argv: list[str]) -> int:
 
 def _make_streams() -> None:
     """See to it that there are streams, and that no answer can be an encoding error."""
-    # Python has none where the caller closed the descriptor (>&-).
+    # Python has none where the caller closed the descriptor (<&-, >&-).
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stderr is None:

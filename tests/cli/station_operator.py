@@ -47,10 +47,16 @@ class Operator:
                 process.kill()
                 process.communicate()
 
-    def run(self, *arguments: str | bytes, stdin: bytes = b"", **env: str) -> Done:
-        """Run a verb with pipes and wait for its end."""
+    def run(
+        self,
+        *arguments: str | bytes,
+        stdin: bytes = b"",
+        through: Sequence[str] = (),
+        **env: str,
+    ) -> Done:
+        """Run a verb with pipes, and through another command if one is given; wait for its end."""
         done = subprocess.run(
-            self._command(arguments),
+            [*through, *self._command(arguments)],
             cwd=self.folder,
             env=self.env(env),
             input=stdin,

@@ -194,6 +194,25 @@ def test_no_traceback_even_for_a_fault_of_ours(operator: Operator) -> None:
     assert "Traceback" in operator.run("inbox", PYTHONPATH=path, HOTLINE_TRACEBACK="1").err
 
 
+@pytest.mark.parametrize(
+    ("verb", "code", "said"),
+    [
+        ("send bravo", 2, "nothing to send"),
+        ("send bravo -", 2, "nothing to send"),
+        ("send bravo --batch -", 0, "0 accepted for bravo"),
+        ("send bravo text --id x", 0, "queued x for bravo"),
+    ],
+)
+def test_a_closed_standard_input_is_an_empty_one(
+    operator: Operator, daemon: FakeDaemon, verb: str, code: int, said: str
+) -> None:
+    """A supervisor that starts a script so is told what is wrong with its command, not with ours."""
+    daemon.on("send", accept_all)
+    done = operator.run(*verb.split(), through=["sh", "-c", 'exec "$@" <&-', "sh"])
+    assert (done.code, "fault" in done.err) == (code, False)
+    assert said in done.out + done.err
+
+
 def test_3_when_an_answer_makes_no_sense(operator: Operator, daemon: FakeDaemon) -> None:
     """A daemon of another version is told as such, with the place, and not as a fault of ours."""
     daemon.answers("inbox", {"unexpected": True})
