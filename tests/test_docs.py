@@ -494,9 +494,8 @@ def logged(call: ast.Call) -> Event | None:
     event = arguments[0].value
     if not isinstance(event, str):
         return None
-    given = {
-        word.arg for word in call.keywords if word.arg not in (None, "level", "about", "exc_info")
-    }
+    unlogged = (None, "level", "about", "answers", "exc_info")
+    given = {word.arg for word in call.keywords if word.arg not in unlogged}
     if any(word.arg == "exc_info" for word in call.keywords):
         given.add("exception")
     if name == "report":

@@ -9,7 +9,7 @@ from hotline.daemon import views
 from hotline.daemon.clock import moment
 from hotline.daemon.watching import News, shown
 from hotline.errors import HotlineError, StoreDamagedError
-from hotline.model import Side
+from hotline.model import Side, spelled
 from hotline.text import utc_microseconds
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ class Teller:
                 self.tell(name, "message", {"message": views.message(one.view())})
             if self._news.overflown:
                 self._watches.let_go()
-            for identifier in fields["acknowledged"]:
-                self.tell(name, "acknowledged", {"id": identifier})
+            for identifier, answer in report.answers:
+                told = {"acknowledged_by": answer.operator, "decision": spelled(answer.decision)}
+                self.tell(name, "acknowledged", {"id": identifier, **told})
         elif report.event == "receipt_taken" and report.fields["messages"]:
             record = line.record
             fields = {key: report.fields[key] for key in ("number", "messages")}

@@ -60,11 +60,17 @@ class Applied:
     messages: Sequence[str]
     flashes: Sequence[str]
     """Those of messages that are shown before any other."""
-    acknowledged: Sequence[str]
+    answers: Sequence[tuple[str, Acknowledged]]
+    """Acknowledgements of our messages, by their ids."""
     tests: Sequence[str]
     change: Changed | None = None
     arrivals: Sequence[Arrival] = ()
     """What whoever is on watch need not wait for: every FLASH, and then as many as have room."""
+
+    @property
+    def acknowledged(self) -> list[str]:
+        """The ids of our messages that were answered."""
+        return [identifier for identifier, _ in self.answers]
 
 
 def apply(
@@ -126,7 +132,7 @@ def apply(
     # While the line recovers, the store alone knows what was answered before the loss.
     at_hand = attended and not record.recovering
     arrivals = reading.arrivals(record.name, first_row) if at_hand else []
-    return Applied(record, shown, flashes, reading.acknowledged, reading.tests, change, arrivals)
+    return Applied(record, shown, flashes, reading.answers, reading.tests, change, arrivals)
 
 
 def _change_keys(
@@ -174,7 +180,7 @@ class _Reading:
         self.received = record.received
         self.messages: list[Incoming] = []
         self._said: list[entries.Message] = []
-        self.acknowledged: list[str] = []
+        self.answers: list[tuple[str, Acknowledged]] = []
         self.first_acknowledgements = 0
         self.tests: list[str] = []
         self.key_change: entries.KeyChange | None = None
@@ -289,7 +295,7 @@ class _Reading:
             raise _broke_rules(number, f"message {entry.message_id} was acknowledged already")
         answer = Acknowledged(entry.operator, entry.decision, entry.note, entry.time_ns)
         self._tx.acknowledge(self._line, Side.OWN, entry.message_id, answer)
-        self.acknowledged.append(entry.message_id)
+        self.answers.append((entry.message_id, answer))
 
     def arrivals(self, line: str, first_row: int) -> list[Arrival]:
         """Give those messages that are shown from memory: every FLASH first, then in order."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hotline.errors import HotlineError
     from hotline.line.moment import Moment
     from hotline.line.pairing import Pairing
-    from hotline.model import Halt, LineRecord
+    from hotline.model import Acknowledged, Halt, LineRecord
     from hotline.store.interface import Transaction
     from hotline.store.views import Arrival
     from hotline.wire.frames import Frame
@@ -77,7 +77,14 @@ class Context:
             raise ProtocolError(f"{self._commits_waiting} requests wait for the disk")
 
     def report(
-        self, event: str, *, level: str = "info", about: Sequence[Arrival] = (), **fields: Any
+        self,
+        event: str,
+        *,
+        level: str = "info",
+        about: Sequence[Arrival] = (),
+        answers: Sequence[tuple[str, Acknowledged]] = (),
+        **fields: Any,
     ) -> None:
-        """Tell logs and watching operators; about is for the operators alone."""
-        self.effects.append(Report(event, {"line": self.record.name, **fields}, level, about))
+        """Tell logs and watching operators; about and answers are for the operators alone."""
+        told = {"line": self.record.name, **fields}
+        self.effects.append(Report(event, told, level, about, answers))

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hotline.line.moment import Moment
+    from hotline.model import Acknowledged
     from hotline.store.interface import Transaction
     from hotline.store.views import Arrival
 
@@ -59,6 +60,8 @@ class Report:
     level: str = "info"
     about: Sequence[Arrival] = ()
     """Messages for whoever is on watch; no log has what they say."""
+    answers: Sequence[tuple[str, Acknowledged]] = ()
+    """The same of what the peer's operators answered, by the ids of our messages."""
 
 
 Effect = Dial | Writable | Hangup | Commit | Report

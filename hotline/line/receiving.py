@@ -154,6 +154,7 @@ class Receiving:
             "entries_applied",
             level="debug",
             about=applied.arrivals,
+            answers=applied.answers,
             last=applied.record.peer.number,
             ids=applied.messages,
             flashes=applied.flashes,

@@ -74,6 +74,26 @@ def test_a_message_and_its_acknowledgement_make_the_whole_way(pair: Pair) -> Non
     assert mine["ack_by"] is not None
 
 
+def test_who_is_on_watch_hears_what_was_answered(pair: Pair) -> None:
+    """Told only that there is an answer, an operator takes "cannot" for "will comply"."""
+    alpha, bravo = pair
+    alpha.send("bravo", message("asked"))
+    alpha.settled("bravo")
+    with alpha.client() as watch:
+        watch.call("watch", line="bravo")
+        for decision in ("read", "cannot"):
+            assert bravo.hotline("ack", "asked", "--decision", decision).code == 0
+        told: list[dict[str, Any]] = []
+        while len(told) < 2:
+            event = watch.take()["params"]
+            told += [event] if event["event"] == "acknowledged" else []
+    by = shown(bravo, "asked")["acknowledged_by"]
+    assert [(one["id"], one["decision"], one["acknowledged_by"]) for one in told] == [
+        ("asked", "read", by),
+        ("asked", "cannot", by),
+    ]
+
+
 def test_the_line_carries_both_ways_at_once(pair: Pair) -> None:
     """A line that works one way only would pass every test that sends one way."""
     alpha, bravo = pair
