@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from hotline.cli import shapes
-from hotline.cli.exits import UnreachableError
+from hotline.cli.exits import GoneError, UnreachableError
 from hotline.errors import RefusedError
 from hotline.limits import MIB
 from hotline.text import reason, size
@@ -226,10 +226,8 @@ class Client:
             )
         self._received += data
 
-    def _gone(self) -> UnreachableError:
-        return UnreachableError(
-            f"the daemon at {self._where} went away", hint="see the daemon's own log"
-        )
+    def _gone(self) -> GoneError:
+        return GoneError(f"the daemon at {self._where} went away", hint="see the daemon's own log")
 
 
 def _is_said_by_a_daemon(received: Any) -> bool:

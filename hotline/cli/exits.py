@@ -35,6 +35,10 @@ class UnreachableError(HotlineError):
     """No daemon answers at the control socket."""
 
 
+class GoneError(UnreachableError):
+    """The daemon hung up."""
+
+
 class TimedOutError(HotlineError):
     """The time given for waiting is over; what was accepted stays accepted."""
 

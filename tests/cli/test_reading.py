@@ -326,6 +326,17 @@ def test_watch(operator: Operator, daemon: FakeDaemon) -> None:
     ]
 
 
+def test_who_was_let_go_is_told_what_it_may_have_been(
+    operator: Operator, daemon: FakeDaemon
+) -> None:
+    """After Ctrl-S the daemon is well, and has shown nothing of what came: the inbox has it."""
+    daemon.on("watch", events)
+    done = operator.run("watch")
+    assert done.code == 3
+    assert "went away, or let this watch go because it did not keep up" in done.err
+    assert "hint: look at the inbox, and watch again" in done.err
+
+
 def missed(*, flash: bool) -> Any:
     """Give a handler of a watch that tells of messages that cannot be shown, and goes away."""
 

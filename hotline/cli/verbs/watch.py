@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hotline.cli import rendering, station
+from hotline.cli.exits import GoneError, UnreachableError
 from hotline.cli.rendering import time_of, word
 from hotline.cli.terminal import Progress, paint, print_json
 from hotline.text import duration, one_line
@@ -13,6 +14,8 @@ from hotline.text import duration, one_line
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+
+    from hotline.cli.client import Client
 
     Event = dict[str, Any]
 
@@ -32,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             print("on watch; Ctrl-C ends it", file=sys.stderr)
         while True:
-            event = client.event()
+            event = _next(client)
             if args.json:
                 print_json(event)
             elif progress.active and event.get("event") == "delivered" and event.get("waiting"):
@@ -49,6 +52,17 @@ def run(args: argparse.Namespace) -> int:
     finally:
         progress.clear()
         client.close()
+
+
+def _next(client: Client) -> Event:
+    try:
+        return client.event()
+    except GoneError as error:
+        # It has hung up in both cases: to a client that does not read nothing can be said.
+        raise UnreachableError(
+            f"{error}, or let this watch go because it did not keep up",
+            hint="look at the inbox, and watch again; the daemon's own log says which it was",
+        ) from None
 
 
 def _complain(event: Event) -> None:
