@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import socket
 import struct
+import sys
 import termios
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,9 @@ _SIOCOUTQNSD: Final = 0x894B
 _TCP_INFO_BYTES: Final = 104
 _PROBE_S: Final = 0.5
 """More than the first probe of a closed window takes on any sensible path."""
+
+_LOOK_S: Final = 0.01
+"""How often to look whether a farewell has arrived: the kernel tells of that to nobody."""
 
 _LAST_ACK_RECEIVED: Final = 56
 """Where struct tcp_info (linux/tcp.h) has the milliseconds since the last acknowledgement."""
@@ -76,6 +80,7 @@ class Connection:
         self._writable = trio.Event()
         self._farewell: bytes | None = None
         self._received_at = trio.current_time()
+        self._lived = False
         self._scope = trio.CancelScope()
         self._reading = trio.CancelScope()
 
@@ -94,24 +99,27 @@ class Connection:
     def hang_up(self, farewell: bytes) -> None:
         """Send farewell after what is under way, and close; nothing more is received."""
         self._farewell = farewell
-        self._scope.deadline = trio.current_time() + CLOSE_TIMEOUT_S
+        now = trio.current_time()
+        self._lived = now - self._received_at <= CLOSE_TIMEOUT_S
+        self._scope.deadline = now + CLOSE_TIMEOUT_S
         self._reading.cancel()
         self._writable.set()
 
     def kernel_took_all(self) -> bool | None:
         """Tell whether the peer's kernel has acknowledged all that left; None if that is unknown."""
         try:
-            sock = self._stream.socket.fileno()
-            queued, unsent = (
-                struct.unpack("i", fcntl.ioctl(sock, number, bytes(4)))[0]
-                for number in (termios.TIOCOUTQ, _SIOCOUTQNSD)
-            )
+            queued, unsent = self._in_kernel(termios.TIOCOUTQ), self._in_kernel(_SIOCOUTQNSD)
             info = self._stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
             (last_ack_ms,) = struct.unpack_from("I", bytes(info), _LAST_ACK_RECEIVED)
         except (OSError, ValueError, struct.error):
             return None
         silence_s = trio.current_time() - self._received_at
         return took_all(queued, unsent, last_ack_ms / 1000, silence_s)
+
+    def _in_kernel(self, number: int) -> int:
+        """Give a count of bytes in our kernel's send queue; raises OSError or ValueError."""
+        found = fcntl.ioctl(self._stream.socket.fileno(), number, bytes(4))
+        return int.from_bytes(found, sys.byteorder)
 
     async def run(self) -> None:
         """Move bytes until the connection ends; closes the socket."""
@@ -149,7 +157,20 @@ class Connection:
                 if self._farewell is not None:
                     await self._stream.send_all(self._farewell)
                     await self._stream.send_eof()
+                    await self._let_arrive()
                     return
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             # The reader sees the same end and tells it; after a hang-up nobody needs to know.
             return
+
+    async def _let_arrive(self) -> None:
+        """Read on, and drop it, until the peer's kernel has all that was said.
+
+        A socket that is closed over what was not read takes back what has not arrived. Who was
+        silent sends nothing now, and may be dead: to wait for it would only make a stop slower.
+        """
+        with contextlib.suppress(OSError, ValueError):  # there is no such queue any more
+            while self._lived and self._in_kernel(termios.TIOCOUTQ):
+                with trio.move_on_after(_LOOK_S):
+                    if not await self._stream.receive_some(RECEIVE_BYTES):
+                        return

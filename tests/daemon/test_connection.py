@@ -13,8 +13,10 @@ import pytest
 import trio
 import trio.testing
 
+from hotline.daemon import connection
 from hotline.daemon.connection import Connection, took_all, tune
 from hotline.limits import CLOSE_TIMEOUT_S
+from support.processes import LONG_S
 
 Clock = trio.testing.MockClock
 
@@ -70,12 +72,18 @@ class Ends:
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[Ends]:
-    """Make both ends of a TCP connection; ours is for the connection to close."""
+async def connected(peer_room: int | None = None) -> AsyncIterator[Ends]:
+    """Make both ends of a TCP connection; ours is for the connection to close.
+
+    peer_room is what the peer's kernel takes in, about, before it is read there.
+    """
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
-        port = listener.socket.getsockname()[1]
-        peer = await trio.open_tcp_stream("127.0.0.1", port)
+        sock = trio.socket.socket()
+        if peer_room is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, peer_room)
+        await sock.connect(listener.socket.getsockname())
+        peer = trio.SocketStream(sock)
         ends = Ends(await listener.accept(), peer)
     try:
         yield ends
@@ -129,6 +137,49 @@ async def test_the_farewell_comes_last_and_whole() -> None:
         assert got.endswith(b"x" + b"goodbye")
         assert (len(got) - len(b"goodbye")) % 65536 == 0, "a chunk that was begun was not finished"
         assert ends.line.ends == [], "who hangs up needs no telling"
+
+
+async def test_what_the_peer_still_says_takes_no_farewell_back(mock_clock: Clock) -> None:
+    """On a slow link with traffic both ways, an orderly stop looked like a line that was cut."""
+    del mock_clock  # it stands still: this does not end because time is over
+    async with connected(peer_room=4096) as ends:
+        ends.line.to_send.append(b"x" * 20_000)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ends.connection.run)
+            ends.connection.writable()
+            await trio.testing.wait_all_tasks_blocked()
+            ends.connection.hang_up(b"goodbye")
+            await ends.peer.send_all(b"too late")
+            await trio.testing.wait_all_tasks_blocked()
+            assert await ends.all_that_comes() == b"x" * 20_000 + b"goodbye"
+            await ends.peer.aclose()
+        assert ends.line.got == b""
+
+
+async def test_a_peer_whose_kernel_has_the_farewell_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A daemon over there that stands still must not make each stop here as slow as may be."""
+    monkeypatch.setattr(connection, "CLOSE_TIMEOUT_S", 10 * LONG_S)
+    async with connected() as ends:
+        ends.connection.hang_up(b"goodbye")
+        with trio.fail_after(LONG_S):
+            await ends.connection.run()
+        assert await ends.all_that_comes() == b"goodbye"
+
+
+async def test_a_peer_that_was_silent_is_not_waited_for(autojump_clock: Clock) -> None:
+    """Behind a cut cable nothing is acknowledged any more: it must not make a stop slower."""
+    del autojump_clock
+    async with connected(peer_room=4096) as ends:
+        ends.line.to_send.append(b"x" * 20_000)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ends.connection.run)
+            ends.connection.writable()
+            await trio.sleep(2 * CLOSE_TIMEOUT_S)
+            began = trio.current_time()
+            ends.connection.hang_up(b"goodbye")
+        assert trio.current_time() - began < CLOSE_TIMEOUT_S
 
 
 async def test_nothing_is_received_after_a_hang_up() -> None:
