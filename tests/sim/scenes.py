@@ -87,6 +87,27 @@ CARRYING: Final[dict[str, Any]] = UNEVEN | {
 }
 """A store is an old one, the wire is often cut, and couriers go all the time."""
 
+REPEATED: Final[dict[str, Any]] = UNEVEN | {
+    "faults": ("full",),
+    "couriers": True,
+    "rotates": False,
+    "operation_gap_s": 0.1,
+    "delay_s": 0.3,
+    "chaos_s": 40.0,
+}
+"""Disks refuse what comes, on a long path, and couriers bring what goes by wire too."""
+
+DYING: Final[dict[str, Any]] = UNEVEN | {
+    "heartbeat_s": {"north": 5.0, "south": 5.0},
+    "faults": ("stall", "power"),
+    "slow_disk": "",
+    "commit_s": (0.0002, 0.004),
+    "fault_gap_s": 15.0,
+    "operation_gap_s": 5.0,
+    "chaos_s": 300.0,
+}
+"""Hosts die and daemons stall: one calls anew where the other believes in the session before."""
+
 ROTATING: Final[dict[str, Any]] = QUICK | {"rotates": True}
 """Keys change, whatever else happens."""
 
