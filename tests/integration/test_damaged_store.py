@@ -22,7 +22,8 @@ def spoil(station: Station, statement: str) -> None:
 
 
 SPOILT = [
-    "UPDATE entry SET data = zeroblob(length(data)) WHERE instr(data, 'body of old')",
+    "UPDATE entry SET data = zeroblob(length(data)) WHERE instr(data, 'body of old');"
+    "UPDATE content SET content = zeroblob(length(content)) WHERE instr(content, 'body of old')",
     "UPDATE message SET precedence = 77 WHERE id = 'old'",
     "UPDATE message SET note = CAST(x'ff' AS TEXT), acknowledged_ns = 1 WHERE id = 'old'",
 ]

@@ -90,7 +90,6 @@ CARRYING: Final[dict[str, Any]] = UNEVEN | {
 REPEATED: Final[dict[str, Any]] = UNEVEN | {
     "faults": ("full",),
     "couriers": True,
-    "rotates": False,
     "operation_gap_s": 0.1,
     "delay_s": 0.3,
     "chaos_s": 40.0,

@@ -63,12 +63,9 @@ class Writer:
             outcomes = list(station.store.transact([commit.work for commit in batch]))
             station.durable()
             outcomes = [_after(*pair) for pair in zip(batch, outcomes, strict=True)]
-            station.store.checkpoint()
+            self._checkpoint()
         except StoreFullError as error:
-            station.was_full = True
-            station.full_at = station.world.now
-            station.disk.rolled_back()
-            station.world.mark("a commit found the disk full")
+            self._found_full()
             outcomes = [error] * len(batch)
         except StoreError as error:
             if station.disk.dead:
@@ -88,6 +85,20 @@ class Writer:
         station.later(hop_s, lambda: self._tell(batch, outcomes), ordered=True)
         self._busy = False
         self._go_on()
+
+    def _checkpoint(self) -> None:
+        """Move the log: that there is no room for it takes nothing back that is durable."""
+        try:
+            self.station.store.checkpoint()
+        except StoreFullError:
+            self._found_full()
+
+    def _found_full(self) -> None:
+        station = self.station
+        station.was_full = True
+        station.full_at = station.world.now
+        station.disk.rolled_back()
+        station.world.mark("a commit found the disk full")
 
     def _tell(self, batch: list[Commit], outcomes: list[Any]) -> None:
         self.untold = max(0, self.untold - len(batch))
