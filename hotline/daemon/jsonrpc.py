@@ -24,6 +24,9 @@ METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
 APPLICATION_ERROR: Final = -32000
 
+_encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+"""One for all: ``json.dumps`` makes a new one each time."""
+
 
 class CallError(HotlineError):
     """A request that cannot be served as JSON-RPC; ``code`` is one of the numbers above."""
@@ -92,10 +95,6 @@ def describe(error: HotlineError) -> dict[str, str]:
     else:
         code = "failed"
     return {"code": code, "hint": error.hint}
-
-
-_encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
-"""One for all: ``json.dumps`` makes a new one each time."""
 
 
 def _line(value: dict[str, Any]) -> bytes:

@@ -86,7 +86,7 @@ def next_run(
     frame = None
     if batch.entries:
         tx.append(line, Side.OWN, batch.entries, batch.rows)
-        tx.seal(line, batch.sealed)
+        tx.seal(line, batch.sealed, batch.parted)
         frame = _signed(pairing, batch.entries, changes)
         tx.put_signature(line, Side.OWN, frame.first, frame.last, frame.signature, wall_ns)
     change = None
@@ -117,6 +117,7 @@ class _Batch:
         self.entries: list[LogEntry] = []
         self.sealed: list[tuple[int, int]] = []
         self.rows: dict[int, int] = {}
+        self.parted: list[int] = []
         self.expired: list[Queued] = []
         self.key_change: entries.KeyChange | None = None
         self._number = record.own.number
@@ -156,6 +157,8 @@ class _Batch:
             self.sealed.append((row.row, number))
             if data is row.content:
                 self.rows[number] = row.row
+            else:
+                self.parted.append(row.row)
             if row.kind is Kind.MESSAGE:
                 self._messages += 1
                 self._unqueued += 1

@@ -78,8 +78,13 @@ class Transaction(Protocol):
     def set_queueing(self, rows: Sequence[int], queueing: Queueing) -> None:
         """Take wholly queued rows from the queue, as EXPIRED or CANCELLED; they stay visible."""
 
-    def seal(self, line: int, numbers: Sequence[tuple[int, int]]) -> None:
-        """Say that each (row, number) is sealed: its content stands in the log up to number."""
+    def seal(
+        self, line: int, numbers: Sequence[tuple[int, int]], parted: Sequence[int] = ...
+    ) -> None:
+        """Say that each (row, number) is sealed: its content stands in the log up to number.
+
+        ``parted`` are those of the rows whose content stands there in parts: it is let go of.
+        """
 
     def seal_part(self, line: int, row: int, number: int, sealed_bytes: int) -> None:
         """Say that entry number carries row's content up to sealed_bytes."""

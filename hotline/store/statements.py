@@ -90,11 +90,6 @@ UNQUEUE_ALL: Final = Bulk(
 
 LET_GO: Final = "DELETE FROM content WHERE row = ?"
 
-# What stands in parts is in the log already, piece by piece.
-LET_GO_PARTED: Final = Bulk(
-    "DELETE FROM content WHERE row IN (SELECT row FROM part WHERE row IN ({rows}))", "?"
-)
-
 SEAL_PART: Final = """
 UPDATE message SET queueing = 1, sealed_bytes = ? WHERE row = ? AND line = ? AND queueing < 2
 """

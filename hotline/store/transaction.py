@@ -110,15 +110,15 @@ class SqliteTransaction(WritesKeyChanges):
     def queued(self, line: int, most: int, most_bytes: int) -> list[Queued]:
         """Give the next rows to be sealed."""
         rows = self._database.execute(statements.QUEUED, (*queue_bounds(line), most))
-        return _within_bytes(rows, most_bytes)
+        return self._within_bytes(rows, most_bytes)
 
     def due(self, line: int, now_ns: int, most: int) -> list[Queued]:
         """Give rows, wholly queued, that expire at or before now_ns."""
-        return _within_bytes(self._database.execute(statements.DUE, (line, now_ns, most)))
+        return self._within_bytes(self._database.execute(statements.DUE, (line, now_ns, most)))
 
     def waiting(self, line: int, identifier: str) -> Queued | None:
         """Give the outgoing message of this id if it is wholly queued."""
-        found = _within_bytes(self._database.execute(statements.WAITING, (line, identifier)))
+        found = self._within_bytes(self._database.execute(statements.WAITING, (line, identifier)))
         return found[0] if found else None
 
     def set_queueing(self, rows: Sequence[int], queueing: Queueing) -> None:
@@ -129,12 +129,14 @@ class SqliteTransaction(WritesKeyChanges):
         self._change(statements.UNQUEUE, [(row,) for row in rows])
         self._change(statements.LET_GO, [(row,) for row in rows])
 
-    def seal(self, line: int, numbers: Sequence[tuple[int, int]]) -> None:
+    def seal(
+        self, line: int, numbers: Sequence[tuple[int, int]], parted: Sequence[int] = ()
+    ) -> None:
         """Say that each (row, number) is sealed."""
         with self._changing(2 * len(numbers)):
             statements.SEAL.run(self._database, numbers, (line,))
             statements.UNQUEUE_ALL.run(self._database, [(row,) for row, _ in numbers])
-        statements.LET_GO_PARTED.run(self._database, [(row,) for row, _ in numbers])
+        self._change(statements.LET_GO, [(row,) for row in parted])
 
     def seal_part(self, line: int, row: int, number: int, sealed_bytes: int) -> None:
         """Say that entry number carries row's content up to sealed_bytes."""
@@ -243,7 +245,7 @@ class SqliteTransaction(WritesKeyChanges):
                 )
             else:
                 queued = self._database.execute(statements.QUEUED_ROW, (row,))
-                was_queued += _within_bytes(queued)
+                was_queued += self._within_bytes(queued)
                 self._change(statements.FOUND_SEALED, [(one.number, row)])
                 self._database.execute(statements.UNQUEUE, (row,))
                 self._database.execute(statements.LET_GO, (row,))
@@ -358,6 +360,33 @@ class SqliteTransaction(WritesKeyChanges):
         row: int | None = self._database.execute("SELECT max(row) FROM message").get
         return (row or 0) + 1
 
+    def _within_bytes(
+        self, rows: Iterable[tuple[Any, ...]], most_bytes: int = QUEUED_BYTES
+    ) -> list[Queued]:
+        """Take rows, one by one as they are asked for, until what is unsealed reaches most_bytes."""
+        found: list[Queued] = []
+        size = 0
+        for row, identifier, kind, precedence, content, sealed_bytes, expires_ns in rows:
+            if content is None:
+                raise StoreDamagedError(
+                    f"{self._database.filename}: message {identifier} waits, but has lost its content"
+                )
+            found.append(
+                Queued(
+                    row,
+                    identifier,
+                    _KINDS[kind],
+                    _PRECEDENCES[precedence],
+                    content,
+                    sealed_bytes,
+                    expires_ns,
+                )
+            )
+            size += len(content) - sealed_bytes
+            if size >= most_bytes:
+                break
+        return found
+
     def _named(self, line: int, side: Side, ids: Sequence[str]) -> Iterable[tuple[str, Any]]:
         """Give id and digest of each of ids that is a message already, by one statement for all."""
         if len(ids) == 1:  # a list costs more than a row
@@ -382,30 +411,6 @@ class SqliteTransaction(WritesKeyChanges):
             raise LocalMisuseError(
                 "a message is changed that is not there, or not as it was thought"
             )
-
-
-def _within_bytes(rows: Iterable[tuple[Any, ...]], most_bytes: int = QUEUED_BYTES) -> list[Queued]:
-    """Take rows, one by one as they are asked for, until what is unsealed reaches most_bytes."""
-    found: list[Queued] = []
-    size = 0
-    for row, identifier, kind, precedence, content, sealed_bytes, expires_ns in rows:
-        if content is None:
-            raise StoreDamagedError(f"message {identifier} waits, but what it says is missing")
-        found.append(
-            Queued(
-                row,
-                identifier,
-                _KINDS[kind],
-                _PRECEDENCES[precedence],
-                content,
-                sealed_bytes,
-                expires_ns,
-            )
-        )
-        size += len(content) - sealed_bytes
-        if size >= most_bytes:
-            break
-    return found
 
 
 def _unpacked(numbers: bytes) -> tuple[int, ...]:

@@ -12,24 +12,12 @@ import pytest
 from hotline import limits
 from hotline.model import Side
 from hotline.wire import entries, frames
-from support.rogue import SOON_S, Rogue
+from support.rogue import SOON_S, STUCK_S, Rogue
 
 if TYPE_CHECKING:
     from support.line_world import Station
 
-STUCK_S = 2.0
-"""A commit that takes so long; no line gives up for it."""
-
 ZERO = bytes(64)
-
-
-@pytest.fixture
-def agreed(rogue: Rogue) -> Rogue:
-    """Give a rogue whose session stands, before a disk that has just got stuck."""
-    rogue.call().say(rogue.beat())
-    rogue.world.run(SOON_S)
-    rogue.world.commit_s = (STUCK_S, STUCK_S)
-    return rogue
 
 
 def why_it_ended(station: Station) -> str:

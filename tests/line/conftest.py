@@ -1,5 +1,5 @@
 """Worlds for the tests of lines."""
 
-from support.line_fixtures import apart, make_world, rogue, world
+from support.line_fixtures import agreed, apart, make_world, rogue, world
 
-__all__ = ["apart", "make_world", "rogue", "world"]
+__all__ = ["agreed", "apart", "make_world", "rogue", "world"]

@@ -131,7 +131,7 @@ def seal_part(store: Store, line: int) -> bool:
         number = append(tx, line, Side.OWN, [encode(part)], messages=int(completed))
         tx.seal_part(line, row.row, number, sealed_bytes)
         if completed:
-            tx.seal(line, [(row.row, number)])
+            tx.seal(line, [(row.row, number)], [row.row])
         return completed
 
     return do(store, work)

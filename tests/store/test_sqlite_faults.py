@@ -218,7 +218,7 @@ def test_lost_content_is_found(path: Path) -> None:
     spoil(path, "DELETE FROM content")
     with pytest.raises(StoreError, match="message a of line south has lost its content"):
         store.read(lambda r: r.page(Side.OWN))
-    with pytest.raises(StoreError, match="message a waits, but what it says is missing"):
+    with pytest.raises(StoreError, match="message a waits, but has lost its content"):
         acts.queued(store, line)
     store.close()
 

@@ -9,7 +9,7 @@ import pytest
 
 from support.line_courier import give_keys
 from support.line_world import LineWorld
-from support.rogue import Rogue
+from support.rogue import SOON_S, STUCK_S, Rogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +49,15 @@ def rogue(make_world: Callable[..., LineWorld]) -> Rogue:
     world = make_world(11)
     world.checks = False
     return Rogue(world, world.arbiter.start())
+
+
+@pytest.fixture
+def agreed(rogue: Rogue) -> Rogue:
+    """Give a rogue whose session stands, before a disk that has just got stuck."""
+    rogue.call().say(rogue.beat())
+    rogue.world.run(SOON_S)
+    rogue.world.commit_s = (STUCK_S, STUCK_S)
+    return rogue
 
 
 @pytest.fixture

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SOON_S: Final = 0.1
 """Longer than the disk takes for anything here, shorter than any timer of a line."""
 
+STUCK_S: Final = 2.0
+"""A commit that takes so long; no line gives up for it."""
+
 
 class Rogue(End):
     """Its own end of a connection to a station's line, spoken by hand; ``got`` is every frame."""
