@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from hotline.daemon.station import Station
     from hotline.daemon.trust import Trust
     from hotline.identity.keyfile import PassphraseSource
-    from hotline.line.moment import Moment
-    from hotline.model import LineRecord
     from hotline.store.views import Damaged, MessageView
 
 
@@ -85,20 +83,9 @@ class Requests:
         composed = [self._compose(message, wall_ns) for message in messages]
         outgoing = [one for one in composed if not isinstance(one, HotlineError)]
         bounds = self._station.queue_limits(runner.line.record.name)
-        number = runner.line.record.line
-
-        def record_of(outcome: tuple[LineRecord, Any], then: Moment) -> list[Any]:
-            return runner.line.recorded(outcome[0], then)
-
         answers: list[accepting.Accepted | RefusedError] = []
         if outgoing:
-            _, answers = await runner.request(
-                lambda tx: accepting.accept(tx, number, outgoing, bounds),
-                record_of,
-                fetch=True,
-                urgent=any(one.precedence is Precedence.FLASH for one in outgoing),
-                submitted=submitted,
-            )
+            answers = await runner.accept(outgoing, bounds, submitted)
         rest = iter(answers)
         results = []
         for message, one in zip(messages, composed, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
 
@@ -15,11 +15,14 @@ from hotline.limits import MISSED_DOWN
 from hotline.line.effects import Commit, Dial, Effect, Hangup, Report, Writable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from hotline.daemon.writer import Writer
+    from hotline.errors import RefusedError
+    from hotline.line.accepting import Accepted, QueueLimits
     from hotline.line.line import Line
     from hotline.line.moment import Moment
+    from hotline.model import Outgoing
 
 T = TypeVar("T")
 
@@ -99,34 +102,35 @@ class Runner:
         then: Callable[[T, Moment], list[Effect]],
         *,
         fetch: bool,
-        urgent: bool = False,
-        submitted: Callable[[], None] | None = None,
     ) -> T:
         """Make an operator's request durable and give its result; raises the HotlineError it met.
 
-        With fetch, the line looks into its queue in the same transaction: a message that can be
-        sent at once is sealed by the very fsync that accepts it; ``urgent`` if that is a FLASH.
-        ``submitted`` is called once the request has its place in the order of commits.
+        With fetch, the line looks into its queue in the same transaction.
         """
-        finished = trio.Event()
-        outcomes: list[Any] = []
+        reply: Reply[T] = Reply()
 
         def done(outcome: Any, at: Moment) -> list[Effect]:
-            outcomes.append(outcome)
-            finished.set()
+            reply.told(outcome)
             return [] if isinstance(outcome, Exception) else then(outcome, at)
 
         effects: list[Effect] = [Commit(work, done)]
         if fetch:
-            effects += self.line.queued(moment(), urgent=urgent)
+            effects += self.line.queued(moment())
         self.perform(effects)
-        if submitted is not None:
-            submitted()
-        await finished.wait()
-        if isinstance(outcomes[0], Exception):
-            raise _doubtful(outcomes[0])
-        result: T = outcomes[0]
-        return result
+        return await reply.wait()
+
+    async def accept(
+        self, messages: Sequence[Outgoing], bounds: QueueLimits, submitted: Callable[[], None]
+    ) -> list[Accepted | RefusedError]:
+        """Make an operator's messages durable and give the answer to each; raises HotlineError.
+
+        What can go at once is sealed by the very fsync that accepts it. ``submitted`` is called once
+        the messages have their place in the order of commits.
+        """
+        reply: Reply[list[Accepted | RefusedError]] = Reply()
+        self.perform(self.line.sending.accept(messages, bounds, reply.told, moment()))
+        submitted()
+        return await reply.wait()
 
     def host(self, conn: int) -> str:
         """Give the address at the other end of a connection; empty if it is gone."""
@@ -179,6 +183,28 @@ class Runner:
         finally:
             del self._connections[conn]
             self._ended.set()
+
+
+class Reply(Generic[T]):
+    """What an operator waits for: told on the event loop once it is durable."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+        self._outcomes: list[Any] = []
+
+    def told(self, outcome: Any) -> None:
+        """End the wait."""
+        self._outcomes.append(outcome)
+        self._event.set()
+
+    async def wait(self) -> T:
+        """Give the outcome, or raise the HotlineError that it is."""
+        await self._event.wait()
+        [outcome] = self._outcomes
+        if isinstance(outcome, Exception):
+            raise _doubtful(outcome)
+        result: T = outcome
+        return result
 
 
 def _doubtful(error: Exception) -> Exception:

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hotline import limits
-from hotline.errors import DecodeError, RefusedError
+from hotline.errors import DecodeError, HotlineError, RefusedError
 from hotline.model import (
     Acknowledged,
     Decision,
@@ -30,8 +30,10 @@ from hotline.wire import entries
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hotline.line.straight import Way
     from hotline.store.interface import Transaction
     from hotline.store.views import MessageView
+    from hotline.wire.frames import Entries
 
 TIME_MAX_NS: Final = 7_258_118_400 * 10**9
 """The year 2200: far enough for any order, and within what a store can hold."""
@@ -133,11 +135,27 @@ class Accepted(NamedTuple):
     repeated: bool
 
 
+class Taken(NamedTuple):
+    """The line's numbers after a request, the answer to each of its messages, and what goes out."""
+
+    record: LineRecord
+    answers: list[Accepted | RefusedError]
+    frame: Entries | None
+
+
 def accept(
-    tx: Transaction, line: int, messages: Sequence[Outgoing], bounds: QueueLimits
-) -> tuple[LineRecord, list[Accepted | RefusedError]]:
-    """Queue messages in order; each is accepted, recognised, or refused for itself."""
+    tx: Transaction,
+    line: int,
+    messages: Sequence[Outgoing],
+    bounds: QueueLimits,
+    way: Way | None = None,
+) -> Taken:
+    """Take messages in, in order; each is accepted, recognised, or refused for itself.
+
+    They go straight to the log as far as the way, if there is one, is clear; the rest is queued.
+    """
     record = tx.line(line)
+    straight = way.open(record) if way is not None else None
     known = tx.digests(line, [message.id for message in messages])
     answers: list[Accepted | RefusedError] = []
     fresh: list[Outgoing] = []
@@ -146,19 +164,29 @@ def accept(
         if message.id in known:
             answers.append(_repeated(message, known[message.id]))
             continue
-        if count >= bounds.messages or size_bytes + len(message.content) > bounds.size_bytes:
-            answers.append(_queue_full(record.name, count, size_bytes))
-            continue
+        if straight is None or not straight.takes(message):
+            if count >= bounds.messages or size_bytes + len(message.content) > bounds.size_bytes:
+                answers.append(_queue_full(record.name, count, size_bytes))
+                continue
+            fresh.append(message)
+            count += message.kind is Kind.MESSAGE
+            size_bytes += len(message.content)
         known[message.id] = message.digest
-        fresh.append(message)
-        count += message.kind is Kind.MESSAGE
-        size_bytes += len(message.content)
         answers.append(Accepted(message.id, repeated=False))
+    frame = None
+    if straight is not None:
+        try:
+            frame = straight.sign(tx)
+        except HotlineError:  # whoever looks into the queue will say what is wrong
+            return accept(tx, line, messages, bounds)
+    if straight is not None and frame is not None:
+        record = straight.put(tx, frame)
     if fresh:
         tx.enqueue(line, fresh)
         record = replace(record, queued=count, queued_bytes=size_bytes)
+    if fresh or frame is not None:
         tx.put_line(record)
-    return record, answers
+    return Taken(record, answers, frame)
 
 
 def _repeated(message: Outgoing, known: bytes) -> Accepted | RefusedError:

@@ -38,6 +38,7 @@ class Context:
         self.pairing = pairing
         self.has_room = has_room
         self.attended = False
+        self.stopping = False
         self.settling = False
         """Whether the session that stands waits for the disk before it begins."""
         self.record = record

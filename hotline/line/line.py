@@ -57,19 +57,18 @@ class Line:
         self._context.beat = self._beat
         self._context.fault = self._fault
         self._context.flush = self._flush
-        self._sending = Sending(self._context)
+        self.sending = Sending(self._context)
         self._receiving = Receiving(self._context)
         self._halting = Halting(self._context)
-        self._recovery = Recovery(self._context, self._sending, self._receiving)
-        self._settling = Settling(self._context, self._sending, self._receiving)
+        self._recovery = Recovery(self._context, self.sending, self._receiving)
+        self._settling = Settling(self._context, self.sending, self._receiving)
         self.key_changes = KeyChanges(self._context, self.links)
-        parts = (self._sending, self._receiving, self._recovery)
+        parts = (self.sending, self._receiving, self._recovery)
         self.courier = Courier(self._context, *parts)
         self.vitals = Vitals(heartbeat_s, self._context, *parts, self._kernel_took_all)
         self._checkpoints = Checkpoints(self._context, self.links, self.vitals)
         self._endings = Endings(self._context, self.links, self._recovery, self.vitals)
         self._next_beat_at = 0.0
-        self._stopping = False
 
     @property
     def pairing(self) -> Pairing:
@@ -103,7 +102,7 @@ class Line:
 
     def wake(self, moment: Moment) -> list[Effect]:
         """Do what is due; should be called at ``deadline`` or at any time."""
-        if self._stopping:
+        if self._context.stopping:
             self._checkpoints.check_goodbye(moment)
             return self._flush(moment)
         for link in self.links.overdue(moment.now):
@@ -111,18 +110,18 @@ class Line:
         self._check_silence(moment)
         if self._receiving.accept_again(moment) or moment.now >= self._next_beat_at:
             self._beat(moment)
-        self._sending.check_expiry(moment)
+        self.sending.check_expiry(moment)
         self._checkpoints.check(moment)
         self.courier.check(moment)
         if self._context.halt is None and self.links.should_dial(moment.now):
             link = self.links.dial(moment.now)
             self._context.effects.append(Dial(link.conn, link.address))
-        self._send_more(moment)
+        self.sending.send_more(moment)
         return self._flush(moment)
 
     def deadline(self, moment: Moment) -> float:
         """Give when ``wake`` should be called at the latest (monotonic seconds)."""
-        if self._stopping:
+        if self._context.stopping:
             return self._checkpoints.goodbye_at
         times: list[float | None] = [
             self._next_beat_at,
@@ -130,7 +129,7 @@ class Line:
             self.courier.offers_at,
             self._receiving.accept_again_at,
             self._receiving.stalls_at(moment.now),
-            self._sending.next_expiry_at,
+            self.sending.next_expiry_at,
             self.vitals.next_change(moment),
         ]
         if self._context.halt is None:
@@ -139,14 +138,14 @@ class Line:
 
     def queued(self, moment: Moment, *, urgent: bool = False) -> list[Effect]:
         """Something may have been queued (urgent: a FLASH), in a commit before what this returns."""
-        self._sending.hint(urgent=urgent)
-        self._send_more(moment)
+        self.sending.hint(urgent=urgent)
+        self.sending.send_more(moment)
         return self._flush(moment)
 
     def recorded(self, record: LineRecord, moment: Moment) -> list[Effect]:
         """An operator's request changed the line's numbers durably."""
         self._context.record = record
-        self._send_more(moment)
+        self.sending.send_more(moment)
         return self._flush(moment)
 
     def retry(self, moment: Moment) -> list[Effect]:
@@ -181,7 +180,7 @@ class Line:
 
         Where the store has failed nothing more is signed.
         """
-        self._stopping = True
+        self._context.stopping = True
         if failed:
             self._endings.close_all("failed", "the store failed", moment)
         else:
@@ -249,7 +248,7 @@ class Line:
             self._halt(error, moment)
         if link.session.has_pending and link.conn in self.links.by_conn:
             self._context.effects.append(Writable(conn))
-        self._send_more(moment)
+        self.sending.send_more(moment)
         return self._flush(moment)
 
     def ended(self, conn: int, trouble: str, moment: Moment) -> list[Effect]:
@@ -319,10 +318,10 @@ class Line:
 
     def _frame_of_current(self, frame: frames.OfSession, moment: Moment) -> None:
         if isinstance(frame, frames.Entries):
-            self._sending.verify_receipt(moment)
+            self.sending.verify_receipt(moment)
             self._receiving.take(frame, moment)
         elif isinstance(frame, frames.ReceiptFrame):
-            self._sending.take_receipt(frame, moment)
+            self.sending.take_receipt(frame, moment)
         elif isinstance(frame, frames.Heartbeat):
             self._take_heartbeat(frame, moment)
         elif isinstance(frame, frames.CheckpointFrame):
@@ -401,7 +400,7 @@ class Line:
                 self._frame_of_current(frame, moment)
         except (RemoteError, HaltError) as error:
             self._fault(error, moment)
-        self._send_more(moment)
+        self.sending.send_more(moment)
 
     # --- liveness ---
 
@@ -416,7 +415,7 @@ class Line:
             )
             number = beat.number
             self._push(self.links.current, beat)
-        self._sending.hint()
+        self.sending.hint()
         self._recovery.go_on()
         self._halting.remember()
         self.vitals.reassess(moment)
@@ -428,10 +427,10 @@ class Line:
         agreement.still_agree(self.record, heartbeat)
         if is_first:
             self._first_heartbeat(heartbeat, moment)
-        if heartbeat.accepting and not self._sending.peer_accepting:
-            self._sending.resume(heartbeat.peer_number, moment)
+        if heartbeat.accepting and not self.sending.peer_accepting:
+            self.sending.resume(heartbeat.peer_number, moment)
         elif not heartbeat.accepting:
-            self._sending.peer_accepting = False
+            self.sending.peer_accepting = False
 
     def _first_heartbeat(self, heartbeat: frames.Heartbeat, moment: Moment) -> None:
         """The peer has adopted this session too, and told all that it holds: older ones may go."""
@@ -455,10 +454,6 @@ class Line:
     def _kernel_took_all(self) -> bool | None:
         link = self.links.current
         return self._world.kernel_took_all(link.conn) if link is not None else None
-
-    def _send_more(self, moment: Moment) -> None:
-        if not self._stopping:
-            self._sending.send_more(moment)
 
     def _fault(self, error: HotlineError, moment: Moment) -> None:
         """Deal with what the peer's authenticated frames turned out to be."""

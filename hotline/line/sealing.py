@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from hotline.line.pairing import Pairing
     from hotline.store.interface import Transaction
 
-_FRAME_OVERHEAD: Final = 256
-"""More than an entries frame adds beside the entries and their headers."""
+RUN_BYTES: Final = FRAME_BYTES - 256
+"""A run's entries and their headers: an entries frame adds less than that beside them."""
 
-_ENTRY_HEADER: Final = 3
+ENTRY_HEADER: Final = 3
 """What msgpack puts before an entry of up to 64 KiB."""
 
 _ROWS_A_LOOK: Final = 256
@@ -71,14 +71,14 @@ def next_run(
     where a key change does: another key signs what follows.
     """
     record, changes = tx.line(line), tx.key_changes(line, Side.OWN)
-    room_bytes = min(room_bytes, FRAME_BYTES - _FRAME_OVERHEAD)
+    room_bytes = min(room_bytes, RUN_BYTES)
     if after < record.own.number:
         # Headers count here too, for a thousand small entries must still fit in one frame.
         most = min(ENTRIES_PER_FRAME, max(room_bytes // 32, 1))
-        room_bytes -= min(room_bytes // 2, most * _ENTRY_HEADER)
+        room_bytes -= min(room_bytes // 2, most * ENTRY_HEADER)
         ends = [change.number - after for change in changes if change.number > after]
         sealed = tx.entries(line, Side.OWN, after + 1, min([most, *ends]), room_bytes)
-        return Run(record, _signed(pairing, sealed, changes))
+        return Run(record, signed(pairing, sealed, changes))
     batch = _Batch(record, room_bytes)
     _fill(tx, line, batch, chunk_bytes, wall_ns)
     if batch.expired:
@@ -87,7 +87,7 @@ def next_run(
     if batch.entries:
         tx.append(line, Side.OWN, batch.entries, batch.rows)
         tx.seal(line, batch.sealed, batch.parted)
-        frame = _signed(pairing, batch.entries, changes)
+        frame = signed(pairing, batch.entries, changes)
         tx.put_signature(line, Side.OWN, frame.first, frame.last, frame.signature, wall_ns)
     change = None
     if batch.key_change is not None:
@@ -99,7 +99,8 @@ def next_run(
     return Run(after_it, frame, [row.id for row in batch.expired], change)
 
 
-def _signed(pairing: Pairing, run: list[LogEntry], changes: list[KeyChange]) -> Entries:
+def signed(pairing: Pairing, run: list[LogEntry], changes: list[KeyChange]) -> Entries:
+    """Give entries of our log as they go to the peer, with our signature over the last."""
     last = run[-1]
     signature = pairing.sign_head(Position(last.number, last.head), changes)
     return Entries(run[0].number, tuple(entry.data for entry in run), signature)
@@ -144,7 +145,7 @@ class _Batch:
         """Tell whether one more entry may go; the first always may, and none after a key change."""
         return not self.entries or (
             self.key_change is None
-            and size_bytes + _ENTRY_HEADER <= self.room_bytes
+            and size_bytes + ENTRY_HEADER <= self.room_bytes
             and len(self.entries) < ENTRIES_PER_FRAME
         )
 
@@ -166,7 +167,7 @@ class _Batch:
                 content = entries.decode_long(row.content)
                 self.key_change = content if isinstance(content, entries.KeyChange) else None
         self.entries.append(LogEntry(number, head, data, self._messages))
-        self.room_bytes -= len(data) + _ENTRY_HEADER
+        self.room_bytes -= len(data) + ENTRY_HEADER
         return number
 
 

@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import HotlineError, ProtocolError, StoreError
-from hotline.line import accepting, sealing
+from hotline.line import accepting, sealing, straight
 from hotline.line.pace import Pace
 from hotline.line.window import Window
-from hotline.model import Receipt
+from hotline.model import Precedence, Receipt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hotline.line.accepting import QueueLimits
     from hotline.line.context import Context
+    from hotline.line.effects import Effect
     from hotline.line.moment import Moment
-    from hotline.model import KeyChange
+    from hotline.model import KeyChange, Outgoing
     from hotline.wire.frames import ReceiptFrame
 
 _EXPIRY_CHECK_S: Final = 1.0
@@ -125,24 +129,14 @@ class Sending:
 
     def send_more(self, moment: Moment) -> None:
         """Fetch what may be sent now."""
-        context = self._context
+        context, record = self._context, self._context.record
         if not self._paused and not self._taking_receipt:
             self.verify_receipt(moment)
-        if not self._active or self._fetching or self._paused or not self.peer_accepting:
-            return
-        record = context.record
         waits = record.own.number > self._cursor or record.queued_bytes > 0 or self._may_wait
-        window = self._window
-        if self._urgent:
-            window.hurry(moment.now)
-        room_bytes = window.urgent_room_bytes if self._urgent else window.room_bytes
-        room_bytes = min(room_bytes, window.run_bytes)
-        chunk_bytes = window.chunk_bytes
+        room_bytes = self._room_bytes(moment)
         if not waits or not room_bytes:
             return
-        self._fetching = True
-        self._may_wait = self._urgent = False
-        fetch = _Fetch(self._era, self._cursor)
+        fetch, chunk_bytes = self._begin_fetch(), self._window.chunk_bytes
         line, pairing, wall_ns = context.line, context.pairing, moment.wall_ns
         context.commit(
             lambda tx: sealing.next_run(
@@ -156,6 +150,66 @@ class Sending:
             ),
             lambda outcome, then: self._fetched(fetch, outcome, then),
         )
+
+    def _room_bytes(self, moment: Moment) -> int:
+        """Give how much a run may carry now; 0: none may go."""
+        may_not = self._fetching or self._paused or self._context.stopping
+        if may_not or not self._active or not self.peer_accepting:
+            return 0
+        window = self._window
+        if self._urgent:
+            window.hurry(moment.now)
+        room_bytes = window.urgent_room_bytes if self._urgent else window.room_bytes
+        return min(room_bytes, window.run_bytes)
+
+    def _begin_fetch(self) -> _Fetch:
+        self._fetching = True
+        self._may_wait = self._urgent = False
+        return _Fetch(self._era, self._cursor)
+
+    def accept(
+        self,
+        messages: Sequence[Outgoing],
+        bounds: QueueLimits,
+        told: Callable[[Any], None],
+        moment: Moment,
+    ) -> list[Effect]:
+        """Take an operator's messages in; told hears the answer to each, durable, or a HotlineError.
+
+        What can go at once is sealed by the very fsync that accepts it.
+        """
+        context = self._context
+        self.hint(urgent=any(one.precedence is Precedence.FLASH for one in messages))
+        way = fetch = None
+        room_bytes = self._room_bytes(moment)
+        if room_bytes and self._nothing_waits and straight.may_go(messages):
+            way = straight.Way(context.pairing, self._cursor, room_bytes, moment.wall_ns)
+            fetch = self._begin_fetch()
+
+        def taken(outcome: Any, then: Moment) -> None:
+            self._taken(fetch, outcome, then)
+            told(outcome if isinstance(outcome, Exception) else outcome.answers)
+
+        line = context.line
+        context.commit(lambda tx: accepting.accept(tx, line, messages, bounds, way), taken)
+        self.send_more(moment)
+        return context.flush(moment)
+
+    def _taken(self, fetch: _Fetch | None, outcome: Any, moment: Moment) -> None:
+        failed = isinstance(outcome, HotlineError)
+        if fetch is not None and (failed or outcome.frame is not None):
+            run = outcome if failed else sealing.Run(outcome.record, outcome.frame)
+            self._fetched(fetch, run, moment)
+        elif not failed:
+            self._context.record = outcome.record
+            if fetch is not None:  # something stood in the way after all
+                self._fetching, self._may_wait = False, True
+            self.send_more(moment)
+
+    @property
+    def _nothing_waits(self) -> bool:
+        record = self._context.record
+        return record.own.number == self._cursor and not record.queued_bytes
 
     def _fetched(self, fetch: _Fetch, outcome: Any, moment: Moment) -> None:
         self._fetching = False

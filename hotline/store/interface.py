@@ -63,6 +63,9 @@ class Transaction(Protocol):
     def enqueue(self, line: int, messages: Sequence[Outgoing]) -> None:
         """Add messages to the queue in this order (their ids are new to line)."""
 
+    def add_sealed(self, line: int, messages: Sequence[tuple[int, Outgoing]]) -> None:
+        """Add messages that were never queued: the entry at each number is its content, to the byte."""
+
     def queued(self, line: int, most: int, most_bytes: int) -> list[Queued]:
         """Give at most most rows still to be sealed: highest precedence first, oldest first.
 

@@ -44,6 +44,13 @@ ENQUEUE: Final = Bulk(
     "(?, ?, 0, ?, ?, 0, ?, ?, ?, ?)",
 )
 
+# Never queued: what it says stands in the log, and nowhere else.
+SEND: Final = Bulk(
+    "INSERT INTO message (row, line, side, kind, precedence, queueing, number, at_ns, expires_ns,"
+    " id, digest) VALUES {rows}",
+    "(?, ?, 0, ?, ?, 2, ?, ?, ?, ?, ?)",
+)
+
 CONTENT: Final = Bulk("INSERT INTO content VALUES {rows}", "(?, ?)")
 
 QUEUE: Final = Bulk("INSERT INTO queue VALUES {rows}", "(?)")

@@ -107,6 +107,26 @@ class SqliteTransaction(WritesKeyChanges):
             self._database, [(queue_key(line, m.precedence, row),) for row, m in numbered]
         )
 
+    def add_sealed(self, line: int, messages: Sequence[tuple[int, Outgoing]]) -> None:
+        """Add messages that were never queued."""
+        statements.SEND.run(
+            self._database,
+            [
+                (
+                    row,
+                    line,
+                    m.kind,
+                    m.precedence,
+                    number,
+                    m.accepted_ns,
+                    m.expires_ns,
+                    m.id,
+                    m.digest,
+                )
+                for row, (number, m) in enumerate(messages, start=self._next_row())
+            ],
+        )
+
     def queued(self, line: int, most: int, most_bytes: int) -> list[Queued]:
         """Give the next rows to be sealed."""
         rows = self._database.execute(statements.QUEUED, (*queue_bounds(line), most))

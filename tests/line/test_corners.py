@@ -56,10 +56,7 @@ def test_the_same_id_twice_and_a_full_queue(world: LineWorld) -> None:
     full = accepting.QueueLimits(messages=1)
     one, other = (accepting.compose(draft(body=body), NOW_NS) for body in ("a", "b"))
     more = accepting.compose(draft(id="m2"), NOW_NS)
-    reply = station.ask(
-        lambda tx, n: accepting.accept(tx, n, [one, one, other, more], full),
-        lambda outcome: outcome[1],
-    )
+    reply = station.accept([one, one, other, more], lambda answers: answers, full)
     world.run(SOON_S)
     first, again, refused, too_many = reply.value
     assert (first.repeated, again.repeated) == (False, True)
@@ -75,9 +72,7 @@ def test_what_still_fits_is_taken_after_what_did_not(world: LineWorld) -> None:
     some = [
         accepting.compose(draft(id=name, body="x" * size), NOW_NS) for name, size in sizes.items()
     ]
-    reply = station.ask(
-        lambda tx, n: accepting.accept(tx, n, some, bounds), lambda outcome: outcome[1]
-    )
+    reply = station.accept(some, lambda answers: answers, bounds)
     world.run(SOON_S)
     assert [isinstance(one, accepting.Accepted) for one in reply.value] == [True, False, True]
 

@@ -400,14 +400,9 @@ def test_what_was_sent_cannot_be_acknowledged_by_its_author(world: LineWorld) ->
 def test_a_line_test_is_receipted_and_troubles_nobody(world: LineWorld) -> None:
     """A test that shows up among orders would one day be taken for one."""
     north, south = world.stations
-    number = north.line.record.line
     draft = accepting.Draft("t1", ROUTINE, "", "", "watch", is_test=True)
     outgoing = accepting.compose(draft, north.moment().wall_ns)
-    north.ask(
-        lambda tx, _: accepting.accept(tx, number, [outgoing], accepting.QueueLimits()),
-        lambda outcome: outcome[1],
-        fetch=True,
-    )
+    north.accept([outgoing], lambda answers: answers)
     world.until(lambda: north.record.receipt is not None)
     assert south.inbox() == []
     assert [event["id"] for event in south.events("line_test_received")] == ["t1"]

@@ -62,11 +62,7 @@ def line_test(station: Station, identifier: str) -> Any:
     """Ask for a line test; gives what the operator was answered."""
     draft = accepting.Draft(identifier, Precedence.ROUTINE, "", "", "watch", is_test=True)
     outgoing = accepting.compose(draft, station.moment().wall_ns)
-    reply = station.ask(
-        lambda tx, n: accepting.accept(tx, n, [outgoing], accepting.QueueLimits()),
-        lambda outcome: outcome[1][0],
-        fetch=True,
-    )
+    reply = station.accept([outgoing], lambda answers: answers[0])
     station.world.run(0.1)
     return reply.value
 

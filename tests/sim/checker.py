@@ -247,7 +247,7 @@ class Checker:
     def after_input(self, runner: Runner) -> None:
         """Every queue and buffer stays within its limit, and the state is honest."""
         line, name = runner.line, runner.station.name
-        window, held = line._sending._window.in_flight_bytes, line._receiving._held_bytes
+        window, held = line.sending._window.in_flight_bytes, line._receiving._held_bytes
         if window > IN_FLIGHT_BYTES + ENTRY_BYTES:
             raise Violation(f"{name}: {window} bytes in flight")
         if held > 2 * IN_FLIGHT_BYTES + ENTRY_BYTES:
@@ -281,7 +281,7 @@ class Checker:
         """A socket takes records: note if the key changes under load."""
         link = runner.line.links.by_conn.get(conn)
         writer = link.session._writer if link is not None and link.session is not None else None
-        if writer is None or runner.line._sending.waiting_since is None:
+        if writer is None or runner.line.sending.waiting_since is None:
             return
         per_key = self.world.options.records_per_key
         if writer.records % per_key + writer.pending_bytes // 4080 >= per_key:

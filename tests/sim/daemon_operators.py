@@ -169,5 +169,5 @@ def _outcome(said: Said, answer: dict[str, Any]) -> Any:
     [result] = answer["result"]["results"]
     if "error" in result:
         error = result["error"]
-        return None, [RefusedError(error.get("code", ""), error["message"])]
-    return None, [Accepted(said.id, repeated=result["repeated"])]
+        return [RefusedError(error.get("code", ""), error["message"])]
+    return [Accepted(said.id, repeated=result["repeated"])]

@@ -92,7 +92,7 @@ class WatchedRunner(Runner):
         self._count = now, count + 1 if at == now else 1
         if count > _SPIN:
             raise Violation(f"{station.name} spins")
-        self.sending = self.line._sending.waiting_since is not None
+        self.sending = self.line.sending.waiting_since is not None
         station.world.checker.after_input(self)
 
     def adopt(self, stream: Any, address: str, unit: bytes) -> Any:

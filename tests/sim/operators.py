@@ -130,7 +130,7 @@ class Operators:
         )
 
     def _ask_to_send(self, runner: Runner, said: Said) -> None:
-        station, line = runner.station, runner.line.record.line
+        station = runner.station
         wall_ns = station.moment().wall_ns
         expires_ns = None
         if said.expires:
@@ -158,19 +158,14 @@ class Operators:
             self._asked.pop(request, None)
             self._told(runner, said, outcome)
 
-        runner.request(
-            lambda tx: accepting.accept(tx, line, [outgoing], _BOUNDS),
-            told,
-            fetch=True,
-            urgent=outgoing.precedence is Precedence.FLASH,
-        )
+        runner.accept([outgoing], _BOUNDS, told)
 
     def _told(self, runner: Runner, said: Said, outcome: Any) -> None:
         station = runner.station
         if isinstance(outcome, HotlineError):
             self._unanswered.append((station, runner.peer, said))
             return
-        [answer] = outcome[1]
+        [answer] = outcome
         if isinstance(answer, RefusedError):
             if said.answered or answer.code == "id-in-use":
                 raise Violation(f"{station.name} refuses to know {said.id}: {answer}")

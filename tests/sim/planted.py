@@ -28,6 +28,7 @@ from hotline.line.links import Link
 from hotline.line.receiving import Receiving
 from hotline.line.recovery import Recovery
 from hotline.line.sending import Sending
+from hotline.line.straight import Straight, Way
 from hotline.line.window import Window
 from hotline.model import Position, Side
 from hotline.noise.cipherstate import CipherState
@@ -134,16 +135,13 @@ def _accepted_before_commit(plant: Callable[[object, str, Any], None]) -> None:
     """The operator is answered when the request is handed over, not when it is durable."""
     from hotline.line.accepting import Accepted
 
-    original = Runner.request
+    original = Runner.accept
 
-    def request(self: Runner, work: Any, told: Any, *, fetch: bool) -> None:
-        if work.__qualname__.startswith("Operators._ask_to_send"):
-            told((None, [Accepted("", repeated=True)]))
-            original(self, work, lambda _outcome: None, fetch=fetch)
-        else:
-            original(self, work, told, fetch=fetch)
+    def accept(self: Runner, messages: Any, bounds: Any, told: Any) -> None:
+        told([Accepted("", repeated=True)])
+        original(self, messages, bounds, lambda _outcome: None)
 
-    plant(Runner, "request", request)
+    plant(Runner, "accept", accept)
 
 
 def _halt_not_kept(plant: Callable[[object, str, Any], None]) -> None:
@@ -193,6 +191,16 @@ def _said_before_durable(plant: Callable[[object, str, Any], None]) -> None:
         return run
 
     plant(sealing, "next_run", next_run)
+
+
+def _straight_past_the_queue(plant: Callable[[object, str, Any], None]) -> None:
+    """What is asked for goes straight to the log though more urgent messages wait."""
+
+    def opened(self: Way, record: Any) -> Any:
+        return Straight(self, record) if record.own.number == self.after else None
+
+    plant(Way, "open", opened)
+    plant(Sending, "_nothing_waits", property(lambda _self: True))
 
 
 def _damage_forgiven(plant: Callable[[object, str, Any], None]) -> None:
@@ -337,6 +345,7 @@ BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
         _precedence_upside_down,
         _window_without_bound,
         _said_before_durable,
+        _straight_past_the_queue,
         _damage_forgiven,
         _given_back_off_by_one,
         _answers_not_restored,

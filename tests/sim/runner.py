@@ -10,13 +10,15 @@ from hotline.limits import SEND_BYTES
 from hotline.line.effects import Commit, Dial, Effect, Report, Writable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sim.network import End
     from sim.station import Station
 
+    from hotline.line.accepting import QueueLimits
     from hotline.line.line import Line
     from hotline.line.moment import Moment
+    from hotline.model import Outgoing
 
 
 class Socket:
@@ -108,7 +110,7 @@ class Runner:
         """Tell the line something, and carry out what follows."""
         if self.station.alive:
             self.perform(act(self.line, self.station.moment()))
-            self._was_sending = self.line._sending.waiting_since is not None
+            self._was_sending = self.line.sending.waiting_since is not None
 
     def perform(self, effects: list[Effect]) -> None:
         """Carry out effects in order; commits are handed over last, all at once."""
@@ -147,7 +149,6 @@ class Runner:
         told: Callable[[Any], None],
         *,
         fetch: bool,
-        urgent: bool = False,
     ) -> None:
         """Make an operator's request durable and tell its outcome, as Runner.request does."""
 
@@ -157,8 +158,14 @@ class Runner:
 
         effects: list[Effect] = [Commit(work, done)]
         if fetch:
-            effects += self.line.queued(self.station.moment(), urgent=urgent)
+            effects += self.line.queued(self.station.moment())
         self.perform(effects)
+
+    def accept(
+        self, messages: Sequence[Outgoing], bounds: QueueLimits, told: Callable[[Any], None]
+    ) -> None:
+        """Make an operator's messages durable and tell the outcome, as Runner.accept does."""
+        self.perform(self.line.sending.accept(messages, bounds, told, self.station.moment()))
 
     def pull(self, conn: int) -> bytes:
         """Give bytes for a socket; the checker looks at the records that it makes."""

@@ -26,6 +26,7 @@ SCENES: Final[dict[str, tuple[dict[str, Any], int]]] = {
     "early_frames_dropped": (UNEVEN | {"trouble": "wipe", "recovers": True}, 6),
     "floor_too_late": (RENEWING, 8),
     "window_without_bound": (LOADED, 10),
+    "straight_past_the_queue": (LOADED, 10),
     "halt_not_kept": (CLONED, 10),
     "damage_forgiven": (DYING, 10),
     "duplicate_check_off": (REPEATED, 10),

@@ -109,6 +109,19 @@ class StoreConformance:
         assert [type(result) for result in results] == [type(None), RefusedError, type(None)]
         assert ids(acts.queued(store, line)) == ["one", "two"]
 
+    def test_what_goes_straight_to_the_log_never_waits(self, store: Store, line: int) -> None:
+        """It would be sent a second time, or refused when its operator asks again."""
+        acts.enqueue(store, line, outgoing("waits"))
+        acts.send(store, line, outgoing("a", "one"), outgoing("b", "two", expires_ns=1))
+        assert ids(acts.queued(store, line)) == ["waits"]
+        views = store.read(lambda r: r.page(Side.OWN))
+        found = {view.id: (view.state, view.number, view.body, view.sent_ns) for view in views}
+        assert found["a"] == (State.SENT, 1, "one", 3000)
+        assert found["b"] == (State.SENT, 2, "two", 3000)
+        assert acts.do(store, lambda tx: ids(tx.due(line, 9, 9))) == []
+        assert acts.do(store, lambda tx: tx.waiting(line, "a")) is None
+        assert acts.do(store, lambda tx: tx.digests(line, ["a", "b", "c"])).keys() == {"a", "b"}
+
     def test_works_see_what_works_before_them_did(self, store: Store, line: int) -> None:
         """Two requests in one batch could both take the last place in the queue."""
 

@@ -77,6 +77,13 @@ class StoreBesideModel(RuleBasedStateMachine):
         )
         self.said += new
 
+    @rule(precedence=st.sampled_from(Precedence), expires_ns=st.none() | st.integers(1, 5))
+    def send(self, precedence: Precedence, expires_ns: int | None) -> None:
+        new = Said(f"m{len(self.said)}", precedence, "short", expires_ns, State.SENT, self.log + 1)
+        acts.send(self.store, self.line, outgoing(new.id, new.body, precedence, expires_ns))
+        self.said.append(new)
+        self.log += 1
+
     @precondition(lambda self: self.queue())
     @rule()
     def seal_next(self) -> None:

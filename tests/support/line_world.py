@@ -43,11 +43,11 @@ from hotline.store.sqlite import SqliteStore
 from support.told import check_told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from hotline.line.liveness import LineState
-    from hotline.model import LineRecord
+    from hotline.model import LineRecord, Outgoing
     from hotline.store.views import MessageView
 
 WALL_NS: Final = 1_700_000_000 * 10**9
@@ -453,18 +453,29 @@ class Station:
 
         self.world.asked[self.name].setdefault(identifier, body)
 
-        def accepted(outcome: Any) -> Any:
-            [answer] = outcome[1]
+        def accepted(answers: Any) -> Any:
+            [answer] = answers
             if isinstance(answer, accepting.Accepted) and not answer.repeated:
                 self.world.said(self, identifier)
             return answer
 
-        return self.ask(
-            lambda tx, n: accepting.accept(tx, n, [outgoing], accepting.QueueLimits()),
-            accepted,
-            fetch=True,
-            urgent=precedence is Precedence.FLASH,
-        )
+        return self.accept([outgoing], accepted)
+
+    def accept(
+        self,
+        messages: Sequence[Outgoing],
+        told: Callable[[Any], Any],
+        bounds: accepting.QueueLimits | None = None,
+    ) -> Reply:
+        """Ask for messages to be taken in, as the daemon does."""
+        reply = Reply()
+
+        def done(outcome: Any) -> None:
+            reply.value = outcome if isinstance(outcome, Exception) else told(outcome)
+
+        limits = bounds or accepting.QueueLimits()
+        self.perform(self.line.sending.accept(messages, limits, done, self.moment()))
+        return reply
 
     def answer(self, identifier: str, decision: Decision, note: str = "") -> Reply:
         """Acknowledge a received message."""
@@ -485,7 +496,6 @@ class Station:
         told: Callable[[Any], Any],
         *,
         fetch: bool = False,
-        urgent: bool = False,
     ) -> Reply:
         """Make a request durable; as the daemon does it, the line looks into its queue at once."""
         reply, number = Reply(), self.line.record.line
@@ -499,7 +509,7 @@ class Station:
 
         effects: list[Effect] = [Commit(lambda tx: work(tx, number), done)]
         if fetch:
-            effects += self.line.queued(self.moment(), urgent=urgent)
+            effects += self.line.queued(self.moment())
         self.perform(effects)
         return reply
 

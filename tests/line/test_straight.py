@@ -1,0 +1,257 @@
+"""What goes straight to the log: what would be the next from the queue, and never waits."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hotline import limits
+from hotline.errors import ProtocolError, RefusedError, StoreFullError
+from hotline.line import accepting, sealing
+from hotline.line.accepting import Accepted, Draft, QueueLimits
+from hotline.line.pairing import Pairing
+from hotline.line.straight import Way, may_go
+from hotline.model import Precedence, Side, State
+from hotline.store.sqlite import SqliteStore
+from support.line_world import identity
+from support.rogue import SOON_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hotline.model import Outgoing
+    from hotline.store.interface import Transaction
+    from support.line_world import LineWorld
+
+T = TypeVar("T")
+NOW_NS: Final = 10**18
+FLASH, ROUTINE = Precedence.FLASH, Precedence.ROUTINE
+PAIRING: Final = Pairing(*identity("north"), identity("south")[1])
+ROOMS: Final = (1, 700, 5_000, 60_000, 200_000)
+
+
+def message(identifier: str, body: str = "", precedence: Precedence = ROUTINE) -> Outgoing:
+    return accepting.compose(Draft(identifier, precedence, "", body, "watch"), NOW_NS)
+
+
+class Half:
+    """One station's store, and what its line would do with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = SqliteStore.open(folder / "store.db", station_id=PAIRING.own.id)
+        self.line = self.store.add_line("south", PAIRING.peer.id)
+
+    def do(self, work: Callable[[Transaction], T]) -> T:
+        [outcome] = self.store.transact([work])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def accept(self, messages: list[Outgoing], way: Way | None = None) -> accepting.Taken:
+        taken = self.do(lambda tx: accepting.accept(tx, self.line, messages, QueueLimits(), way))
+        assert taken.record == self.do(lambda tx: tx.line(self.line))
+        return taken
+
+    def way(self, room_bytes: int) -> Way:
+        after = self.do(lambda tx: tx.line(self.line)).own.number
+        return Way(PAIRING, after, room_bytes, NOW_NS)
+
+    def next_run(self, room_bytes: int) -> sealing.Run:
+        after = self.do(lambda tx: tx.line(self.line)).own.number
+        return self.do(
+            lambda tx: sealing.next_run(
+                tx,
+                self.line,
+                PAIRING,
+                after=after,
+                room_bytes=room_bytes,
+                chunk_bytes=4000,
+                wall_ns=NOW_NS,
+            )
+        )
+
+    def drain(self, room_bytes: int) -> None:
+        while self.next_run(room_bytes).frame is not None:
+            pass
+
+    def all_that_is_held(self) -> tuple[Any, ...]:
+        """Give the numbers, the whole log, and every message as an operator sees it."""
+        record = self.do(lambda tx: tx.line(self.line))
+        log = self.do(lambda tx: tx.entries(self.line, Side.OWN, 1, 10_000, 10**9))
+        views = self.store.read(
+            lambda reader: reader.page(Side.OWN, line=self.line, most=limits.PAGE_ROWS)
+        )
+        shown = [view._replace(row=0) for view in views]
+        return record, log, sorted(shown, key=lambda view: view.id)
+
+
+@pytest.fixture
+def half(tmp_path: Path) -> Iterator[Half]:
+    made = Half(tmp_path)
+    yield made
+    made.store.close()
+
+
+batches = st.tuples(
+    st.sampled_from(list(Precedence)),
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from([0, 10, 600, 5_000])), min_size=1),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(batches=st.lists(batches, min_size=1, max_size=3), room_bytes=st.sampled_from(ROOMS))
+def test_it_is_what_the_queue_would_have_given(
+    batches: list[tuple[Precedence, list[tuple[int, int]]]], room_bytes: int
+) -> None:
+    """One log, whichever way a message takes: the peer sees no difference, nor does who reads it."""
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        straight, queued = Half(Path(one)), Half(Path(other))
+        for precedence, asked in batches:
+            some = [message(f"m{n}", "x" * size, precedence) for n, size in asked]
+            assert may_go(some)
+            taken, told = straight.accept(some, straight.way(room_bytes)), queued.accept(some)
+            assert list(map(repr, taken.answers)) == list(map(repr, told.answers))
+            assert taken.frame == queued.next_run(room_bytes).frame
+            straight.drain(room_bytes)
+            queued.drain(room_bytes)
+        assert straight.all_that_is_held() == queued.all_that_is_held()
+        for half in (straight, queued):
+            half.store.close()
+
+
+def test_what_does_not_fit_waits_in_its_order(half: Half) -> None:
+    """A short message that slipped past a long one would be read before what it answers."""
+    sizes = [300, 300, 70_000, 10]
+    some = [message(f"m{n}", "x" * size) for n, size in enumerate(sizes)]
+    taken = half.accept(some, half.way(100_000))
+    assert taken.frame is not None
+    assert (len(taken.frame.entries), taken.record.queued) == (2, 2)
+    half.drain(100_000)
+    found = half.store.read(lambda reader: reader.page(Side.OWN, line=half.line, most=9))
+    numbers = {view.id: view.number or 0 for view in found}
+    assert numbers["m0"] < numbers["m1"] < numbers["m2"] < numbers["m3"]
+
+
+def test_no_frame_holds_more_than_it_may(half: Half) -> None:
+    """A frame of one entry too many ends the session over there, and is sent again in the next."""
+    some = [message(f"m{n}") for n in range(limits.ENTRIES_PER_FRAME + 1)]
+    taken = half.accept(some, half.way(10**9))
+    assert taken.frame is not None
+    assert len(taken.frame.entries) == limits.ENTRIES_PER_FRAME
+    assert taken.record.queued == 1
+
+
+def test_what_waits_goes_first(half: Half) -> None:
+    """The line thought that nothing waits; the store knows better."""
+    half.accept([message("waits", precedence=FLASH)])
+    taken = half.accept([message("later")], half.way(10_000))
+    assert (taken.frame, taken.record.queued, taken.record.own.number) == (None, 2, 0)
+
+
+def test_it_goes_on_where_the_log_ends(half: Half) -> None:
+    """A courier file may have numbered what the line has not been told of yet."""
+    way = half.way(10_000)
+    half.accept([message("packed")])
+    half.drain(10_000)
+    taken = half.accept([message("later")], way)
+    assert (taken.frame, taken.record.queued, taken.record.own.number) == (None, 1, 1)
+
+
+def test_without_the_keys_it_waits(half: Half, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accepting needs no signature: the operator is not refused for what the line lacks."""
+
+    def sign_head(*_: object) -> bytes:
+        raise ProtocolError("the keys are not here")
+
+    monkeypatch.setattr(Pairing, "sign_head", sign_head)
+    taken = half.accept([message("m1")], half.way(10_000))
+    assert taken.answers == [Accepted("m1", repeated=False)]
+    assert (taken.frame, taken.record.queued, taken.record.own.number) == (None, 1, 0)
+
+
+def test_the_bounds_of_the_queue_are_for_what_waits(half: Half) -> None:
+    """What goes at once takes no room there; the rest is accepted up to the bound, and told."""
+    some = [message(f"m{n}", "x" * 1000) for n in range(4)]
+    way, bounds = half.way(2_500), QueueLimits(messages=1)
+    taken = half.do(lambda tx: accepting.accept(tx, half.line, some, bounds, way))
+    kinds = [isinstance(answer, RefusedError) for answer in taken.answers]
+    assert (kinds, taken.record.sealed, taken.record.queued) == ([False] * 3 + [True], 2, 1)
+
+
+# --- in a line ---
+
+
+def test_a_flash_of_a_request_goes_first(world: LineWorld) -> None:
+    """Whatever stands before it in the request, the urgent one is read first."""
+    north, south = world.stations
+    world.checks = False  # it knows what ``send`` has asked for
+    some = [message("m1"), message("m2"), message("urgent", precedence=FLASH)]
+    north.accept(some, lambda answers: answers)
+    world.until(lambda: len(south.inbox()) == 3)
+    assert south.view("urgent", Side.PEER).number == 1
+
+
+def test_one_fsync_accepts_and_seals(world: LineWorld) -> None:
+    """An idle line that paid two would take twice as long for each message."""
+    north, _ = world.stations
+    world.run(SOON_S)
+    before = north.waiting_commits
+    reply = north.send("m1")
+    assert north.waiting_commits == before + 1
+    world.until(lambda: reply.value is not None)
+    assert (north.record.sealed, north.record.queued) == (1, 0)
+
+
+def test_who_finds_the_queue_taken_is_sent_all_the_same(world: LineWorld) -> None:
+    """What was queued in the moment before is sent, and what should have gone straight behind it."""
+    north, south = world.stations
+    world.checks = False  # it knows what ``send`` has asked for
+    world.run(SOON_S)
+    before = message("before")
+    north.ask(
+        lambda tx, n: accepting.accept(tx, n, [before], QueueLimits()), lambda outcome: outcome
+    )
+    north.send("m1")
+    world.until(lambda: south.inbox() == ["before", "m1"])
+    world.until(lambda: north.view("m1").state is State.DELIVERED)
+
+
+def test_a_full_disk_refuses_it_and_the_next_goes(world: LineWorld) -> None:
+    """The place that the refused one held in the line must not be held for ever."""
+    north, south = world.stations
+    world.run(SOON_S)
+    north.full = True
+    refused = north.send("m1")
+    world.until(lambda: refused.value is not None)
+    assert isinstance(refused.value, StoreFullError)
+    north.full = False
+    north.send("m2")
+    world.until(lambda: south.inbox() == ["m2"])
+
+
+def test_what_was_sealed_for_a_session_that_is_gone_goes_with_the_next(world: LineWorld) -> None:
+    """Between the fsync and the wire the line may be cut: it is in the log, and must get there."""
+    north, south = world.stations
+    world.commit_s = (0.5, 0.5)
+    reply = north.send("m1")
+    world.run(0.1)
+    assert world.cut()
+    world.commit_s = (0.001, 0.001)
+    world.until(lambda: south.inbox() == ["m1"])
+    world.until(lambda: north.view("m1").state is State.DELIVERED)
+    assert reply.value == Accepted("m1", repeated=False)
+
+
+def test_a_station_that_stops_seals_nothing_more(world: LineWorld) -> None:
+    """What comes while it says goodbye is kept, and goes when it is back."""
+    north, _ = world.stations
+    world.run(SOON_S)
+    north.do(lambda line, at: line.stop(at))
+    reply = north.send("m1")
+    world.until(lambda: reply.value is not None)
+    assert (north.record.queued, north.record.sealed) == (1, 0)
