@@ -192,37 +192,27 @@ class _Client:
             await self._send(jsonrpc.failure(None, error))
             return
         await self._calls.acquire()
+        placed = trio.Event()
+        self._nursery.start_soon(self._answer, call, placed)
         if call.method == "send":
-            # Messages are queued in the order in which they were asked for, however many requests
-            # are under way.
-            await self._nursery.start(self._answer, call)
+            # Trio starts tasks in any order; messages are queued in the order in which they were asked
+            # for, however many requests are under way.
+            await placed.wait()
         else:
-            self._nursery.start_soon(self._answer, call)
-        # Trio starts tasks in any order; a client's messages are to be queued in the client's.
-        await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()
 
-    async def _answer(
-        self, call: Call, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        started = False
-
-        def submitted() -> None:
-            nonlocal started
-            if not started:
-                started = True
-                task_status.started()
-
+    async def _answer(self, call: Call, placed: trio.Event) -> None:
         try:
             with self._answers.due() as due:
                 try:
-                    result = await self._requests.serve(call, submitted, due)
+                    result = await self._requests.serve(call, placed.set, due)
                     answer = jsonrpc.result(call.identifier, result)
                 except HotlineError as error:
                     answer = jsonrpc.failure(call.identifier, error)
                 if call.identifier is not None:
                     await self._send(answer)
         finally:
-            submitted()
+            placed.set()
             self._calls.release()
 
     async def _notify(self, method: str, *params: dict[str, Any]) -> None:

@@ -25,6 +25,9 @@ _SPELT_OUT: Final = 64
 _READ_AT_ONCE: Final = 64
 """Messages read for those on watch at a time: a FLASH that comes meanwhile waits for no more."""
 
+_FEW: Final = 4
+"""Messages that are shown with the facts of their arrival, if nothing waits to be shown before them."""
+
 _EVENTS_AT_ONCE: Final = 32
 _CHARACTERS_AT_ONCE: Final = 32 * KIB
 """Events that are sent together: what a FLASH told meanwhile may have before it."""
@@ -110,7 +113,7 @@ class News:
         self._flashes: deque[Run] = deque()
         self._others: deque[Run] = deque()
         self._came = trio.Event()
-        self._showing_flashes = False
+        self._showing: Run | None = None
         self.overflown = False
         """Whether the last ``put`` found no place."""
 
@@ -123,7 +126,8 @@ class News:
     ) -> Sequence[Arrival]:
         """Note what came on a line; flashes are some of ids, arrivals what is at hand of either.
 
-        Gives what should be shown at once: FLASHes at hand, unless another is still to be read.
+        Gives what should be shown at once: FLASHes at hand, unless another is still to be read, and a
+        few others, unless anything is.
         """
         waiting = len(self._flashes) + len(self._others)
         self.overflown = waiting >= _NEWS_WAITING
@@ -133,26 +137,34 @@ class News:
         at_hand = {one.id: one for one in arrivals}
         kept = at_hand if waiting < _SPELT_OUT else {}
         if flashes:
-            if not (self._flashes or self._showing_flashes) and at_hand.keys() >= set(flashes):
+            showing = self._showing is not None and self._showing.flash
+            if not (self._flashes or showing) and at_hand.keys() >= set(flashes):
                 now = [at_hand[one] for one in flashes]
             else:
                 self._flashes += _runs(line, flashes, kept, flash=True)
             others = set(flashes)
             ids = [one for one in ids if one not in others]
+        elif (
+            not waiting
+            and self._showing is None
+            and len(ids) <= _FEW
+            and at_hand.keys() >= set(ids)
+        ):
+            return [at_hand[one] for one in ids]
         self._others += _runs(line, ids, kept)
         self._came.set()
         return now
 
     async def take(self) -> Run:
         """Wait for the next few messages to show: their line, their ids, and them if at hand."""
-        self._showing_flashes = False
+        self._showing = None
         # What is at hand costs no wait: others have their turn here.
         await trio.lowlevel.checkpoint()
         while not self._flashes and not self._others:
             self._came = trio.Event()
             await self._came.wait()
-        self._showing_flashes = bool(self._flashes)
-        return (self._flashes or self._others).popleft()
+        self._showing = (self._flashes or self._others).popleft()
+        return self._showing
 
 
 def _runs(
