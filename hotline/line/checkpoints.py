@@ -118,12 +118,13 @@ class Checkpoints:
         self._taking = True
         self._takes_at = moment.now + CHECKPOINT_TAKEN_S
         line, pairing, wall_ns = self._context.line, self._context.pairing, moment.wall_ns
+        session = self._context.session()
         self._context.commit(
             lambda tx: take_in(tx, line, pairing, checkpoint, wall_ns),
-            lambda outcome, then: self._taken(checkpoint, outcome, then),
+            lambda outcome, then: self._taken(session, checkpoint, outcome, then),
         )
 
-    def _taken(self, checkpoint: Checkpoint, outcome: Any, moment: Moment) -> None:
+    def _taken(self, session: object, checkpoint: Checkpoint, outcome: Any, moment: Moment) -> None:
         self._taking = False
         if isinstance(outcome, Checkpoint):
             own, peer = outcome.numbers
@@ -132,7 +133,7 @@ class Checkpoints:
             # A full disk: again in its time, for the peer says it once, unless a newer one came.
             self._waiting = self._waiting or checkpoint
         elif isinstance(outcome, HotlineError):
-            self._context.fault(outcome, moment)
+            self._context.fault_of(session, outcome, moment)
 
     # --- the last one ---
 

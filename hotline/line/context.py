@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hotline.errors import ProtocolError
+from hotline.errors import HaltError, ProtocolError
 from hotline.limits import COMMITS_WAITING
 from hotline.line.effects import Commit, Effect, Report
 
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """Shared by the parts of a line; the conductor fills in the four ways out.
+    """Shared by the parts of a line; the conductor fills in the ways out.
 
-    ``push`` sends a frame on the session that stands, or drops it where none does; ``beat`` sends a
-    heartbeat now; ``fault`` deals with what the peer did wrong; ``flush`` gives the effects gathered
-    since the last time.
+    ``push`` sends a frame on the session that stands, or drops it where none does; ``session`` tells
+    that session from every other; ``beat`` sends a heartbeat now; ``fault`` deals with what the peer
+    did wrong; ``flush`` gives the effects gathered since the last time.
     """
 
     push: Callable[[Frame], None]
+    session: Callable[[], object]
     beat: Callable[[Moment], None]
     fault: Callable[[HotlineError, Moment], None]
     flush: Callable[[Moment], list[Effect]]
@@ -71,6 +72,11 @@ class Context:
 
         self._commits_waiting += 1
         self.effects.append(Commit(work, deliver, after))
+
+    def fault_of(self, session: object, error: HotlineError, moment: Moment) -> None:
+        """Deal with what the peer did wrong in a session: with a halt always, else while it stands."""
+        if isinstance(error, HaltError) or session is self.session():
+            self.fault(error, moment)
 
     def check_load(self) -> None:
         """Raise ProtocolError if more waits for the disk than any honest peer's frames ask for."""

@@ -87,13 +87,22 @@ class Courier:
             return
         key, self._waiting = self._waiting, None
         self._taking = True
-        self._context.commit(self.keeping(key), self._key_came)
+        session = self._context.session()
+        self._context.commit(
+            self.keeping(key), lambda outcome, then: self._key_came(session, outcome, then)
+        )
 
-    def _key_came(self, outcome: Any, moment: Moment) -> None:
+    def _key_came(self, session: object, outcome: Any, moment: Moment) -> None:
         self._taking = False
         if isinstance(outcome, HotlineError):
-            self._waiting = None  # of a session that is over now, or for a disk that is full
-        self._key_taken(outcome, moment)
+            if session is self._context.session():
+                self._waiting = None  # for a disk that is full, or of a session that ends now
+            if not isinstance(
+                outcome, StoreError
+            ):  # a full disk: it comes again with the next session
+                self._context.fault_of(session, outcome, moment)
+        else:
+            self._key_taken(outcome)
         self._take_newest()
 
     def keeping(self, encoded: bytes) -> Any:
@@ -101,17 +110,13 @@ class Courier:
         line, pairing = self._context.line, self._context.pairing
         return lambda tx: courier_files.keep_key(tx, line, pairing, encoded)
 
-    def _key_taken(self, outcome: Any, moment: Moment) -> None:
-        if isinstance(outcome, StoreError):
-            return  # a full disk: it comes again with the next session
-        if isinstance(outcome, HotlineError):
-            self._context.fault(outcome, moment)
-        elif outcome:
+    def _key_taken(self, is_new: bool) -> None:
+        if is_new:
             self._context.report("courier_key_kept")
 
     def key_kept(self, is_new: bool, moment: Moment) -> list[Effect]:
         """An operator brought the peer's key."""
-        self._key_taken(is_new, moment)
+        self._key_taken(is_new)
         return self._context.flush(moment)
 
     # --- files ---

@@ -54,6 +54,7 @@ class Line:
         self._world = world
         self._context = Context(pairing, record, world.has_room)
         self._context.push = self._push_current
+        self._context.session = lambda: self.links.current
         self._context.beat = self._beat
         self._context.fault = self._fault
         self._context.flush = self._flush

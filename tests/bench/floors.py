@@ -125,6 +125,31 @@ def _read(conn: socket.socket) -> bytes:
     return data
 
 
+def both_processors() -> float:
+    """Give how much more two processes compute side by side than one alone: 2 for two whole cores."""
+    alone, together = _passes(1), _passes(2)
+    return together / alone
+
+
+def _passes(processes: int) -> float:
+    """Give how many passes of plain Python so many processes make in a second, together."""
+    started = [
+        subprocess.Popen([sys.executable, "-I", "-c", _PASSES], stdout=subprocess.PIPE, text=True)
+        for _ in range(processes)
+    ]
+    return sum(float(one.communicate()[0]) for one in started)
+
+
+_PASSES: Final = """
+import time
+done, began = 0, time.perf_counter()
+while (passed := time.perf_counter() - began) < 0.5:
+    sum(n * n for n in range(2000))
+    done += 1
+print(done / passed)
+"""
+
+
 def python_s() -> float:
     """Give how long a Python process that does nothing takes."""
     began = time.perf_counter()

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hotline import limits
 from hotline.model import Decision, Precedence, State
 from hotline.wire import entries, frames
 from support.line_stores import codes, copy, exchange, lossy_world, recover, rest, restore
-from support.rogue import SOON_S, Rogue
+from support.rogue import SOON_S, STUCK_S, Rogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,6 +194,32 @@ def test_a_lie_of_an_older_session_ends_none_that_has_come_since(rogue: Rogue) -
     newer.say(newer.beat(), newer.run(T1), newer.run(T2))
     rogue.world.run(3 * SLOW_S)
     assert rogue.station.record.peer.number == 2
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        frames.CourierKeyFrame(bytes(limits.COURIER_KEY_BYTES)),
+        frames.CheckpointFrame(0, bytes(64), 0, bytes(64), 1, bytes(limits.MLDSA_SIGNATURE_BYTES)),
+    ],
+    ids=["courier key", "checkpoint"],
+)
+def test_an_older_session_cannot_speak_ill_of_the_next(agreed: Rogue, lie: frames.Frame) -> None:
+    """What it says while the next one's hello is at the disk is found out when that one stands."""
+    station, world = agreed.station, agreed.world
+    newer = Rogue(world, station)
+    newer.knock()
+    newer.say(newer.hello())
+    agreed.say(lie)
+    current = station.line.links.current
+    assert current is not None
+    assert current.conn == agreed.conn, "the next one was to come late"
+    world.commit_s = (0.001, 0.001)
+    world.run(STUCK_S + SOON_S)
+    newer.say(newer.beat())
+    world.run(SOON_S)
+    assert newer.stands()
+    assert station.events("session_failed") == []
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["arbiter", "second"])

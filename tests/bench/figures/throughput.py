@@ -70,6 +70,9 @@ def throughput(scale: Scale) -> Outcome:
         _FLOOR,
     )
     spent = Figure("throughput-cpu", "processor time a message, both daemons", "us")
+    processors = Figure(
+        "processors", "plain Python in two processes at once, beside one alone", RATIO
+    )
     in_sum = Figure(
         "both-ways",
         "both directions at once, in sum, beside one way",
@@ -89,6 +92,7 @@ def throughput(scale: Scale) -> Outcome:
         move(pair[0], "bravo", batch_file(pair[0], max(count // 10, 1)), max(count // 10, 1))
         for _ in range(scale.runs):
             floor = floors.rate(count)
+            processors.add(floors.both_processors())
             before = sum(map(cpu_s, pair))
             passed = move(pair[0], "bravo", paths[0], count)
             spent.add((sum(map(cpu_s, pair)) - before) / count * 1e6)
@@ -96,4 +100,4 @@ def throughput(scale: Scale) -> Outcome:
             near, far = both(pair, paths, count)
             in_sum.add(2 * count / max(near, far) / (count / passed))
             fair.add(min(near, far) / max(near, far))
-    return Outcome([one_way, spent, in_sum, fair])
+    return Outcome([one_way, spent, processors, in_sum, fair])
