@@ -290,9 +290,9 @@ class Requests:
         name = params.take("line", str)
         params.end()
         names = [name] if name is not None else self._station.usable_names()
-        for each in names:
-            runner = self._station.usable(each)
-            runner.perform(runner.line.retry(moment()))
+        replies = [self._station.usable(each).retry() for each in names]
+        for reply in replies:
+            await reply.wait()
         return {"lines": names}
 
     async def _recover(self, params: Params) -> dict[str, Any]:
@@ -305,7 +305,7 @@ class Requests:
             fetch=False,
         )
         self._station.recovery_asked(runner.line.record.name, self._operator)
-        runner.perform(runner.line.retry(moment()))
+        await runner.retry().wait()
         return {"line": runner.line.record.name}
 
     # --- the courier ---

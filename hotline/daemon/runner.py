@@ -132,6 +132,12 @@ class Runner:
         submitted()
         return await reply.wait()
 
+    def retry(self) -> Reply[None]:
+        """Try now; the reply is an error if a halt stays because the disk cannot take its end."""
+        reply: Reply[None] = Reply()
+        self.perform(self.line.retry(moment(), reply.told))
+        return reply
+
     def host(self, conn: int) -> str:
         """Give the address at the other end of a connection; empty if it is gone."""
         connection = self._connections.get(conn)

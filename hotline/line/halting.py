@@ -9,6 +9,8 @@ from hotline.line.agreement import put_halt
 from hotline.model import Halt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hotline.line.context import Context
     from hotline.line.moment import Moment
 
@@ -27,12 +29,25 @@ class Halting:
         self._context.report("line_halted", level="error", code=error.code, why=str(error))
         self.remember()
 
-    def lift(self) -> None:
-        """An operator has the line looked at again from the start; a revoked card stays revoked."""
+    def lift(self, told: Callable[[Any], None]) -> None:
+        """An operator has the line looked at again from the start; a revoked card stays revoked.
+
+        told hears of it once it is durable: None, or the HotlineError that the disk has met.
+        """
         halt = self._context.halt
-        if halt is not None and halt is not self._context.pairing.revoked:
-            self._context.unrecorded_halt = None
-            self._put(None, lifted=halt)
+        if halt is None or halt is self._context.pairing.revoked:
+            told(None)
+            return
+        self._context.unrecorded_halt = None
+
+        def lifted(outcome: Any) -> None:
+            if self._context.halt is None:
+                self._context.report("line_unhalted", level="warning", was=halt.code)
+            elif isinstance(outcome, HotlineError):
+                self._context.report("store_full", level="error", why=str(outcome))
+            told(outcome if isinstance(outcome, HotlineError) else None)
+
+        self._put(None, lifted)
 
     def remember(self) -> None:
         """Write down a halt that the disk has not taken yet; should be called now and then."""
@@ -51,7 +66,7 @@ class Halting:
             self._context.unrecorded_halt = None
         self.remember()
 
-    def _put(self, halt: Halt | None, *, lifted: Halt | None = None) -> None:
+    def _put(self, halt: Halt | None, told: Callable[[Any], None] | None = None) -> None:
         line = self._context.line
 
         def put(outcome: Any, _: Moment) -> None:
@@ -61,9 +76,7 @@ class Halting:
                     self._context.unrecorded_halt = None
             # Else the disk is full: a halt stays in force, and is written at a later beat; one that the
             # disk has is lifted by the next retry alone.
-            if lifted is not None and self._context.halt is None:
-                self._context.report("line_unhalted", level="warning", was=lifted.code)
-            elif lifted is not None and isinstance(outcome, HotlineError):
-                self._context.report("store_full", level="error", why=str(outcome))
+            if told is not None:
+                told(outcome)
 
         self._context.commit(lambda tx: put_halt(tx, line, halt), put)

@@ -30,7 +30,7 @@ from hotline.line.vitals import Vitals
 from hotline.wire import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hotline.line.moment import Moment
     from hotline.line.pairing import Pairing
@@ -149,11 +149,14 @@ class Line:
         self.sending.send_more(moment)
         return self._flush(moment)
 
-    def retry(self, moment: Moment) -> list[Effect]:
-        """An operator asks to try now; a halted line is looked at again from the start."""
+    def retry(self, moment: Moment, told: Callable[[Any], None] = lambda _: None) -> list[Effect]:
+        """An operator asks to try now; a halted line is looked at again from the start.
+
+        told hears once that is durable: None, or the HotlineError that the disk has met.
+        """
         self.links.contact()
         self.links.next_dial_at = moment.now
-        self._halting.lift()
+        self._halting.lift(told)
         return self.wake(moment)
 
     def attend(self, *, attended: bool) -> None:

@@ -145,7 +145,7 @@ UNREADABLE = """
 import hotline.daemon.watching as watching
 from hotline.errors import StoreDamagedError
 from hotline.store.messages import Messages
-watching._SPELT_OUT = 0  # nothing is at hand: all is read from the store
+watching._SPELT_OUT = watching._FEW = 0  # nothing is at hand: all is read from the store
 view = Messages.view
 def spoilt(self, row):
     found = view(self, row)

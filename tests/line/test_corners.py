@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hotline.errors import RefusedError
+from hotline.errors import RefusedError, StoreFullError
 from hotline.limits import IN_FLIGHT_BYTES
 from hotline.line import accepting
 from hotline.model import Decision, Precedence
@@ -217,16 +217,20 @@ def test_a_retry_that_a_full_disk_does_not_take_is_not_told_as_done(rogue: Rogue
     rogue.say(rogue.beat(own_head=bytes(64)))
     world.run(SOON_S)
     assert recorded(station) == "fork"
+    told: list[Any] = []
     station.full = True
-    station.do(lambda line, at: line.retry(at))
+    station.do(lambda line, at: line.retry(at, told.append))
+    assert told == [], "nobody knows before the disk does"
     world.run(12)
     assert (station.state, recorded(station)) == ("halted", "fork")
     assert station.events("line_unhalted") == []
     assert station.events("store_full") != []
     station.full = False
-    station.do(lambda line, at: line.retry(at))
+    station.do(lambda line, at: line.retry(at, told.append))
     world.run(SOON_S)
     assert recorded(station) is None
+    station.do(lambda line, at: line.retry(at, told.append))
+    assert [type(answer) for answer in told] == [StoreFullError, type(None), type(None)]
     assert [event["was"] for event in station.events("line_unhalted")] == ["fork"]
 
 

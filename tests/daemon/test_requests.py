@@ -1,0 +1,48 @@
+"""What a request is answered, where the disk has the last word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hotline.daemon.answers import Answers
+from hotline.daemon.jsonrpc import Call
+from hotline.daemon.requests import Requests
+from hotline.daemon.station import Station
+from hotline.errors import StoreFullError
+from hotline.line.agreement import put_halt
+from hotline.model import Halt
+from support.home import Home
+
+
+async def asked(station: Station, method: str, **params: Any) -> Any:
+    """Ask as the control socket does, by an operator who neither waits nor watches."""
+    requests = Requests(station, "anna", None)  # type: ignore[arg-type]
+    with Answers().due() as due:
+        return await requests.serve(Call(method, params, 1), lambda: None, due)
+
+
+async def test_a_retry_is_answered_once_the_disk_has_taken_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told that the line is called, an operator leaves; it would stand halted until somebody looks."""
+    async with home.at_work(home.lines("bravo", "charlie")) as station:
+        line = station.runner("bravo").line
+        halt = Halt("fork", "two histories", 1)
+        await station.runner("bravo").request(
+            lambda tx: put_halt(tx, line.record.line, halt), line.recorded, fetch=False
+        )
+        store: Any = station._writer._store
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "transact", _no_room)
+            with pytest.raises(StoreFullError):
+                await asked(station, "retry")
+            assert await asked(station, "retry", line="charlie") == {"lines": ["charlie"]}
+        assert line.halt == halt
+        assert await asked(station, "retry") == {"lines": ["bravo", "charlie"]}
+        assert line.halt is None
+
+
+def _no_room(_works: object) -> None:
+    raise StoreFullError("the disk is full", hint="make room")
