@@ -44,6 +44,8 @@ class Sending:
         self._era = 0
         self._active = False
         self._cursor = 0
+        self._pushed_upto = context.record.own.number
+        """The last number that was ever put on the wire: of an earlier life, whatever was sealed."""
         self._again_upto = 0
         """What goes up to this number goes once more; 0 once that is noted."""
         self._fetching = False
@@ -84,7 +86,7 @@ class Sending:
         self.end(now)
         self._active = True
         self._cursor = after
-        self._again_upto = self._context.record.own.number
+        self._again_upto = self._pushed_upto
         self.peer_accepting = peer_accepting
         self.hint()
 
@@ -234,6 +236,7 @@ class Sending:
             return
         self._note_again(frame.first - 1, moment)
         self._cursor = frame.last
+        self._pushed_upto = max(self._pushed_upto, frame.last)
         self._window.sent(frame.last, frame.size_bytes, moment.now)
         self._context.push(frame)
         self._context.report("entries_sent", level="debug", first=frame.first, last=frame.last)

@@ -245,6 +245,7 @@ def test_what_was_sealed_for_a_session_that_is_gone_goes_with_the_next(world: Li
     world.until(lambda: south.inbox() == ["m1"])
     world.until(lambda: north.view("m1").state is State.DELIVERED)
     assert reply.value == Accepted("m1", repeated=False)
+    assert north.view("m1").attempts == 1, "what was sealed was not on the wire"
 
 
 def test_a_station_that_stops_seals_nothing_more(world: LineWorld) -> None:
