@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import dataclasses
 import json
 import os
 import re
@@ -583,7 +582,7 @@ def standing_states() -> set[tuple[str, str]]:
         *({name: False} for name in ("accepting", "peer_accepting", "peer_attended")),
         {"waiting_since": 50.0},
     ]
-    found = [assess(dataclasses.replace(at_ease, **trouble)) for trouble in troubles]
+    found = [assess(at_ease._replace(**trouble)) for trouble in troubles]
     return {(str(one.state), one.reason) for one in found}
 
 

@@ -156,6 +156,8 @@ class KeyChanges:
 
     def _is_outdated(self, link: Link) -> bool:
         pairing = self._context.pairing
+        if len(pairing.owns) == len(pairing.peers) == 1:
+            return False  # nobody's keys have changed
         own, peer = self._between(link)
         return (own or 0) < pairing.owns.oldest or (peer or 0) < pairing.peers.newest_in_log
 

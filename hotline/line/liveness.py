@@ -8,8 +8,7 @@ the reason names what is seen.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hotline.limits import MISSED_DEGRADED, MISSED_DOWN, NO_PROGRESS_S
 
@@ -76,8 +75,7 @@ TROUBLE_OF_CLOSE: Final = {
 """What a close frame's code means for a line that is left without a session."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known of a line at one instant; times are monotonic seconds."""
 
     now: float
@@ -101,8 +99,7 @@ class Facts:
     """A word of REASONS while either store is getting back what it has lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(NamedTuple):
     """A line's state with its reason: a stable word, and a sentence for a person."""
 
     state: LineState

@@ -43,7 +43,7 @@ class Floors:
 def measure(times: int = 50) -> Floors:
     """Measure all of them now: the machine may be busier in a minute."""
     with database() as base:
-        commit_s = _median(lambda: _commit(base, 1), times)
+        commit_s = _median(lambda: commit(base, 1), times)
     key = Ed25519PrivateKey.generate()
     public, text = key.public_key(), bytes(200)
     signature = key.sign(text)
@@ -70,7 +70,8 @@ def database() -> Iterator[apsw.Connection]:
             base.close()
 
 
-def _commit(base: apsw.Connection, rows: int) -> None:
+def commit(base: apsw.Connection, rows: int) -> None:
+    """Make so many rows of a message each durable."""
     base.execute("BEGIN IMMEDIATE")
     base.executemany(
         "INSERT INTO entry (data) VALUES (?)", [(bytes(MESSAGE_BYTES),) for _ in range(rows)]
@@ -86,9 +87,9 @@ def rate(messages: int) -> float:
         began = time.perf_counter()
         for _ in range(max(1, messages // BATCH)):
             signature = key.sign(text)
-            _commit(near, BATCH)
+            commit(near, BATCH)
             public.verify(signature, text)
-            _commit(far, BATCH)
+            commit(far, BATCH)
         passed = time.perf_counter() - began
     return max(1, messages // BATCH) * BATCH / passed
 
@@ -101,7 +102,7 @@ def hop(times: int) -> float:
             conn, _ = server.accept()
             with conn:
                 conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                while data := _read(conn):
+                while data := received(conn, UNIT_BYTES):
                     conn.sendall(data)
 
         thread = threading.Thread(target=echo)
@@ -111,16 +112,17 @@ def hop(times: int) -> float:
 
             def once() -> None:
                 near.sendall(bytes(UNIT_BYTES))
-                _read(near)
+                received(near, UNIT_BYTES)
 
             found = _median(once, times) / 2
         thread.join()
     return found
 
 
-def _read(conn: socket.socket) -> bytes:
+def received(conn: socket.socket, size_bytes: int) -> bytes:
+    """Give the next so many bytes, or what came before the end."""
     data = b""
-    while len(data) < UNIT_BYTES and (piece := conn.recv(UNIT_BYTES - len(data))):
+    while len(data) < size_bytes and (piece := conn.recv(size_bytes - len(data))):
         data += piece
     return data
 

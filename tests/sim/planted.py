@@ -91,7 +91,7 @@ def _state_guessed(plant: Callable[[object, str, Any], None]) -> None:
     def assess(facts: Any) -> Any:
         found = original(facts)
         if facts.halt is None and facts.standing:
-            return replace(found, state=liveness.LineState.UP)
+            return found._replace(state=liveness.LineState.UP)
         return found
 
     plant("hotline.line.vitals", "assess", assess)

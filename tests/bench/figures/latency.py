@@ -6,13 +6,15 @@ import itertools
 import statistics
 import time
 
-from bench import floors
+from bench import bare, floors
 from bench.figure import SECONDS, Figure, Outcome, Reach, Scale, measurement
 from bench.world import BODY, Watching, running_pair, stations
 
 from support.stations import Station
 
-_FLOOR = "two durable commits, sign, verify, one way over loopback"
+_FLOOR = (
+    "durable and signed here, over loopback, verified and durable there: bare, at the same rhythm"
+)
 
 
 def one_by_one(
@@ -29,7 +31,7 @@ def one_by_one(
             delivered.append(here.delivered(n + 1) - began)
             answer = client.take()
             assert answer["result"]["results"][0]["state"] == "queued"
-            time.sleep(0.002)  # let both settle: this is no pipeline
+            time.sleep(bare.REST_S)
     return shown, delivered
 
 
@@ -56,13 +58,19 @@ def latency(scale: Scale) -> Outcome:
     }
     made["shown", 50].reach = Reach("within 2.5 x of the floor", at_most=2.5, of_ratio=True)
     made["delivered", 50].reach = Reach("within 3.5 x of the floor", at_most=3.5, of_ratio=True)
+    tight = Figure(
+        "message-floor-tight",
+        "two durable commits, sign, verify, one way over loopback: bare, each in a tight loop",
+        SECONDS,
+    )
     with stations() as some:
         alpha, bravo = running_pair(some)
         one_by_one(alpha, bravo, min(scale.latencies, 50), "warm")
         for run in range(scale.runs):
-            floor = floors.measure().message_s
+            floor = bare.one_at_a_time(min(scale.latencies, 100))
+            tight.add(floors.measure().message_s)
             found = one_by_one(alpha, bravo, scale.latencies, f"m{run}")
             for way, seconds in zip(("shown", "delivered"), found, strict=True):
                 made[way, 50].add(statistics.median(seconds), floor)
                 made[way, 99].add(percentile(seconds, 99), floor)
-    return Outcome(list(made.values()))
+    return Outcome([*made.values(), tight])
