@@ -18,6 +18,7 @@ from hotline.line.pairing import Pairing
 from hotline.line.straight import Way, may_go
 from hotline.model import Precedence, Side, State
 from hotline.store.sqlite import SqliteStore
+from hotline.wire import frames
 from support.line_world import identity
 from support.rogue import SOON_S
 
@@ -139,11 +140,14 @@ def test_what_does_not_fit_waits_in_its_order(half: Half) -> None:
 
 def test_no_frame_holds_more_than_it_may(half: Half) -> None:
     """A frame of one entry too many ends the session over there, and is sent again in the next."""
-    some = [message(f"m{n}") for n in range(limits.ENTRIES_PER_FRAME + 1)]
-    taken = half.accept(some, half.way(10**9))
-    assert taken.frame is not None
-    assert len(taken.frame.entries) == limits.ENTRIES_PER_FRAME
-    assert taken.record.queued == 1
+    for size, count in ((0, limits.ENTRIES_PER_FRAME), (8_000, 16)):
+        some = [message(f"{size}-{n}", "x" * size) for n in range(count + 1)]
+        taken = half.accept(some, half.way(10**9))
+        assert taken.frame is not None
+        assert len(taken.frame.entries) == count
+        assert taken.record.queued == 1
+        assert frames.decode(*frames.encode(taken.frame)) == taken.frame
+        half.drain(10**9)
 
 
 def test_what_waits_goes_first(half: Half) -> None:
@@ -190,6 +194,7 @@ def test_a_flash_of_a_request_goes_first(world: LineWorld) -> None:
     """Whatever stands before it in the request, the urgent one is read first."""
     north, south = world.stations
     world.checks = False  # it knows what ``send`` has asked for
+    world.run(SOON_S)
     some = [message("m1"), message("m2"), message("urgent", precedence=FLASH)]
     north.accept(some, lambda answers: answers)
     world.until(lambda: len(south.inbox()) == 3)
@@ -205,6 +210,15 @@ def test_one_fsync_accepts_and_seals(world: LineWorld) -> None:
     assert north.waiting_commits == before + 1
     world.until(lambda: reply.value is not None)
     assert (north.record.sealed, north.record.queued) == (1, 0)
+
+
+def test_one_fsync_accepts_and_seals_the_first_parts_of_a_long_one(world: LineWorld) -> None:
+    """It does not go straight, and need not wait for that."""
+    north, _ = world.stations
+    world.run(SOON_S)
+    reply = north.send("m1", "x" * 3 * limits.ENTRY_BYTES)
+    world.until(lambda: reply.value is not None)
+    assert north.record.own.number > 0
 
 
 def test_who_finds_the_queue_taken_is_sent_all_the_same(world: LineWorld) -> None:
