@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hotline import limits
-from hotline.errors import DecodeError, HotlineError, RefusedError
+from hotline.errors import DecodeError, RefusedError
 from hotline.model import (
     Acknowledged,
     Decision,
@@ -175,12 +175,10 @@ def accept(
         answers.append(Accepted(message.id, repeated=False))
     frame = None
     if straight is not None:
-        try:
-            frame = straight.sign(tx)
-        except HotlineError:  # whoever looks into the queue will say what is wrong
+        if not straight.sign(tx):  # whoever looks into the queue will say what is wrong
             return accept(tx, line, messages, bounds)
-    if straight is not None and frame is not None:
-        record = straight.put(tx, frame)
+        straight.store(tx)
+        record, frame = straight.record, straight.frame
     if fresh:
         tx.enqueue(line, fresh)
         record = replace(record, queued=count, queued_bytes=size_bytes)

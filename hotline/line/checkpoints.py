@@ -46,7 +46,7 @@ class Checkpoints:
         """Numbers of what was sent last in this session."""
         self._signing = False
         self._next_at = -math.inf
-        self._waiting: Checkpoint | None = None
+        self._waiting: tuple[object, Checkpoint] | None = None
         self._taking = False
         self._takes_at = -math.inf
         self._goodbye: Callable[[Moment], None] | None = None
@@ -107,18 +107,16 @@ class Checkpoints:
 
     def take(self, frame: CheckpointFrame, moment: Moment) -> None:
         """The peer has signed both logs; of several that come at once only the newest counts."""
-        self._waiting = checkpoint_of(frame)
+        self._waiting = self._context.session(), checkpoint_of(frame)
         self._take_in(moment)
 
     def _take_in(self, moment: Moment) -> None:
-        checkpoint = self._waiting
-        if checkpoint is None or self._taking or moment.now < self._takes_at:
+        if self._waiting is None or self._taking or moment.now < self._takes_at:
             return
-        self._waiting = None
+        (session, checkpoint), self._waiting = self._waiting, None
         self._taking = True
         self._takes_at = moment.now + CHECKPOINT_TAKEN_S
         line, pairing, wall_ns = self._context.line, self._context.pairing, moment.wall_ns
-        session = self._context.session()
         self._context.commit(
             lambda tx: take_in(tx, line, pairing, checkpoint, wall_ns),
             lambda outcome, then: self._taken(session, checkpoint, outcome, then),
@@ -131,7 +129,7 @@ class Checkpoints:
             self._context.report("checkpoint_taken", level="debug", own=own, peer=peer)
         elif isinstance(outcome, StoreError):
             # A full disk: again in its time, for the peer says it once, unless a newer one came.
-            self._waiting = self._waiting or checkpoint
+            self._waiting = self._waiting or (session, checkpoint)
         elif isinstance(outcome, HotlineError):
             self._context.fault_of(session, outcome, moment)
 

@@ -42,7 +42,7 @@ class Courier:
         self._sending = sending
         self._receiving = receiving
         self._recovery = recovery
-        self._waiting: bytes | None = None
+        self._waiting: tuple[object, bytes] | None = None
         """The peer's key, while an earlier one is still looked at."""
         self._taking = False
         self.offers_at = math.inf
@@ -79,28 +79,26 @@ class Courier:
 
         To verify one takes half a millisecond of the store's thread, for which all lines wait.
         """
-        self._waiting = frame.key
+        self._waiting = self._context.session(), frame.key
         self._take_newest()
 
     def _take_newest(self) -> None:
         if self._waiting is None or self._taking:
             return
-        key, self._waiting = self._waiting, None
+        (session, key), self._waiting = self._waiting, None
         self._taking = True
-        session = self._context.session()
         self._context.commit(
             self.keeping(key), lambda outcome, then: self._key_came(session, outcome, then)
         )
 
     def _key_came(self, session: object, outcome: Any, moment: Moment) -> None:
         self._taking = False
-        if isinstance(outcome, HotlineError):
-            if session is self._context.session():
-                self._waiting = None  # for a disk that is full, or of a session that ends now
-            if not isinstance(
-                outcome, StoreError
-            ):  # a full disk: it comes again with the next session
-                self._context.fault_of(session, outcome, moment)
+        if isinstance(outcome, HotlineError) and session is self._context.session():
+            self._waiting = None  # for a disk that is full, or of a session that ends now
+        if isinstance(outcome, StoreError):
+            pass  # a full disk: it comes again with the next session
+        elif isinstance(outcome, HotlineError):
+            self._context.fault_of(session, outcome, moment)
         else:
             self._key_taken(outcome)
         self._take_newest()

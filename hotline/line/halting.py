@@ -41,11 +41,13 @@ class Halting:
         self._context.unrecorded_halt = None
 
         def lifted(outcome: Any) -> None:
+            error = None
             if self._context.halt is None:
                 self._context.report("line_unhalted", level="warning", was=halt.code)
             elif isinstance(outcome, HotlineError):
-                self._context.report("store_full", level="error", why=str(outcome))
-            told(outcome if isinstance(outcome, HotlineError) else None)
+                error = outcome
+                self._context.report("store_full", level="error", why=str(error))
+            told(error)
 
         self._put(None, lifted)
 

@@ -137,9 +137,9 @@ class Line:
             times.append(self.links.next_deadline())
         return min(time for time in times if time is not None)
 
-    def queued(self, moment: Moment, *, urgent: bool = False) -> list[Effect]:
-        """Something may have been queued (urgent: a FLASH), in a commit before what this returns."""
-        self.sending.hint(urgent=urgent)
+    def queued(self, moment: Moment) -> list[Effect]:
+        """Something may have been queued, in a commit before what this returns."""
+        self.sending.hint()
         self.sending.send_more(moment)
         return self._flush(moment)
 

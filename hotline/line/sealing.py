@@ -13,30 +13,23 @@ from hotline.errors import HaltError
 from hotline.limits import ENTRIES_PER_FRAME, ENTRY_BYTES, FRAME_BYTES
 from hotline.line.accepting import unqueued
 from hotline.line.key_changes import own_change
+from hotline.line.new_run import ENTRY_HEADER, NewRun, most_bytes, signed
 from hotline.model import (
     KeyChange,
     Kind,
     LineRecord,
-    LogEntry,
-    Position,
     Precedence,
     Queued,
     Queueing,
     Receipt,
     Side,
 )
-from hotline.wire import entries, heads
+from hotline.wire import entries
 from hotline.wire.frames import Entries
 
 if TYPE_CHECKING:
     from hotline.line.pairing import Pairing
     from hotline.store.interface import Transaction
-
-RUN_BYTES: Final = FRAME_BYTES - 256
-"""A run's entries and their headers: an entries frame adds less than that beside them."""
-
-ENTRY_HEADER: Final = 3
-"""What msgpack puts before an entry of up to 64 KiB."""
 
 _ROWS_A_LOOK: Final = 256
 """Queue rows read at a time."""
@@ -71,7 +64,7 @@ def next_run(
     where a key change does: another key signs what follows.
     """
     record, changes = tx.line(line), tx.key_changes(line, Side.OWN)
-    room_bytes = min(room_bytes, RUN_BYTES)
+    room_bytes = most_bytes(room_bytes)
     if after < record.own.number:
         # Headers count here too, for a thousand small entries must still fit in one frame.
         most = min(ENTRIES_PER_FRAME, max(room_bytes // 32, 1))
@@ -85,10 +78,9 @@ def next_run(
         tx.set_queueing([row.row for row in batch.expired], Queueing.EXPIRED)
     frame = None
     if batch.entries:
-        tx.append(line, Side.OWN, batch.entries, batch.rows)
+        frame = batch.signed(pairing, changes)
+        batch.put(tx, frame, wall_ns, batch.rows)
         tx.seal(line, batch.sealed, batch.parted)
-        frame = signed(pairing, batch.entries, changes)
-        tx.put_signature(line, Side.OWN, frame.first, frame.last, frame.signature, wall_ns)
     change = None
     if batch.key_change is not None:
         change = own_change(pairing, batch.key_change, batch.entries[-1].number)
@@ -99,75 +91,50 @@ def next_run(
     return Run(after_it, frame, [row.id for row in batch.expired], change)
 
 
-def signed(pairing: Pairing, run: list[LogEntry], changes: list[KeyChange]) -> Entries:
-    """Give entries of our log as they go to the peer, with our signature over the last."""
-    last = run[-1]
-    signature = pairing.sign_head(Position(last.number, last.head), changes)
-    return Entries(run[0].number, tuple(entry.data for entry in run), signature)
-
-
-class _Batch:
-    """Entries being sealed in one transaction.
-
-    The record is replaced once, at the end: for each entry that would cost more than its hashes.
-    """
+class _Batch(NewRun):
+    """A run of what was queued, and what has expired there."""
 
     def __init__(self, record: LineRecord, room_bytes: int) -> None:
-        self._begun = record
-        self.room_bytes = room_bytes
-        self.entries: list[LogEntry] = []
+        super().__init__(record, room_bytes)
         self.sealed: list[tuple[int, int]] = []
         self.rows: dict[int, int] = {}
         self.parted: list[int] = []
         self.expired: list[Queued] = []
         self.key_change: entries.KeyChange | None = None
-        self._number = record.own.number
-        self._head = record.own.head
-        self._messages = record.sealed
         self._unqueued = 0
         self._unqueued_bytes = 0
 
     @property
     def record(self) -> LineRecord:
         """The line's numbers after what was sealed and what has expired."""
-        record = self._begun
+        record = super().record
         if self.entries:
             record = replace(
                 record,
-                own=Position(self._number, self._head),
-                sealed=self._messages,
                 queued=record.queued - self._unqueued,
                 queued_bytes=record.queued_bytes - self._unqueued_bytes,
             )
         return unqueued(record, self.expired) if self.expired else record
 
     def fits(self, size_bytes: int) -> bool:
-        """Tell whether one more entry may go; the first always may, and none after a key change."""
-        return not self.entries or (
-            self.key_change is None
-            and size_bytes + ENTRY_HEADER <= self.room_bytes
-            and len(self.entries) < ENTRIES_PER_FRAME
-        )
+        """Tell whether one more entry may go: none after a key change."""
+        return super().fits(size_bytes) and self.key_change is None
 
     def add(self, data: bytes, row: Queued, carried_bytes: int, *, completes: bool) -> int:
         """Append one entry that carries so many bytes of row's content; gives its number."""
-        self._number = number = self._number + 1
-        self._head = head = heads.next_head(self._head, data)
+        is_message = completes and row.kind is Kind.MESSAGE
+        number = self.append(data, completes_message=is_message)
         self._unqueued_bytes += carried_bytes
+        self._unqueued += is_message
         if completes:
             self.sealed.append((row.row, number))
             if data is row.content:
                 self.rows[number] = row.row
             else:
                 self.parted.append(row.row)
-            if row.kind is Kind.MESSAGE:
-                self._messages += 1
-                self._unqueued += 1
-            elif row.kind is Kind.KEY_CHANGE:
+            if row.kind is Kind.KEY_CHANGE:
                 content = entries.decode_long(row.content)
                 self.key_change = content if isinstance(content, entries.KeyChange) else None
-        self.entries.append(LogEntry(number, head, data, self._messages))
-        self.room_bytes -= len(data) + ENTRY_HEADER
         return number
 
 

@@ -32,6 +32,7 @@ class _Fetch:
 
     era: int
     after: int
+    urgent: bool
 
 
 class Sending:
@@ -166,8 +167,9 @@ class Sending:
 
     def _begin_fetch(self) -> _Fetch:
         self._fetching = True
+        fetch = _Fetch(self._era, self._cursor, self._urgent)
         self._may_wait = self._urgent = False
-        return _Fetch(self._era, self._cursor)
+        return fetch
 
     def accept(
         self,
@@ -205,7 +207,8 @@ class Sending:
         elif not failed:
             self._context.record = outcome.record
             if fetch is not None:  # something stood in the way after all
-                self._fetching, self._may_wait = False, True
+                self._fetching = False
+                self._urgent |= fetch.urgent
             self.send_more(moment)
 
     @property

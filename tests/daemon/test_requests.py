@@ -27,21 +27,31 @@ async def test_a_retry_is_answered_once_the_disk_has_taken_it(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Told that the line is called, an operator leaves; it would stand halted until somebody looks."""
-    async with home.at_work(home.lines("bravo", "charlie")) as station:
-        line = station.runner("bravo").line
+    async with home.at_work(home.lines("bravo", "charlie", "delta")) as station:
+        lines = [station.runner(name).line for name in ("bravo", "charlie")]
         halt = Halt("fork", "two histories", 1)
-        await station.runner("bravo").request(
-            lambda tx: put_halt(tx, line.record.line, halt), line.recorded, fetch=False
-        )
+        for name, line in zip(("bravo", "charlie"), lines, strict=True):
+            await station.runner(name).request(
+                lambda tx, n=line.record.line: put_halt(tx, n, halt),  # type: ignore[misc]
+                line.recorded,
+                fetch=False,
+            )
         store: Any = station._writer._store
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "transact", _no_room)
+            for which in ({}, {"line": "charlie"}):
+                with pytest.raises(StoreFullError):
+                    await asked(station, "retry", **which)
+            assert await asked(station, "retry", line="delta") == {"lines": ["delta"]}
+        assert [line.halt for line in lines] == [halt, halt]
+        await asked(station, "retry", line="bravo")
         with monkeypatch.context() as patch:
             patch.setattr(store, "transact", _no_room)
             with pytest.raises(StoreFullError):
                 await asked(station, "retry")
-            assert await asked(station, "retry", line="charlie") == {"lines": ["charlie"]}
-        assert line.halt == halt
-        assert await asked(station, "retry") == {"lines": ["bravo", "charlie"]}
-        assert line.halt is None
+        assert [line.halt for line in lines] == [None, halt]
+        assert await asked(station, "retry") == {"lines": ["bravo", "charlie", "delta"]}
+        assert [line.halt for line in lines] == [None, None]
 
 
 def _no_room(_works: object) -> None:

@@ -162,6 +162,15 @@ async def test_a_few_at_hand_are_shown_at_once_where_nothing_waits() -> None:
     assert news.put("bravo", [one.id for one in many], [], many) == ()
 
 
+async def test_nothing_passes_what_is_still_being_read() -> None:
+    """Two orders shown in the wrong order may be two other orders."""
+    for flashes in ([], ["old", "new"]):
+        news = News()
+        news.put("bravo", ["old"], flashes[:1])
+        assert (await news.take()).ids == ["old"]
+        assert news.put("bravo", ["new"], flashes[1:], [_arrival("new")]) == ()
+
+
 async def test_a_flash_at_hand_is_shown_at_once_however_much_waits_to_be_read() -> None:
     """During a drain more waits than is kept in memory: a FLASH is not read again for that."""
     news = News()

@@ -37,7 +37,7 @@ def plant(station: Station, folder: Path, module: str, place: str, fault: str) -
 
 def test_a_fault_behind_a_commit_is_told_as_ours(alpha: Station, tmp_path: Path) -> None:
     """To read of an internal error in Trio sends the operator to somebody else's door."""
-    plant(alpha, tmp_path, "hotline.line.line", "module.Line.recorded", 'KeyError("planted")')
+    plant(alpha, tmp_path, "hotline.line.sending", "module.Sending._taken", 'KeyError("planted")')
     alpha.start()
     with alpha.client() as client:
         client.post("send", line="bravo", messages=[message("m1")])

@@ -242,9 +242,11 @@ def test_a_halt_that_no_disk_has_is_lifted_without_one(rogue: Rogue) -> None:
     rogue.say(rogue.beat(own_head=bytes(64)))
     world.run(SOON_S)
     assert station.state == "halted"
-    station.do(lambda line, at: line.retry(at))
+    told: list[Any] = []
+    station.do(lambda line, at: line.retry(at, told.append))
     world.run(12)
     assert (station.state, recorded(station)) == ("down", None)
+    assert told == [None], "the line goes on, whatever the disk says"
     assert [event["was"] for event in station.events("line_unhalted")] == ["fork"]
     station.full = False
     world.run(12)

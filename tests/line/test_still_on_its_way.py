@@ -196,14 +196,13 @@ def test_a_lie_of_an_older_session_ends_none_that_has_come_since(rogue: Rogue) -
     assert rogue.station.record.peer.number == 2
 
 
-@pytest.mark.parametrize(
-    "lie",
-    [
-        frames.CourierKeyFrame(bytes(limits.COURIER_KEY_BYTES)),
-        frames.CheckpointFrame(0, bytes(64), 0, bytes(64), 1, bytes(limits.MLDSA_SIGNATURE_BYTES)),
-    ],
-    ids=["courier key", "checkpoint"],
+BAD_KEY = frames.CourierKeyFrame(bytes(limits.COURIER_KEY_BYTES))
+BAD_CHECKPOINT = frames.CheckpointFrame(
+    0, bytes(64), 0, bytes(64), 1, bytes(limits.MLDSA_SIGNATURE_BYTES)
 )
+
+
+@pytest.mark.parametrize("lie", [BAD_KEY, BAD_CHECKPOINT], ids=["courier key", "checkpoint"])
 def test_an_older_session_cannot_speak_ill_of_the_next(agreed: Rogue, lie: frames.Frame) -> None:
     """What it says while the next one's hello is at the disk is found out when that one stands."""
     station, world = agreed.station, agreed.world
@@ -218,6 +217,53 @@ def test_an_older_session_cannot_speak_ill_of_the_next(agreed: Rogue, lie: frame
     world.run(STUCK_S + SOON_S)
     newer.say(newer.beat())
     world.run(SOON_S)
+    assert newer.stands()
+    assert station.events("session_failed") == []
+
+
+@pytest.mark.parametrize("which", ["courier key", "checkpoint"])
+def test_nor_while_the_next_waits_for_the_disk(rogue: Rogue, which: str) -> None:
+    """What waits for its turn is looked at when the next session is adopted, and has not begun."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    world.run(SOON_S)
+    if which == "checkpoint":  # the next one waits for its time
+        forged = replace(BAD_CHECKPOINT, own_number=5)
+        rogue.say(forged)
+        world.run(SOON_S)
+    world.commit_s = (1.0, 1.0)
+    newer = Rogue(world, station)
+    newer.knock()
+    newer.say(newer.hello())
+    if which == "checkpoint":
+        rogue.say(BAD_CHECKPOINT)
+    else:
+        rogue.say(frames.CourierKeyFrame(rogue.pairing.courier_key.encoded), BAD_KEY)
+    rogue.say(rogue.run(T1))
+    world.run(1.5)
+    current = station.line.links.current
+    assert current is not None
+    assert current.conn == newer.conn, "the next one was to wait for what came last"
+    assert station.line._context.settling
+    world.commit_s = (0.001, 0.001)
+    world.run(3)
+    assert newer.stands()
+
+
+def test_nor_after_a_full_disk(agreed: Rogue) -> None:
+    """What the disk had no room for is looked at again, and is still an older session's."""
+    station, world = agreed.station, agreed.world
+    newer = Rogue(world, station)
+    newer.knock()
+    newer.say(newer.hello())
+    agreed.say(BAD_CHECKPOINT)
+    world.run(STUCK_S + 0.1)  # the hello is at the disk, and the checkpoint under way
+    world.commit_s = (0.001, 0.001)
+    newer.say(newer.beat())
+    station.full = True
+    world.run(STUCK_S + SOON_S)
+    station.full = False
+    world.run(limits.CHECKPOINT_TAKEN_S + 1)
     assert newer.stands()
     assert station.events("session_failed") == []
 

@@ -11,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotline import limits
-from hotline.errors import ProtocolError, RefusedError, StoreFullError
+from hotline.errors import ProtocolError, RefusedError, StoreError, StoreFullError
 from hotline.line import accepting, sealing
 from hotline.line.accepting import Accepted, Draft, QueueLimits
+from hotline.line.new_run import ENTRY_HEADER
 from hotline.line.pairing import Pairing
 from hotline.line.straight import Way, may_go
-from hotline.model import Precedence, Side, State
+from hotline.model import Decision, Precedence, Side, State
 from hotline.store.sqlite import SqliteStore
+from hotline.store.transaction import SqliteTransaction
 from hotline.wire import frames
 from support.line_world import identity
 from support.rogue import SOON_S
@@ -33,11 +35,13 @@ T = TypeVar("T")
 NOW_NS: Final = 10**18
 FLASH, ROUTINE = Precedence.FLASH, Precedence.ROUTINE
 PAIRING: Final = Pairing(*identity("north"), identity("south")[1])
-ROOMS: Final = (1, 700, 5_000, 60_000, 200_000)
 
 
-def message(identifier: str, body: str = "", precedence: Precedence = ROUTINE) -> Outgoing:
-    return accepting.compose(Draft(identifier, precedence, "", body, "watch"), NOW_NS)
+def message(
+    identifier: str, body: str = "", precedence: Precedence = ROUTINE, *, is_test: bool = False
+) -> Outgoing:
+    draft = Draft(identifier, precedence, "", body, "watch", is_test=is_test)
+    return accepting.compose(draft, NOW_NS)
 
 
 class Half:
@@ -98,22 +102,27 @@ def half(tmp_path: Path) -> Iterator[Half]:
     made.store.close()
 
 
-batches = st.tuples(
-    st.sampled_from(list(Precedence)),
-    st.lists(st.tuples(st.integers(0, 9), st.sampled_from([0, 10, 600, 5_000])), min_size=1),
-)
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[list[Outgoing], int]:
+    """Give messages of one precedence, and room for the first of them, to the byte or nearly."""
+    precedence = draw(st.sampled_from(list(Precedence)))
+    asked = st.tuples(st.integers(0, 9), st.sampled_from([0, 10, 600, 5_000]), st.booleans())
+    some = [
+        message(f"m{n}", "x" * size, precedence, is_test=is_test)
+        for n, size, is_test in draw(st.lists(asked, min_size=1))
+    ]
+    first = some[: draw(st.integers(1, len(some)))]
+    room_bytes = sum(len(one.content) + ENTRY_HEADER for one in first)
+    return some, room_bytes + draw(st.integers(-1, 1))
 
 
-@settings(max_examples=60, deadline=None)
-@given(batches=st.lists(batches, min_size=1, max_size=3), room_bytes=st.sampled_from(ROOMS))
-def test_it_is_what_the_queue_would_have_given(
-    batches: list[tuple[Precedence, list[tuple[int, int]]]], room_bytes: int
-) -> None:
+@settings(max_examples=100, deadline=None)
+@given(st.lists(batches(), min_size=1, max_size=3))
+def test_it_is_what_the_queue_would_have_given(asked: list[tuple[list[Outgoing], int]]) -> None:
     """One log, whichever way a message takes: the peer sees no difference, nor does who reads it."""
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         straight, queued = Half(Path(one)), Half(Path(other))
-        for precedence, asked in batches:
-            some = [message(f"m{n}", "x" * size, precedence) for n, size in asked]
+        for some, room_bytes in asked:
             assert may_go(some)
             taken, told = straight.accept(some, straight.way(room_bytes)), queued.accept(some)
             assert list(map(repr, taken.answers)) == list(map(repr, told.answers))
@@ -178,6 +187,27 @@ def test_without_the_keys_it_waits(half: Half, monkeypatch: pytest.MonkeyPatch) 
     assert (taken.frame, taken.record.queued, taken.record.own.number) == (None, 1, 0)
 
 
+def test_what_has_expired_meanwhile_is_left_to_the_queue(half: Half) -> None:
+    """An order whose time has run out before it left is not to arrive."""
+    late = message("late")._replace(expires_ns=NOW_NS)
+    taken = half.accept([message("m1"), late, message("m2")], half.way(10_000))
+    assert (taken.record.sealed, taken.record.queued) == (1, 2)
+    assert half.next_run(10_000).expired == ["late"]
+
+
+def test_a_store_that_fails_is_not_taken_for_missing_keys(
+    half: Half, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was asked would be committed by a store that has just said that it cannot."""
+
+    def key_changes(*_: object) -> None:
+        raise StoreError("the disk is gone")
+
+    monkeypatch.setattr(SqliteTransaction, "key_changes", key_changes)
+    with pytest.raises(StoreError):
+        half.accept([message("m1")], half.way(10_000))
+
+
 def test_the_bounds_of_the_queue_are_for_what_waits(half: Half) -> None:
     """What goes at once takes no room there; the rest is accepted up to the bound, and told."""
     some = [message(f"m{n}", "x" * 1000) for n in range(4)]
@@ -210,6 +240,42 @@ def test_one_fsync_accepts_and_seals(world: LineWorld) -> None:
     assert north.waiting_commits == before + 1
     world.until(lambda: reply.value is not None)
     assert (north.record.sealed, north.record.queued) == (1, 0)
+
+
+def test_a_repeated_one_costs_one_fsync_too(world: LineWorld) -> None:
+    """There is nothing new to be sent, and nothing to be looked for."""
+    north, south = world.stations
+    world.run(SOON_S)
+    north.send("m1")
+    world.until(lambda: south.inbox() == ["m1"])
+    world.run(SOON_S)
+    reply = north.send("m1")
+    assert north.waiting_commits == 1
+    world.until(lambda: reply.value is not None)
+    assert reply.value == Accepted("m1", repeated=True)
+    assert north.waiting_commits == 0
+
+
+@pytest.mark.parametrize("before", ["a message", "an answer"])
+def test_a_flash_is_urgent_though_something_is_queued_in_the_same_moment(
+    world: LineWorld, before: str
+) -> None:
+    """It finds the queue taken, and must not wait for room as what took it does."""
+    north, south = world.stations
+    south.send("order")
+    world.until(lambda: north.inbox() == ["order"])
+    world.run(1)
+    world.delay_s = 5.0  # a receipt takes ten seconds
+    north.send("fills-the-window", "x" * 3500)
+    world.run(SOON_S)
+    assert north.view("fills-the-window").state is State.SENT
+    if before == "a message":
+        north.send("m1")
+    else:
+        north.answer("order", Decision.WILCO)
+    north.send("urgent", precedence=FLASH)
+    world.run(0.2)
+    assert north.view("urgent").state is State.SENT
 
 
 def test_one_fsync_accepts_and_seals_the_first_parts_of_a_long_one(world: LineWorld) -> None:
@@ -266,7 +332,10 @@ def test_a_station_that_stops_seals_nothing_more(world: LineWorld) -> None:
     """What comes while it says goodbye is kept, and goes when it is back."""
     north, _ = world.stations
     world.run(SOON_S)
+    north.send("m1")
+    world.until(lambda: north.record.delivered == 1)
     north.do(lambda line, at: line.stop(at))
-    reply = north.send("m1")
+    assert world.sessions == 1, "its last checkpoint is still to be signed"
+    reply = north.send("m2")
     world.until(lambda: reply.value is not None)
-    assert (north.record.queued, north.record.sealed) == (1, 0)
+    assert (north.record.queued, north.record.sealed) == (1, 1)
