@@ -278,6 +278,35 @@ def test_a_flash_is_urgent_though_something_is_queued_in_the_same_moment(
     assert north.view("urgent").state is State.SENT
 
 
+def test_what_follows_a_flash_is_not_urgent(world: LineWorld) -> None:
+    """What goes beyond a full window stands in the next FLASH's way."""
+    north, _ = world.stations
+    world.run(1)
+    world.delay_s = 5.0
+    north.send("fills-the-window", "x" * 3500)
+    world.run(SOON_S)
+    north.send("urgent", precedence=FLASH)
+    world.run(SOON_S)
+    north.send("m1")
+    world.run(SOON_S)
+    states = [north.view(one).state for one in ("fills-the-window", "urgent", "m1")]
+    assert states == [State.SENT, State.SENT, State.QUEUED]
+
+
+def test_what_an_earlier_life_sealed_counts_as_sent(world: LineWorld) -> None:
+    """Nobody knows whether it was on the wire; that it was is likely, and it goes once more."""
+    north, _ = world.stations
+    world.run(SOON_S)
+    world.delay_s = 5.0
+    north.send("m1")
+    world.run(SOON_S)
+    north.crash()
+    world.delay_s = 0.001
+    north.start()
+    world.until(lambda: north.view("m1").state is State.DELIVERED)
+    assert north.view("m1").attempts == 2
+
+
 def test_one_fsync_accepts_and_seals_the_first_parts_of_a_long_one(world: LineWorld) -> None:
     """It does not go straight, and need not wait for that."""
     north, _ = world.stations
