@@ -154,6 +154,7 @@ class Courier:
         """What goes into a file is durable."""
         self._context.record = packed.record
         self._sending.sealed(packed.change)
+        self._sending.left(packed.last)
         for identifier in packed.expired:
             self._context.report("message_expired", id=identifier)
         self._context.report(

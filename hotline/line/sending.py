@@ -45,8 +45,8 @@ class Sending:
         self._era = 0
         self._active = False
         self._cursor = 0
-        self._pushed_upto = context.record.own.number
-        """The last number that was ever put on the wire: of an earlier life, whatever was sealed."""
+        self._left_upto = context.record.own.number
+        """The last number that has ever left: of an earlier life, whatever was sealed."""
         self._again_upto = 0
         """What goes up to this number goes once more; 0 once that is noted."""
         self._fetching = False
@@ -87,7 +87,7 @@ class Sending:
         self.end(now)
         self._active = True
         self._cursor = after
-        self._again_upto = self._pushed_upto
+        self._again_upto = self._left_upto
         self.peer_accepting = peer_accepting
         self.hint()
 
@@ -239,11 +239,15 @@ class Sending:
             return
         self._note_again(frame.first - 1, moment)
         self._cursor = frame.last
-        self._pushed_upto = max(self._pushed_upto, frame.last)
+        self.left(frame.last)
         self._window.sent(frame.last, frame.size_bytes, moment.now)
         self._context.push(frame)
         self._context.report("entries_sent", level="debug", first=frame.first, last=frame.last)
         self.send_more(moment)
+
+    def left(self, upto: int) -> None:
+        """Our entries up to a number have left here, on the wire or with a courier."""
+        self._left_upto = max(self._left_upto, upto)
 
     def sealed(self, change: KeyChange | None) -> None:
         """A key change of ours, if there is one, stands in our log, durably."""
