@@ -10,7 +10,7 @@ import pytest
 from hotline.errors import RefusedError, StoreFullError
 from hotline.limits import IN_FLIGHT_BYTES
 from hotline.line import accepting
-from hotline.model import Decision, Precedence
+from hotline.model import Decision, Halt, Precedence
 from hotline.wire import frames, records
 from support.line_frames import HEARTBEAT
 from support.line_sessions import Ends
@@ -251,6 +251,21 @@ def test_a_halt_that_no_disk_has_is_lifted_without_one(rogue: Rogue) -> None:
     station.full = False
     world.run(12)
     assert recorded(station) is None
+
+
+def test_a_retry_that_finds_the_card_refused_meanwhile_lifts_nothing(rogue: Rogue) -> None:
+    """The disk has taken the end of the halt, and the line stands still for another reason."""
+    station, world = rogue.station, rogue.world
+    rogue.call().say(rogue.beat())
+    rogue.say(rogue.beat(own_head=bytes(64)))
+    world.run(SOON_S)
+    assert recorded(station) == "fork"
+    told: list[Any] = []
+    station.do(lambda line, at: line.retry(at, told.append))
+    station.do(lambda line, at: line.revoke(Halt("revoked", "refused for good", 1), at))
+    world.run(SOON_S)
+    assert (told, recorded(station), station.state) == ([None], None, "halted")
+    assert station.events("line_unhalted") == [], "a log that says so would be believed"
 
 
 def test_a_used_up_session_has_no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hotline import limits
-from hotline.model import Decision, Precedence, State
+from hotline.model import Decision, Position, Precedence, State
 from hotline.wire import entries, frames
 from support.line_stores import codes, copy, exchange, lossy_world, recover, rest, restore
 from support.rogue import SOON_S, STUCK_S, Rogue
@@ -248,6 +248,34 @@ def test_nor_while_the_next_waits_for_the_disk(rogue: Rogue, which: str) -> None
     world.commit_s = (0.001, 0.001)
     world.run(3)
     assert newer.stands()
+
+
+def test_a_lie_that_is_found_out_when_nobody_is_there_ends_nothing(agreed: Rogue) -> None:
+    """Its session is over, and no other has come: there is nobody to be told."""
+    station, conn = agreed.station, agreed.conn
+    assert conn is not None
+    agreed.say(replace(agreed.run(T1), signature=bytes(64)))
+    station.do(lambda line, at: line.ended(conn, "truncated", at))
+    agreed.world.run(2 * STUCK_S + SOON_S)
+    assert station.waiting_commits == 0
+    assert (station.record.peer.number, station.line.halt) == (0, None)
+    assert station.events("session_failed") == []
+
+
+def test_a_fork_that_an_older_session_has_signed_halts_all_the_same(agreed: Rogue) -> None:
+    """Its signature is evidence, whoever stands by then."""
+    station, world, pairing = agreed.station, agreed.world, agreed.pairing
+    newer = Rogue(world, station)
+    newer.knock()
+    newer.say(newer.hello())
+    other = Position(0, bytes(64))  # a beginning that is not this log's
+    signed = pairing.sign_checkpoint(other, Position(0, pairing.peer_zero), 1)
+    agreed.say(frames.CheckpointFrame(0, other.head, 0, pairing.peer_zero, 1, signed.signature))
+    world.commit_s = (0.001, 0.001)
+    world.run(STUCK_S + SOON_S)
+    assert station.line.halt is not None
+    assert station.line.halt.code == "fork"
+    assert not newer.stands()
 
 
 def test_nor_after_a_full_disk(agreed: Rogue) -> None:
