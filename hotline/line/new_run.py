@@ -11,22 +11,17 @@ from hotline.wire import heads
 from hotline.wire.frames import Entries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from hotline.line.pairing import Pairing
     from hotline.model import KeyChange, LineRecord
     from hotline.store.interface import Transaction
 
-_RUN_BYTES: Final = FRAME_BYTES - 256
+RUN_BYTES: Final = FRAME_BYTES - 256
 """A run's entries and their headers: an entries frame adds less than that beside them."""
 
 ENTRY_HEADER: Final = 3
 """What msgpack puts before an entry of up to 64 KiB."""
-
-
-def most_bytes(room_bytes: int) -> int:
-    """Give how much a run may hold where there is so much room."""
-    return min(room_bytes, _RUN_BYTES)
 
 
 def signed(pairing: Pairing, run: list[LogEntry], changes: list[KeyChange]) -> Entries:
@@ -46,7 +41,7 @@ class NewRun:
     def __init__(self, record: LineRecord, room_bytes: int) -> None:
         """Go on from record, with so much room for entries and their headers."""
         self.entries: list[LogEntry] = []
-        self.room_bytes = most_bytes(room_bytes)
+        self.room_bytes = min(room_bytes, RUN_BYTES)
         self._begun = record
         self._number = record.own.number
         self._head = record.own.head
@@ -75,9 +70,9 @@ class NewRun:
         self.room_bytes -= len(data) + ENTRY_HEADER
         return number
 
-    def signed(self, pairing: Pairing, changes: Sequence[KeyChange]) -> Entries:
+    def signed(self, pairing: Pairing, changes: list[KeyChange]) -> Entries:
         """Give it as it goes to the peer; raises HotlineError if the keys for it are not here."""
-        return signed(pairing, self.entries, list(changes))
+        return signed(pairing, self.entries, changes)
 
     def put(
         self, tx: Transaction, frame: Entries, wall_ns: int, rows: Mapping[int, int] | None = None

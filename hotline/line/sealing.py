@@ -13,7 +13,7 @@ from hotline.errors import HaltError
 from hotline.limits import ENTRIES_PER_FRAME, ENTRY_BYTES, FRAME_BYTES
 from hotline.line.accepting import unqueued
 from hotline.line.key_changes import own_change
-from hotline.line.new_run import ENTRY_HEADER, NewRun, most_bytes, signed
+from hotline.line.new_run import ENTRY_HEADER, RUN_BYTES, NewRun, signed
 from hotline.model import (
     KeyChange,
     Kind,
@@ -64,8 +64,8 @@ def next_run(
     where a key change does: another key signs what follows.
     """
     record, changes = tx.line(line), tx.key_changes(line, Side.OWN)
-    room_bytes = most_bytes(room_bytes)
     if after < record.own.number:
+        room_bytes = min(room_bytes, RUN_BYTES)
         # Headers count here too, for a thousand small entries must still fit in one frame.
         most = min(ENTRIES_PER_FRAME, max(room_bytes // 32, 1))
         room_bytes -= min(room_bytes // 2, most * ENTRY_HEADER)

@@ -191,6 +191,15 @@ def recorded(station: Station) -> str | None:
     return halt.code if halt is not None else None
 
 
+def forked(rogue: Rogue) -> tuple[Station, LineWorld]:
+    """Show another history than the line's; its halt is on the disk then."""
+    rogue.call().say(rogue.beat())
+    rogue.say(rogue.beat(own_head=bytes(64)))
+    rogue.world.run(SOON_S)
+    assert recorded(rogue.station) == "fork"
+    return rogue.station, rogue.world
+
+
 def test_a_halt_that_a_full_disk_does_not_take_is_kept_until_it_does(rogue: Rogue) -> None:
     """A halt that is forgotten with the disk's refusal lets the second history in after all."""
     station, world = rogue.station, rogue.world
@@ -212,11 +221,7 @@ def test_a_halt_that_a_full_disk_does_not_take_is_kept_until_it_does(rogue: Rogu
 
 def test_a_retry_that_a_full_disk_does_not_take_is_not_told_as_done(rogue: Rogue) -> None:
     """The log said that the line goes on, and it stood: nobody looked for what was in the way."""
-    station, world = rogue.station, rogue.world
-    rogue.call().say(rogue.beat())
-    rogue.say(rogue.beat(own_head=bytes(64)))
-    world.run(SOON_S)
-    assert recorded(station) == "fork"
+    station, world = forked(rogue)
     told: list[Any] = []
     station.full = True
     station.do(lambda line, at: line.retry(at, told.append))
@@ -255,11 +260,7 @@ def test_a_halt_that_no_disk_has_is_lifted_without_one(rogue: Rogue) -> None:
 
 def test_a_retry_that_finds_the_card_refused_meanwhile_lifts_nothing(rogue: Rogue) -> None:
     """The disk has taken the end of the halt, and the line stands still for another reason."""
-    station, world = rogue.station, rogue.world
-    rogue.call().say(rogue.beat())
-    rogue.say(rogue.beat(own_head=bytes(64)))
-    world.run(SOON_S)
-    assert recorded(station) == "fork"
+    station, world = forked(rogue)
     told: list[Any] = []
     station.do(lambda line, at: line.retry(at, told.append))
     station.do(lambda line, at: line.revoke(Halt("revoked", "refused for good", 1), at))

@@ -153,3 +153,18 @@ def test_who_is_on_watch_before_the_start_is_told_with_the_first_heartbeat(rogue
     rogue.station.line.attend(attended=True)
     rogue.call()
     assert next(beat.attended for beat in rogue.all(frames.Heartbeat))
+
+
+def test_what_operators_ask_for_is_not_held_against_the_peer(
+    agreed: Rogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a stuck disk a batch waits too: an honest peer's heartbeat would end its session."""
+    monkeypatch.setattr("hotline.line.context.COMMITS_WAITING", 20)
+    station = agreed.station
+    for number in range(40):
+        station.send(f"m{number}")
+    assert station.waiting_commits >= 40
+    agreed.say(agreed.beat())
+    agreed.world.run(SOON_S)
+    assert agreed.stands()
+    assert station.events("session_failed") == []

@@ -147,6 +147,16 @@ def test_what_does_not_fit_waits_in_its_order(half: Half) -> None:
     assert numbers["m0"] < numbers["m1"] < numbers["m2"] < numbers["m3"]
 
 
+@pytest.mark.parametrize(("less", "goes"), [(0, 3), (1, 2)])
+def test_as_much_goes_as_there_is_room_for(half: Half, less: int, goes: int) -> None:
+    """To the byte, with what a frame puts before each: the peer counts that too."""
+    some = [message(f"m{n}", "x" * 100) for n in range(4)]
+    room_bytes = sum(len(one.content) + ENTRY_HEADER for one in some[:3]) - less
+    taken = half.accept(some, half.way(room_bytes))
+    assert taken.frame is not None
+    assert len(taken.frame.entries) == goes
+
+
 def test_no_frame_holds_more_than_it_may(half: Half) -> None:
     """A frame of one entry too many ends the session over there, and is sent again in the next."""
     for size, count in ((0, limits.ENTRIES_PER_FRAME), (8_000, 16)):
