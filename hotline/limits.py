@@ -198,8 +198,11 @@ CHECKPOINT_S: Final = 10.0
 CHECKPOINT_ROUND_TRIPS: Final = 100
 """Between two checkpoints at least, on a link so slow that this is longer: each takes two records."""
 
-CHECKPOINT_CALM_S: Final = 1.0
-"""From a new session's agreement to its first checkpoint: what waited for it goes first."""
+CALM_S: Final = 1.0
+"""From a new session's agreement to its first checkpoint at least: what waited for it goes first."""
+
+CALM_ROUND_TRIPS: Final = 10
+"""The same on a slow link: there what waited takes long, and what comes between takes a second each."""
 
 CHECKPOINT_TAKEN_S: Final = 2.0
 """Between two checkpoints taken in: a peer that sends more has only the newest looked at."""

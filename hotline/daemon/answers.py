@@ -1,4 +1,4 @@
-"""Which answers are due: a daemon whose store has failed stays until whoever asked has heard of it."""
+"""Which answers are due: a daemon that ends stays until whoever has asked has heard what came of it."""
 
 from __future__ import annotations
 

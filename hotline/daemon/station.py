@@ -132,8 +132,7 @@ class Station:
             async with trio.open_nursery() as nursery:
                 for runner in self._runners.values():
                     nursery.start_soon(partial(runner.stop, failed=self.failure is not None))
-            if self.failure is not None:  # whoever asked for what has failed hears of it
-                await self.answers.written()
+            await self.answers.written()  # also whoever asked for what has failed hears of it
 
     def _store_failed(self, error: StoreError) -> None:
         """Sign nothing more, and go: only a fresh start can tell what is on the disk."""

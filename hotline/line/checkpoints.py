@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from hotline.errors import HaltError, HotlineError, StoreError
 from hotline.limits import (
-    CHECKPOINT_CALM_S,
     CHECKPOINT_LAST_S,
     CHECKPOINT_ROUND_TRIPS,
     CHECKPOINT_S,
@@ -53,25 +52,28 @@ class Checkpoints:
         self.goodbye_at = math.inf
         """When a stop no longer waits for the last checkpoint."""
 
-    def session_agreed(self, moment: Moment) -> None:
+    def session_agreed(self) -> None:
         """What was sent by an older session may be lost: the newest goes out once more.
 
-        Not at once: what waited for the session goes first, and the signature would hold it up. What
-        an older session brought is not looked at any more: the peer says it again too.
+        What an older session brought is not looked at any more: the peer says it again too.
         """
         self._said = self._waiting = None
-        self._next_at = max(self._next_at, moment.now + CHECKPOINT_CALM_S)
 
     @property
     def due_at(self) -> float:
         """When ``check`` has something to do (monotonic seconds); infinity if nothing is to come."""
-        signs_at = self._next_at if self._moved() and not self._signing else math.inf
+        signs_at = self._signs_at if self._moved() and not self._signing else math.inf
         takes = self._waiting is not None and not self._taking
         return min(signs_at, self._takes_at if takes else math.inf)
 
+    @property
+    def _signs_at(self) -> float:
+        # What waited for the session goes first: the signature would hold it up.
+        return max(self._next_at, self._vitals.pulse.calm_at())
+
     def check(self, moment: Moment) -> None:
         """Do what is due."""
-        if not self._signing and self._moved() and moment.now >= self._next_at:
+        if not self._signing and self._moved() and moment.now >= self._signs_at:
             self._sign(moment)
         self._take_in(moment)
 

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import DecodeError, HotlineError, ProtocolError, RefusedError, StoreError
-from hotline.limits import CHECKPOINT_CALM_S
+from hotline.limits import CALM_S
 from hotline.line import checkpoints, courier_files
 from hotline.wire import courier
 from hotline.wire.courier import Content
@@ -25,23 +25,30 @@ if TYPE_CHECKING:
     from hotline.line.receiving import Receiving
     from hotline.line.recovery import Recovery
     from hotline.line.sending import Sending
+    from hotline.line.vitals import Vitals
     from hotline.store.interface import Transaction
 
-_CALM_S: Final = 2 * CHECKPOINT_CALM_S
-"""After a session's agreement, and after its first checkpoint: on a slow link each takes a second."""
+_CALMS: Final = 2
+"""The first checkpoint goes after one such time, this after another: together they take two seconds."""
 
 
 class Courier:
     """What one line does with courier keys and files; writing and reading them is the operator's."""
 
     def __init__(
-        self, context: Context, sending: Sending, receiving: Receiving, recovery: Recovery
+        self,
+        context: Context,
+        sending: Sending,
+        receiving: Receiving,
+        recovery: Recovery,
+        vitals: Vitals,
     ) -> None:
-        """Stand by."""
+        """Stand by; vitals are only looked at."""
         self._context = context
         self._sending = sending
         self._receiving = receiving
         self._recovery = recovery
+        self._vitals = vitals
         self._waiting: tuple[object, bytes] | None = None
         """The peer's key, while an earlier one is still looked at."""
         self._taking = False
@@ -61,14 +68,15 @@ class Courier:
         What an older session brought is not looked at any more: the peer says it again too.
         """
         self._waiting = None
-        self.offers_at = moment.now + _CALM_S
+        self.offers_at = moment.now + _CALMS * CALM_S
 
     def check(self, moment: Moment) -> None:
         """Send our key if it is due and nothing of ours goes first; else look again in a while."""
         if moment.now < self.offers_at:
             return
-        self.offers_at = moment.now + _CALM_S
-        if self._sending.begun and self._sending.waiting_since is None:
+        self.offers_at = moment.now + _CALMS * CALM_S
+        is_calm = moment.now >= self._vitals.pulse.calm_at(_CALMS)
+        if is_calm and self._sending.begun and self._sending.waiting_since is None:
             self.offers_at = math.inf
             self._context.push(
                 CourierKeyFrame(self._context.pairing.speaking().courier_key.encoded)

@@ -65,8 +65,8 @@ class Line:
         self._settling = Settling(self._context, self.sending, self._receiving)
         self.key_changes = KeyChanges(self._context, self.links)
         parts = (self.sending, self._receiving, self._recovery)
-        self.courier = Courier(self._context, *parts)
         self.vitals = Vitals(heartbeat_s, self._context, *parts, self._kernel_took_all)
+        self.courier = Courier(self._context, *parts, self.vitals)
         self._checkpoints = Checkpoints(self._context, self.links, self.vitals)
         self._endings = Endings(self._context, self.links, self._recovery, self.vitals)
         self._next_beat_at = 0.0
@@ -386,7 +386,7 @@ class Line:
         if link is not self.links.current:
             return
         self.vitals.session_agreed(moment, hello.interval_ms)
-        self._checkpoints.session_agreed(moment)
+        self._checkpoints.session_agreed()
         self.courier.session_agreed(moment)
         self._context.report(
             "session_agreed",

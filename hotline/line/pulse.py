@@ -6,9 +6,11 @@ peer had, and how long it held it, so its own pace does not count as distance.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from hotline.limits import CALM_ROUND_TRIPS, CALM_S
 from hotline.wire.frames import Heartbeat
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class Pulse:
     """Heartbeats of one session, both ways; ``proven_at`` is when what was echoed left us."""
 
     __slots__ = (
+        "_began_at",
         "_heard_at",
         "_sent",
         "attended",
@@ -37,6 +40,7 @@ class Pulse:
 
     def __init__(self, interval_s: float, now: float) -> None:
         """Start with the proof that a fresh handshake gives: the peer answered our new key."""
+        self._began_at = now
         self.interval_s = interval_s
         self.peer_interval_s = interval_s
         self.number = 0
@@ -47,6 +51,12 @@ class Pulse:
         self._sent: OrderedDict[int, float] = OrderedDict()
         self.heard_number = 0
         self._heard_at = now
+
+    def calm_at(self, times: int = 1) -> float:
+        """Give when what waited for the session has probably gone; infinity before a round trip."""
+        if self.rtt_s is None:
+            return math.inf
+        return self._began_at + times * max(CALM_S, CALM_ROUND_TRIPS * self.rtt_s)
 
     def beat(
         self, moment: Moment, record: LineRecord, *, accepting: bool, attended: bool

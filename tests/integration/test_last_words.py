@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.processes import ROOT
+from support.processes import ROOT, until
 from support.stations import Refused, Station, Stations, log_lines, message
 
 PLANT = """
@@ -169,6 +170,24 @@ def test_the_end_waits_until_an_answer_is_written(
         client.call(method, **params)
     assert caught.value.code == "store-failed"
     assert alpha.running.wait() == 1
+
+
+def test_an_orderly_stop_waits_for_the_answers_under_way(alpha: Station, tmp_path: Path) -> None:
+    """What is accepted already, and not known to be, is asked for again by hand in each restart."""
+    begun = tmp_path / "begun"
+    alpha.inside = ("env", f"PYTHONPATH={tmp_path}:{ROOT}")
+    slow = SLOW_ANSWER.replace(
+        "await trio", f"if b'results' in data: open({str(begun)!r}, 'w').close()\n    await trio"
+    )
+    (tmp_path / "sitecustomize.py").write_text(slow)
+    alpha.start()
+    with alpha.client() as client:
+        number = client.post("send", line="bravo", messages=[message("m1")])
+        until("the answer is under way", begun.exists)
+        alpha.running.tell(signal.SIGTERM)
+        answer = client.take()
+    assert (answer["id"], answer["result"]["results"][0]["id"]) == (number, "m1")
+    assert alpha.running.wait() == 0
 
 
 def test_who_waits_for_the_peer_does_not_hold_up_the_end(alpha: Station, tmp_path: Path) -> None:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hotline.errors import HaltError, ProtocolError
-from hotline.limits import CHECKPOINT_LAST_S, CHECKPOINT_ROUND_TRIPS, CHECKPOINT_S
+from hotline.limits import (
+    CALM_ROUND_TRIPS,
+    CALM_S,
+    CHECKPOINT_LAST_S,
+    CHECKPOINT_ROUND_TRIPS,
+    CHECKPOINT_S,
+)
 from hotline.line import checkpoints, taking_back
 from hotline.line.pairing import Pairing
 from hotline.model import Checkpoint, Decision, Halt, Position, Side
@@ -104,6 +110,26 @@ def test_what_waited_for_a_session_goes_before_its_checkpoint(world: LineWorld) 
     world.until(lambda: world.arbiter.record.delivered == 2)
     assert [sent(station, began) for station in world.stations] == [0, 0]
     world.until(lambda: all_covered(world), 4 * CHECKPOINT_S)
+
+
+@pytest.mark.parametrize("way_s", [0.01, 0.6])
+def test_on_a_slow_link_a_new_session_is_left_alone_for_longer(
+    make_world: Callable[..., LineWorld], way_s: float
+) -> None:
+    """At 64 kbit/s the first FLASH found a checkpoint and a courier key, four records, in its way."""
+    world = make_world(3)
+    world.delay_s = way_s
+    world.start()
+    world.until_up()
+    agreed = world.now
+    world.arbiter.send("first")
+    calm_s = max(CALM_S, CALM_ROUND_TRIPS * 2 * way_s)
+    world.run(6 * calm_s)
+    for station in world.stations:
+        [signed] = [at for at, told in station.reports if told.event == "checkpoint_sent"][:1]
+        [kept] = [at for at, told in station.reports if told.event == "courier_key_kept"]
+        assert 0.5 * calm_s < signed - agreed < 2 * calm_s
+        assert 1.5 * calm_s < kept - agreed < 4 * calm_s
 
 
 def test_the_last_checkpoint_goes_before_the_goodbye(world: LineWorld) -> None:

@@ -180,7 +180,7 @@ def test_a_key_waits_while_an_entry_is_in_flight(world: LineWorld) -> None:
     send(world, north, "a")
     world.until(lambda: north.record.delivered == 1)
     assert south.events("courier_key_kept") == []
-    world.until(lambda: bool(south.events("courier_key_kept")))
+    world.until(lambda: bool(south.events("courier_key_kept")), 30 * 2 * world.delay_s)
 
 
 def test_without_the_peers_key_nothing_is_numbered(make_world: Callable[..., LineWorld]) -> None:
