@@ -135,7 +135,7 @@ class Accepted(NamedTuple):
     repeated: bool
 
 
-class Taken(NamedTuple):
+class Acceptance(NamedTuple):
     """The line's numbers after a request, the answer to each of its messages, and what goes out."""
 
     record: LineRecord
@@ -149,7 +149,7 @@ def accept(
     messages: Sequence[Outgoing],
     bounds: QueueLimits,
     way: Way | None = None,
-) -> Taken:
+) -> Acceptance:
     """Take messages in, in order; each is accepted, recognised, or refused for itself.
 
     They go straight to the log as far as the way, if there is one, is clear; the rest is queued.
@@ -184,7 +184,7 @@ def accept(
         record = replace(record, queued=count, queued_bytes=size_bytes)
     if fresh or frame is not None:
         tx.put_line(record)
-    return Taken(record, answers, frame)
+    return Acceptance(record, answers, frame)
 
 
 def _repeated(message: Outgoing, known: bytes) -> Accepted | RefusedError:

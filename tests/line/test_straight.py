@@ -57,7 +57,7 @@ class Half:
             raise outcome
         return outcome
 
-    def accept(self, messages: list[Outgoing], way: Way | None = None) -> accepting.Taken:
+    def accept(self, messages: list[Outgoing], way: Way | None = None) -> accepting.Acceptance:
         taken = self.do(lambda tx: accepting.accept(tx, self.line, messages, QueueLimits(), way))
         assert taken.record == self.do(lambda tx: tx.line(self.line))
         return taken
