@@ -45,7 +45,8 @@ def check(identity: Identity, runners: Sequence[Runner]) -> int:
             raise RefusedError(
                 "rotation-under-way",
                 f"the peer of line {line.record.name} has not confirmed the last change of keys",
-                hint="wait until it has: see `hotline status`",
+                hint="wait until it has: see `hotline status`; if that peer will not come back, take "
+                f"its line out of the configuration, or `hotline peer revoke {line.record.name}`",
             )
     return len(identity.successions) + FIRST
 

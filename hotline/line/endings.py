@@ -66,7 +66,9 @@ class Endings:
         """The peer said goodbye."""
         self._context.report("session_closed", conn=link.conn, code=close.code, why=close.reason)
         trouble = TROUBLE_OF_CLOSE.get(close.code, "session-lost")
-        self.lose(link, trouble, close.reason if close.code == "halted" else "", moment)
+        # Quoted: what it calls the peer is this station, and its "we" is not ours.
+        detail = f'it says "{close.reason}"' if close.code == "halted" else ""
+        self.lose(link, trouble, detail, moment)
 
     def dial_lost(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
         """A dial came to nothing; trouble is a word of liveness.REASONS."""

@@ -101,6 +101,7 @@ def test_a_rotation_is_cut_and_goes_on(stations: Stations) -> None:
     assert alpha.status("bravo")["key_change"] == "pending"
     refused = alpha.hotline("key", "rotate")
     assert (refused.code, "has not confirmed" in refused.err) == (5, True)
+    assert "hotline peer revoke bravo" in refused.err, "a peer that is gone must not block this"
     alpha.kill()
     for station in pair:
         station.start()
