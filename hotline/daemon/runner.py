@@ -147,7 +147,7 @@ class Runner:
         self, stream: trio.SocketStream, address: str, unit: bytes
     ) -> Callable[[], Awaitable[None]] | None:
         """Take a caller; gives what serves it, or None if its first unit does not verify after all."""
-        conn = self.line.accepted(address, moment())
+        conn = self.line.called(address, moment())
         effects = self.line.received(conn, unit, moment())
         genuine = self.line.knows(conn)
         self.perform(effects)

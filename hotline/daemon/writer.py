@@ -119,13 +119,13 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - a fault of ours in a work: as untrustworthy
             outcomes = self._lose(_ours(error), batch)
         self._worker.call(self._deliver, batch, outcomes)
-        self._checkpoint()
+        self._move_wal()
 
-    def _checkpoint(self) -> None:
+    def _move_wal(self) -> None:
         # After the outcomes are on their way: what is durable stays so, whatever comes of this.
         try:
             if not self._lost:
-                self._store.checkpoint()
+                self._store.move_wal()
         except StoreFullError:
             return  # the write-ahead log holds it all; the next commit tries again
         except StoreError as error:

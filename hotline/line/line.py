@@ -219,7 +219,7 @@ class Line:
             self._endings.dial_lost(link, trouble, detail, moment)
         return self.wake(moment)
 
-    def accepted(self, address: str, moment: Moment) -> int:
+    def called(self, address: str, moment: Moment) -> int:
         """A connection came in whose first unit has our mac; gives its conn. The unit comes next."""
         surplus = self.links.surplus()
         if surplus is not None:

@@ -301,7 +301,7 @@ class Store(Protocol):
         Raises StoreDamagedError (this question has no answer) or StoreError (stop at once).
         """
 
-    def checkpoint(self) -> None:
+    def move_wal(self) -> None:
         """Move the write-ahead log into the database; raises StoreError."""
 
     def free_bytes(self) -> int:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CHECKPOINT_BYTES: Final = 4 * MIB
+WAL_BYTES: Final = 4 * MIB
 """The write-ahead log is moved from here on: long enough that a page changed often moves once, and
 short enough that a commit which must wait for the move waits for a few milliseconds."""
 
@@ -51,7 +51,7 @@ _FRAME_HEADER_BYTES: Final = 24
 
 
 class SqliteStore:
-    """The interface's Store. ``transact`` and ``checkpoint`` belong to one thread at a time."""
+    """The interface's Store. ``transact`` and ``move_wal`` belong to one thread at a time."""
 
     def __init__(self, path: Path, station_id: bytes, vfs: str | None, lock: int) -> None:
         self._path = path
@@ -95,7 +95,7 @@ class SqliteStore:
         connection.make_writer(self._database)
         schema.migrate(self._database, taken)
         schema.claim(self._database, self._path, self._station_id)
-        self._move_wal(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self._checkpoint_wal(apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     # --- writing ---
 
@@ -140,17 +140,17 @@ class SqliteStore:
         self._wal_pages = pages
         return apsw.SQLITE_OK
 
-    def checkpoint(self) -> None:
+    def move_wal(self) -> None:
         """Move the write-ahead log into the database if it has grown; cheap if it has not."""
         size = self._wal_pages * self._page_bytes
-        if size < CHECKPOINT_BYTES:
+        if size < WAL_BYTES:
             return
         truncate = size >= TRUNCATE_BYTES
         mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
         with self._guarded():
-            self._move_wal(mode)
+            self._checkpoint_wal(mode)
 
-    def _move_wal(self, mode: int) -> None:
+    def _checkpoint_wal(self, mode: int) -> None:
         try:
             pages, moved = self._database.wal_checkpoint(mode=mode)
         except apsw.BusyError:
@@ -218,7 +218,7 @@ class SqliteStore:
         try:
             if self._failure is None:
                 with self._guarded():
-                    self._move_wal(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                    self._checkpoint_wal(apsw.SQLITE_CHECKPOINT_TRUNCATE)
         finally:
             lock, self._lock = self._lock, None
             self._database.close(True)

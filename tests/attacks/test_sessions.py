@@ -432,7 +432,7 @@ def test_first_units_that_were_kept_by_the_thousand(make_world: Callable[..., Li
     for number in range(100):
         unit = Session(caller, EPHEMERALS, initiator=True).pull(UNIT_BYTES)
         assert station.door.identify(unit) is station.line
-        conn = station.line.accepted(f"stranger {number}", station.moment())
+        conn = station.line.called(f"stranger {number}", station.moment())
         station.do(lambda line, at, conn=conn, unit=unit: line.received(conn, unit, at))  # type: ignore[misc]
         most = max(most, len(station.line.links.by_conn))
     assert most <= LINKS_PER_LINE
@@ -474,7 +474,7 @@ def test_who_can_make_the_mac_does_not_wash_the_log_away(
     key = pairing(world.other(station).name, station.name).calling_mac_key
     for number in range(20):
         unit = handshake.seal_first(number.to_bytes(handshake.FIRST_MESSAGE_BYTES, "big"), key)
-        conn = station.line.accepted("stranger", station.moment())
+        conn = station.line.called("stranger", station.moment())
         station.do(lambda line, at, conn=conn, unit=unit: line.received(conn, unit, at))  # type: ignore[misc]
     told = [report for _, report in station.reports if report.event == "session_failed"]
     assert [report.level for report in told] == ["debug"] * 20

@@ -68,7 +68,7 @@ def queue(station: Station, peer: Station, count: int, first: int = 0) -> None:
                 [lambda tx, some=some: accepting.accept(tx, line, some, UNBOUND)]  # type: ignore[misc]
             )
             assert not isinstance(outcome, Exception), outcome
-            store.checkpoint()
+            store.move_wal()
 
 
 def deliver(alpha: Station, bravo: Station, count: int, first: int = 0) -> None:
@@ -94,8 +94,8 @@ def deliver(alpha: Station, bravo: Station, count: int, first: int = 0) -> None:
                 ]
             )
             assert not isinstance(taken, Exception), taken
-            ours.checkpoint()
-            theirs.checkpoint()
+            ours.move_wal()
+            theirs.move_wal()
 
 
 def _sealed(store: SqliteStore, line: int, near: Pairing) -> list[Entries]:

@@ -25,9 +25,9 @@ class Disk:
 
     def __init__(self) -> None:
         self.batches: list[list[Any]] = []
-        self.checkpoints = 0
+        self.moves = 0
         self.fail: Exception | None = None
-        self.fail_checkpoint: Exception | None = None
+        self.fail_move: Exception | None = None
         self.going = threading.Event()
         self.going.set()
         self.began = threading.Event()
@@ -49,11 +49,11 @@ class Disk:
         self.batches.append(results)
         return results
 
-    def checkpoint(self) -> None:
+    def move_wal(self) -> None:
         """Note it, or fail."""
-        self.checkpoints += 1
-        if self.fail_checkpoint is not None:
-            raise self.fail_checkpoint
+        self.moves += 1
+        if self.fail_move is not None:
+            raise self.fail_move
 
 
 class Desk:
@@ -195,24 +195,24 @@ async def test_a_store_that_failed_is_reported_once_and_never_asked_again(fault:
 async def test_what_is_durable_is_not_called_refused_because_tidying_up_failed() -> None:
     """An operator who is told "disk full" sends the order again; it must not have been queued."""
     async with open_desk() as desk:
-        desk.disk.fail_checkpoint = StoreFullError("no room to move the log")
+        desk.disk.fail_move = StoreFullError("no room to move the log")
         desk.writer.submit([desk.commit("kept")])
         assert await desk.have(1) == ["kept"]
-        desk.disk.fail_checkpoint = None
+        desk.disk.fail_move = None
         desk.writer.submit([desk.commit("next")])
         assert await desk.have(2) == ["kept", "next"]
         assert desk.failures == []
 
 
-async def test_a_checkpoint_that_fails_for_good_stops_the_writing() -> None:
+async def test_a_move_that_fails_for_good_stops_the_writing() -> None:
     """The log could not be moved: nothing that this process believes of the file is certain."""
     async with open_desk() as desk:
-        desk.disk.fail_checkpoint = StoreError("I/O error")
+        desk.disk.fail_move = StoreError("I/O error")
         desk.writer.submit([desk.commit("durable")])
         assert await desk.have(1) == ["durable"]
         desk.writer.submit([desk.commit("refused")])
         assert isinstance((await desk.have(2))[1], StoreError)
-        assert desk.failures == [desk.disk.fail_checkpoint]
+        assert desk.failures == [desk.disk.fail_move]
 
 
 async def test_a_function_runs_between_transactions() -> None:

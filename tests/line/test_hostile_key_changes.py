@@ -215,7 +215,7 @@ def test_a_session_that_was_begun_with_our_old_keys_is_turned_away_once_they_are
     station = world.second
     late = Rogue(world, station)
     late.session = Session(late.pairing, EPHEMERALS, initiator=True)
-    late.conn = station.line.accepted("late", station.moment())
+    late.conn = station.line.called("late", station.moment())
     station.ends[late.conn] = late
     station.rotate()
     world.until(lambda: station.line.pairing.owns[1].number is not None)

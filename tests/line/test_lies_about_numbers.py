@@ -141,7 +141,7 @@ def test_a_first_heartbeat_that_echoes_needs_no_answer(rogue: Rogue) -> None:
 def test_a_caller_that_never_proves_itself_is_let_go(rogue: Rogue) -> None:
     """A connection that stays silent must not hold one of the few places for ever."""
     station, world = rogue.station, rogue.world
-    conn = station.line.accepted("nobody", station.moment())
+    conn = station.line.called("nobody", station.moment())
     station.ends[conn], rogue.reads = rogue, False
     station.do(lambda line, at: line.wake(at))
     world.run(HANDSHAKE_TIMEOUT_S - 1)

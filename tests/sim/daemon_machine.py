@@ -124,9 +124,9 @@ class WatchedStore:
             station.died_untold()
         return outcomes
 
-    def checkpoint(self) -> None:
+    def move_wal(self) -> None:
         with self._judged():
-            self._store.checkpoint()
+            self._store.move_wal()
 
     @contextmanager
     def _judged(self) -> Iterator[None]:

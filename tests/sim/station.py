@@ -282,7 +282,7 @@ class Station:
         if line is None:
             return None
         runner = next(one for one in self.runners.values() if one.line is line)
-        conn = line.accepted(end.other.host, self.moment())
+        conn = line.called(end.other.host, self.moment())
         effects = line.received(conn, unit, self.moment())
         genuine = line.knows(conn)
         runner.perform(effects)

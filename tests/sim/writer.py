@@ -63,7 +63,7 @@ class Writer:
             outcomes = list(station.store.transact([commit.work for commit in batch]))
             station.durable()
             outcomes = [_after(*pair) for pair in zip(batch, outcomes, strict=True)]
-            self._checkpoint()
+            self._move_wal()
         except StoreFullError as error:
             self._found_full()
             outcomes = [error] * len(batch)
@@ -86,10 +86,10 @@ class Writer:
         self._busy = False
         self._go_on()
 
-    def _checkpoint(self) -> None:
+    def _move_wal(self) -> None:
         """Move the log: that there is no room for it takes nothing back that is durable."""
         try:
-            self.station.store.checkpoint()
+            self.station.store.move_wal()
         except StoreFullError:
             self._found_full()
 

@@ -63,7 +63,9 @@ def test_every_commit_syncs_the_write_ahead_log(store: SqliteStore, disk: Faulty
         assert [name.rpartition("-")[2] for name in disk.synced] == ["wal"]
 
 
-def test_a_checkpoint_syncs_both_files(store: SqliteStore, disk: FaultyDisk, path: Path) -> None:
+def test_a_move_of_the_log_syncs_both_files(
+    store: SqliteStore, disk: FaultyDisk, path: Path
+) -> None:
     """A log cut back before the database is on disk would lose what both of them held."""
     disk.synced.clear()
     store.close()
@@ -105,16 +107,16 @@ def test_a_disk_that_fills_up_within_a_work(store: SqliteStore) -> None:
     assert ids(store) == ["before", "large"]
 
 
-def test_a_full_disk_does_not_break_a_checkpoint(
+def test_a_full_disk_does_not_break_a_move_of_the_log(
     store: SqliteStore, disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log stays as it is, and is moved once there is room."""
-    monkeypatch.setattr(sqlite, "CHECKPOINT_BYTES", 1)
+    monkeypatch.setattr(sqlite, "WAL_BYTES", 1)
     disk.on_write = full
     with pytest.raises(StoreFullError):
-        store.checkpoint()
+        store.move_wal()
     disk.heal()
-    store.checkpoint()
+    store.move_wal()
     assert ids(store) == ["before"]
 
 

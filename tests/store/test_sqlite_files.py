@@ -207,7 +207,7 @@ def test_a_migration_that_fails_changes_nothing(
 
 def test_the_write_ahead_log_is_cut_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log that only grows fills the disk, and every start has to read it."""
-    monkeypatch.setattr(sqlite, "CHECKPOINT_BYTES", 200_000)
+    monkeypatch.setattr(sqlite, "WAL_BYTES", 200_000)
     monkeypatch.setattr(sqlite, "TRUNCATE_BYTES", 1_000_000)
     store = open_store(path)
     line = store.add_line("south", PEER_ID)
@@ -215,21 +215,21 @@ def test_the_write_ahead_log_is_cut_back(path: Path, monkeypatch: pytest.MonkeyP
     sizes = []
     for number in range(100):
         acts.enqueue(store, line, outgoing(f"m{number}", "x" * 20_000))
-        store.checkpoint()
+        store.move_wal()
         sizes.append(wal.stat().st_size)
     assert max(sizes) < 400_000
     acts.enqueue(store, line, outgoing("large", "x" * 1_000_000))
     assert wal.stat().st_size > 1_000_000
-    store.checkpoint()
+    store.move_wal()
     assert wal.stat().st_size == 0
     store.close()
 
 
-def test_a_reader_does_not_make_a_checkpoint_fail(
+def test_a_reader_does_not_make_a_move_of_the_log_fail(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An operator's question at the wrong moment must not stop the line."""
-    monkeypatch.setattr(sqlite, "CHECKPOINT_BYTES", 1)
+    monkeypatch.setattr(sqlite, "WAL_BYTES", 1)
     monkeypatch.setattr(sqlite, "TRUNCATE_BYTES", 1)
     store = open_store(path)
     line = store.add_line("south", PEER_ID)
@@ -237,7 +237,7 @@ def test_a_reader_does_not_make_a_checkpoint_fail(
     def look(reader: object) -> None:
         reader.lines()  # type: ignore[attr-defined]
         acts.enqueue(store, line, outgoing("a"))
-        store.checkpoint()
+        store.move_wal()
 
     store.read(look)
     assert [row.id for row in acts.queued(store, line)] == ["a"]

@@ -185,7 +185,7 @@ class End:
             self.world.strangers += 1
             self.hang_up(b"")
             return
-        conn = self.conn = line.accepted(self.other.station.name, self.station.moment())
+        conn = self.conn = line.called(self.other.station.name, self.station.moment())
         self.station.ends[conn] = self
         self._receive(conn, unit)
         self.pump()

@@ -77,7 +77,7 @@ class Rogue(End):
     def knock(self) -> None:
         """Make a session, up to the attestations."""
         self.session = Session(self.pairing, EPHEMERALS, initiator=True)
-        self.conn = self.station.line.accepted("rogue", self.station.moment())
+        self.conn = self.station.line.called("rogue", self.station.moment())
         self.station.ends[self.conn] = self
         self.open, self._beats = True, 0
         while not self.session.is_open:

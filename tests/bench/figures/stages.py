@@ -128,8 +128,8 @@ def _all_the_way(pair: tuple[Station, Station], watch: Stopwatch, batches: int) 
                             tx, our_line, near, receipt, time.time_ns()
                         ),
                     )
-            ours.checkpoint()
-            theirs.checkpoint()
+            ours.move_wal()
+            theirs.move_wal()
 
 
 def _accept(line: int, some: list[Any], tx: Transaction) -> object:
