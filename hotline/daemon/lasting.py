@@ -13,7 +13,7 @@ import trio
 from hotline import limits
 from hotline.daemon.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, CallError
 from hotline.daemon.params import Params
-from hotline.errors import RefusedError
+from hotline.errors import HotlineError, RefusedError
 from hotline.model import Side, State
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Lasting:
         finally:
             self._station.watches.close(watch)
             self._places.release_on_behalf_of(place)
-        raise RefusedError("too-slow", "this watch did not keep up with what happens")
+        raise HotlineError("this watch did not keep up with what happens")
 
     def _take_place(self) -> object:
         place = object()

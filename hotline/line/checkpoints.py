@@ -18,6 +18,7 @@ from hotline.limits import (
     CHECKPOINT_S,
     CHECKPOINT_TAKEN_S,
 )
+from hotline.line.newest import Newest
 from hotline.line.sealing import own_log_lost
 from hotline.model import Checkpoint, LineRecord, Position, Side
 from hotline.wire.frames import CheckpointFrame
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from hotline.line.context import Context
     from hotline.line.links import Links
     from hotline.line.moment import Moment
+    from hotline.line.newest import Said
     from hotline.line.pairing import Pairing
     from hotline.line.vitals import Vitals
     from hotline.store.interface import Transaction
@@ -45,8 +47,8 @@ class Checkpoints:
         """Numbers of what was sent last in this session."""
         self._signing = False
         self._next_at = -math.inf
-        self._waiting: tuple[object, Checkpoint] | None = None
-        self._taking = False
+        self._newest: Newest[Checkpoint] = Newest(context)
+        """Of the peer's."""
         self._takes_at = -math.inf
         self._goodbye: Callable[[Moment], None] | None = None
         self.goodbye_at = math.inf
@@ -57,14 +59,14 @@ class Checkpoints:
 
         What an older session brought is not looked at any more: the peer says it again too.
         """
-        self._said = self._waiting = None
+        self._said = None
+        self._newest.drop()
 
     @property
     def due_at(self) -> float:
         """When ``check`` has something to do (monotonic seconds); infinity if nothing is to come."""
         signs_at = self._signs_at if self._moved() and not self._signing else math.inf
-        takes = self._waiting is not None and not self._taking
-        return min(signs_at, self._takes_at if takes else math.inf)
+        return min(signs_at, self._takes_at if self._newest.is_due else math.inf)
 
     @property
     def _signs_at(self) -> float:
@@ -109,31 +111,27 @@ class Checkpoints:
 
     def take(self, frame: CheckpointFrame, moment: Moment) -> None:
         """The peer has signed both logs; of several that come at once only the newest counts."""
-        self._waiting = self._context.session(), checkpoint_of(frame)
+        self._newest.came(checkpoint_of(frame))
         self._take_in(moment)
 
     def _take_in(self, moment: Moment) -> None:
-        if self._waiting is None or self._taking or moment.now < self._takes_at:
+        if not self._newest.is_due or moment.now < self._takes_at:
             return
-        (session, checkpoint), self._waiting = self._waiting, None
-        self._taking = True
         self._takes_at = moment.now + CHECKPOINT_TAKEN_S
         line, pairing, wall_ns = self._context.line, self._context.pairing, moment.wall_ns
-        self._context.commit(
-            lambda tx: take_in(tx, line, pairing, checkpoint, wall_ns),
-            lambda outcome, then: self._taken(session, checkpoint, outcome, then),
+        self._newest.commit(
+            lambda tx, checkpoint: take_in(tx, line, pairing, checkpoint, wall_ns), self._taken
         )
 
-    def _taken(self, session: object, checkpoint: Checkpoint, outcome: Any, moment: Moment) -> None:
-        self._taking = False
+    def _taken(self, said: Said[Checkpoint], outcome: Any, moment: Moment) -> None:
         if isinstance(outcome, Checkpoint):
             own, peer = outcome.numbers
             self._context.report("checkpoint_taken", level="debug", own=own, peer=peer)
         elif isinstance(outcome, StoreError):
             # A full disk: again in its time, for the peer says it once, unless a newer one came.
-            self._waiting = self._waiting or (session, checkpoint)
+            self._newest.keep(said)
         elif isinstance(outcome, HotlineError):
-            self._context.fault_of(session, outcome, moment)
+            self._context.fault_of(said.session, outcome, moment)
 
     # --- the last one ---
 
@@ -202,9 +200,11 @@ def sign(tx: Transaction, line: int, pairing: Pairing, wall_ns: int) -> Checkpoi
 def take_in(
     tx: Transaction, line: int, pairing: Pairing, checkpoint: Checkpoint, wall_ns: int
 ) -> Checkpoint | None:
-    """Keep the peer's checkpoint, checked against our own copies; None if it tells nothing new.
+    """Keep the peer's checkpoint, checked against our own copies; None if it is passed over.
 
-    Raises ProtocolError if it is not the peer's, HaltError if it is and our logs are others.
+    That is one which tells nothing new, or of entries that are not here yet; or while the line is
+    halted or recovers. Raises ProtocolError if it is not the peer's, HaltError if it is and our logs
+    are others.
     """
     record = tx.line(line)
     newest = tx.newest_checkpoint(line, Side.PEER)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.errors import DecodeError, HotlineError, ProtocolError, RefusedError, StoreError
 from hotline.limits import CALM_S
 from hotline.line import checkpoints, courier_files
+from hotline.line.newest import Newest
 from hotline.wire import courier
 from hotline.wire.courier import Content
 from hotline.wire.frames import CourierKeyFrame
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from hotline.line.courier_files import Packed, Taken
     from hotline.line.effects import Effect
     from hotline.line.moment import Moment
+    from hotline.line.newest import Said
     from hotline.line.receiving import Receiving
     from hotline.line.recovery import Recovery
     from hotline.line.sending import Sending
@@ -49,9 +51,8 @@ class Courier:
         self._receiving = receiving
         self._recovery = recovery
         self._vitals = vitals
-        self._waiting: tuple[object, bytes] | None = None
-        """The peer's key, while an earlier one is still looked at."""
-        self._taking = False
+        self._newest: Newest[bytes] = Newest(context)
+        """Of the peer's keys."""
         self.offers_at = math.inf
         """When ``check`` has something to do (monotonic seconds); infinity if nothing is to come."""
 
@@ -67,7 +68,7 @@ class Courier:
 
         What an older session brought is not looked at any more: the peer says it again too.
         """
-        self._waiting = None
+        self._newest.drop()
         self.offers_at = moment.now + _CALMS * CALM_S
 
     def check(self, moment: Moment) -> None:
@@ -87,26 +88,23 @@ class Courier:
 
         To verify one takes half a millisecond of the store's thread, for which all lines wait.
         """
-        self._waiting = self._context.session(), frame.key
+        self._newest.came(frame.key)
         self._take_newest()
 
     def _take_newest(self) -> None:
-        if self._waiting is None or self._taking:
-            return
-        (session, key), self._waiting = self._waiting, None
-        self._taking = True
-        self._context.commit(
-            self.keeping(key), lambda outcome, then: self._key_came(session, outcome, then)
-        )
+        if self._newest.is_due:
+            line, pairing = self._context.line, self._context.pairing
+            self._newest.commit(
+                lambda tx, key: courier_files.keep_key(tx, line, pairing, key), self._key_came
+            )
 
-    def _key_came(self, session: object, outcome: Any, moment: Moment) -> None:
-        self._taking = False
-        if isinstance(outcome, HotlineError) and session is self._context.session():
-            self._waiting = None  # for a disk that is full, or of a session that ends now
-        if isinstance(outcome, StoreError):
-            pass  # a full disk: it comes again with the next session
-        elif isinstance(outcome, HotlineError):
-            self._context.fault_of(session, outcome, moment)
+    def _key_came(self, said: Said[bytes], outcome: Any, moment: Moment) -> None:
+        if isinstance(outcome, HotlineError) and said.session is self._context.session():
+            # The disk is full, or the session ends now: what waits comes again with the next one.
+            self._newest.drop()
+        if isinstance(outcome, HotlineError):
+            if not isinstance(outcome, StoreError):
+                self._context.fault_of(said.session, outcome, moment)
         else:
             self._key_taken(outcome)
         self._take_newest()
@@ -161,7 +159,8 @@ class Courier:
     def packed(self, packed: Packed, operator: str, moment: Moment) -> list[Effect]:
         """What goes into a file is durable."""
         self._context.record = packed.record
-        self._sending.sealed(packed.change)
+        if packed.change is not None:
+            self._sending.key_change_sealed(packed.change)
         self._sending.left(packed.last)
         for identifier in packed.expired:
             self._context.report("message_expired", id=identifier)

@@ -39,8 +39,8 @@ class Recovery:
         self._sending = sending
         self._receiving = receiving
         self._session = 0
-        self._taking = False
-        self._giving = False
+        self._recovers = False
+        self._peer_recovers = False
         self._heard = False
         """Whether the peer's first heartbeat has told how far both logs go there."""
         self.ever_heard = False
@@ -49,8 +49,8 @@ class Recovery:
         self._peer_end = 0
         self._held: list[Returned] = []
         self._held_bytes = 0
-        self._taking_back = 0
-        """Runs of our own log that are on their way to the disk, whichever session brought them."""
+        self._run_at_disk = False
+        """Whether a run of our own log is on its way to the disk, whichever session brought it."""
         self._reading = False
         self._finishing = False
         self._again: Callable[[], None] | None = None
@@ -61,7 +61,7 @@ class Recovery:
         """Give the word for the line's state: what is being recovered, or nothing."""
         if self._context.record.recovering:
             return "recovering"
-        return "peer-recovering" if self._giving else ""
+        return "peer-recovering" if self._peer_recovers else ""
 
     def session_ended(self, now: float) -> None:
         """The session that stood is gone, or replaced: nothing is sent, or given, before one begins."""
@@ -76,17 +76,17 @@ class Recovery:
         the session before.
         """
         record = self._context.record
-        self._taking, self._giving = asking, hello.recovering
+        self._recovers, self._peer_recovers = asking, hello.recovering
         self._sending.peer_accepting = hello.accepting
         self._own_end, self._peer_end = hello.peer_number, hello.own_number
         self._held, self._held_bytes = [], 0
         self._reading = False
         self._finishing = self._finishing and self._again is None  # else it was held up
         self._again = None
-        if self._taking:
+        if self._recovers:
             self._context.report("recovery_begun", level="warning", have=record.own.number)
             self._ask()
-        if self._giving:
+        if self._peer_recovers:
             self._context.report("peer_recovering", level="warning", peer_has=hello.own_number)
         elif hello.receipted < record.peer.number:
             self._context.push(self._receiving.sign_receipt(record.peer, moment.wall_ns))
@@ -100,7 +100,7 @@ class Recovery:
 
     def _begin_sending(self, after: int, moment: Moment) -> None:
         whole = self._context.record.own.number >= self._own_end
-        if self._heard and whole and not self._giving:
+        if self._heard and whole and not self._peer_recovers:
             self._sending.begin(after, moment.now, peer_accepting=self._sending.peer_accepting)
 
     def take(self, frame: Recover | Returned, moment: Moment) -> None:
@@ -114,13 +114,13 @@ class Recovery:
 
     def _take_request(self, frame: Recover, moment: Moment) -> None:
         """The peer asks for its own log; beyond the end, it has all and the line goes on."""
-        if not self._giving:
+        if not self._peer_recovers:
             raise ProtocolError("the peer asks for its log without recovering")
         if self._reading:
             raise ProtocolError("the peer asks for more of its log than it has waited for")
         record = self._context.record
         if frame.after >= record.peer.number:
-            self._giving = False
+            self._peer_recovers = False
             self._context.report("peer_recovered", level="warning", upto=frame.after)
             if record.peer.number:
                 self._context.push(self._receiving.sign_receipt(record.peer, moment.wall_ns))
@@ -150,7 +150,7 @@ class Recovery:
     def _take_returned(self, frame: Returned, moment: Moment) -> None:
         """A run of our own log came back; it is believed once it reaches a signature of ours."""
         # Nothing is asked for while a run is on its way to the disk, and so no second one waits there.
-        if not self._taking or self._taking_back:
+        if not self._recovers or self._run_at_disk:
             raise ProtocolError("the peer returns what was not asked for")
         self._held.append(frame)
         self._held_bytes += frame.size_bytes
@@ -161,7 +161,7 @@ class Recovery:
         runs, self._held, self._held_bytes = self._held, [], 0
         line, pairing, session = self._context.line, self._context.pairing, self._session
         wall_ns = moment.wall_ns
-        self._taking_back += 1
+        self._run_at_disk = True
         self._context.commit(
             lambda tx: (
                 taking_back.take_back(tx, line, pairing, runs, wall_ns),
@@ -171,7 +171,7 @@ class Recovery:
         )
 
     def _taken_back(self, session: int, outcome: Any, moment: Moment) -> None:
-        self._taking_back -= 1
+        self._run_at_disk = False
         if isinstance(outcome, HotlineError):
             if session != self._session:
                 self._ask()  # the session that stands has waited for it, and done nothing wrong
@@ -190,7 +190,7 @@ class Recovery:
 
     def _ask(self) -> None:
         """Ask for what follows in our own log: not before what came of it by any session is there."""
-        if self._taking and not self._taking_back:
+        if self._recovers and not self._run_at_disk:
             self._context.push(Recover(self._context.record.own.number))
 
     def go_on(self) -> None:
@@ -202,7 +202,7 @@ class Recovery:
     def check_finished(self) -> None:
         """End the recovery once both logs are back; should be called when anything was taken in."""
         record = self._context.record
-        if not (record.recovering and self._taking and self._heard) or self._finishing:
+        if not (record.recovering and self._recovers and self._heard) or self._finishing:
             return
         if record.own.number < self._own_end or record.peer.number < self._peer_end:
             return
@@ -218,7 +218,7 @@ class Recovery:
             self._again = self._finish  # not at once: a full disk would be asked without a pause
             return
         self._finishing = False
-        self._taking = False  # the ends of this session say nothing of a next loss
+        self._recovers = False  # the ends of this session say nothing of a next loss
         self._context.record = outcome
         self._context.report(
             "line_recovered", level="warning", own=outcome.own.number, peer=outcome.peer.number

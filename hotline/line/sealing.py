@@ -139,7 +139,7 @@ class _Batch(NewRun):
 
 
 def _fill(tx: Transaction, line: int, batch: _Batch, chunk_bytes: int, wall_ns: int) -> None:
-    """Take rows from the queue until the batch is full or the queue is empty, or its FLASHes are."""
+    """Take rows from the queue while there is room; FLASHes get a run of their own."""
     flashes = False
     # More than there is room for is not even read: each row of it would cost as much as one that goes.
     rows = tx.queued(line, _ROWS_A_LOOK, batch.room_bytes)

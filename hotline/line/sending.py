@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from hotline.errors import HotlineError, ProtocolError, StoreError
+from hotline.errors import HotlineError, StoreError
 from hotline.line import accepting, sealing, straight
 from hotline.line.effects import Commit
+from hotline.line.newest import Newest
 from hotline.line.pace import Pace
 from hotline.line.window import Window
 from hotline.model import Precedence, Receipt
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from hotline.line.context import Context
     from hotline.line.effects import Effect
     from hotline.line.moment import Moment
+    from hotline.line.newest import Said
     from hotline.model import KeyChange, Outgoing
     from hotline.wire.frames import ReceiptFrame
 
@@ -47,16 +49,14 @@ class Sending:
         self._active = False
         self._cursor = 0
         self._left_upto = context.record.own.number
-        """The last number that has ever left: of an earlier life, whatever was sealed."""
+        """The highest entry ever sent; after a restart, all that was sealed counts as sent."""
         self._again_upto = 0
-        """What goes up to this number goes once more; 0 once that is noted."""
+        """Entries up to here are sent once more; 0 once that is recorded."""
         self._fetching = False
         self._paused = False
         self._may_wait = True
         self._urgent = False
-        self._newest_receipt: tuple[int, Receipt] | None = None
-        """With the era in which it came."""
-        self._taking_receipt = 0
+        self._receipts: Newest[Receipt] = Newest(context)
         self._next_expiry_at = 0.0
         self._expiring = False
         self._resumed_at = -_RESUMPTION_NOTED_S
@@ -71,7 +71,7 @@ class Sending:
     @property
     def receipt_at_disk(self) -> bool:
         """Whether a receipt of the peer is on its way to the disk."""
-        return self._taking_receipt > 0
+        return self._receipts.at_disk
 
     @property
     def waiting_since(self) -> float | None:
@@ -108,9 +108,9 @@ class Sending:
         self._again_upto = upto
 
     def _note_again(self, after: int, moment: Moment) -> None:
-        """Count, with the first run that goes once more, what goes so: the session may end before any.
+        """Record that entries go once more when the first of them does: a session may end before that.
 
-        At most once a while, and never in the reserve: a peer that plays with its flag, or makes one
+        At most once in a while, and never in the reserve: a peer that plays with its flag, or makes one
         session after the other, must not fill our disk.
         """
         line, upto, wall_ns = self._context.line, self._again_upto, moment.wall_ns
@@ -134,7 +134,7 @@ class Sending:
     def send_more(self, moment: Moment) -> None:
         """Fetch what may be sent now."""
         context, record = self._context, self._context.record
-        if not self._paused and not self._taking_receipt:
+        if not self._paused and self._receipts.is_due:
             self.verify_receipt(moment)
         waits = record.own.number > self._cursor or record.queued_bytes > 0 or self._may_wait
         room_bytes = self._room_bytes(moment)
@@ -230,7 +230,8 @@ class Sending:
             return
         run: sealing.Run = outcome
         self._context.record = run.record
-        self.sealed(run.change)
+        if run.change is not None:
+            self.key_change_sealed(run.change)
         self._report_expired(run.expired)
         frame = run.frame
         if fetch.era != self._era:  # for a session that is gone, or begun anew since
@@ -253,17 +254,15 @@ class Sending:
         """Our entries up to a number have left here, on the wire or with a courier."""
         self._left_upto = max(self._left_upto, upto)
 
-    def sealed(self, change: KeyChange | None) -> None:
-        """A key change of ours, if there is one, stands in our log, durably."""
-        if change is not None:
-            self._context.pairing.owns.changed(change)
-            self._context.report("key_change_sealed", number=change.number, id=change.id.hex())
+    def key_change_sealed(self, change: KeyChange) -> None:
+        """A change of our keys stands in our log, durably."""
+        self._context.pairing.owns.changed(change)
+        self._context.report("key_change_sealed", number=change.number, id=change.id.hex())
 
     def take_receipt(self, frame: ReceiptFrame, moment: Moment) -> None:
         """The peer says that its disk has our log up to a number; only the newest counts."""
-        receipt = Receipt(frame.number, frame.head, frame.time_ns, frame.signature)
-        self._newest_receipt = self._era, receipt
-        if not self._taking_receipt:
+        self._receipts.came(Receipt(frame.number, frame.head, frame.time_ns, frame.signature))
+        if self._receipts.is_due:
             self.verify_receipt(moment)
 
     def verify_receipt(self, moment: Moment) -> None:
@@ -271,47 +270,32 @@ class Sending:
 
         An acknowledgement must find the receipt for its message in the store already.
         """
-        if self._newest_receipt is None:
-            return
-        era, receipt = self._newest_receipt
-        self._newest_receipt = None
-        self._taking_receipt += 1
         context = self._context
         line, pairing, wall_ns = context.line, context.pairing, moment.wall_ns
-        context.commit(
-            lambda tx: sealing.take_receipt(tx, line, pairing, receipt, wall_ns),
-            lambda outcome, then: self._receipt_taken(era, receipt, outcome, then),
+        self._receipts.commit(
+            lambda tx, receipt: sealing.take_receipt(tx, line, pairing, receipt, wall_ns),
+            self._receipt_taken,
         )
 
-    def _receipt_taken(self, era: int, receipt: Receipt, outcome: Any, moment: Moment) -> None:
-        self._taking_receipt -= 1
+    def _receipt_taken(self, said: Said[Receipt], outcome: Any, moment: Moment) -> None:
         context = self._context
+        if isinstance(outcome, StoreError):
+            # A full disk: the next hint tries again, for the peer may have no other receipt to give.
+            self._receipts.keep(said)
+            self._paused = True
+            return
         if isinstance(outcome, HotlineError):
-            self._receipt_not_taken(era, receipt, outcome, moment)
+            # Of an older session it counts for nothing: the keys it is signed by may have gone since.
+            context.fault_of(said.session, outcome, moment)
             return
         messages = outcome.delivered - context.record.delivered
         context.record = outcome
-        self._window.receipted(receipt.number, moment.now)
+        self._window.receipted(said.value.number, moment.now)
         self.pace.delivered(messages, moment.now)
-        context.report("receipt_taken", number=receipt.number, messages=messages)
-        if not self._taking_receipt:
+        context.report("receipt_taken", number=said.value.number, messages=messages)
+        if self._receipts.is_due:
             self.verify_receipt(moment)
         self.send_more(moment)
-
-    def _receipt_not_taken(
-        self, era: int, receipt: Receipt, error: HotlineError, moment: Moment
-    ) -> None:
-        if isinstance(error, ProtocolError) and era != self._era:
-            # Of a session that is gone, and so may be the keys that signed it: after the hello comes
-            # another, and the session that stands has done nothing wrong.
-            return
-        if not isinstance(error, StoreError):
-            self._context.fault(error, moment)
-            return
-        # The disk is full: the next hint tries again, for the peer may have no other receipt to give.
-        if self._newest_receipt is None:
-            self._newest_receipt = era, receipt
-        self._paused = True
 
     def check_expiry(self, moment: Moment) -> None:
         """Take what has expired from the queue, now and then, even while the line is down."""

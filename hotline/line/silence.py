@@ -2,8 +2,8 @@
 
 Two answers mislead. Of a process that stood still itself the kernel says how things are now, and not
 how they were while it did not look: it blames nobody before it has looked on for a whole heartbeat. And
-when a network comes back, our kernel's repetitions may be answered before the peer's come through:
-those come at times that double, so as late again as the silence was long by then.
+when a network comes back, our kernel's repetitions may be answered before the peer's come through: TCP
+doubles its pauses, so the peer's next one may take as long again as the silence has lasted.
 """
 
 from __future__ import annotations
