@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from hotline.errors import HaltError
-from hotline.line.sealing import own_log_lost
 from hotline.model import Halt, LineRecord, Side
 from hotline.wire.frames import Hello
 
@@ -154,3 +153,12 @@ def put_halt(tx: Transaction, line: int, halt: Halt | None) -> LineRecord:
     record = replace(tx.line(line), halt=halt)
     tx.put_line(record)
     return record
+
+
+def own_log_lost(peer_holds: int, we_hold: int) -> HaltError:
+    """Say that the peer has more of our log than we do."""
+    return HaltError(
+        "own-log-lost",
+        f"the peer holds our log up to entry {peer_holds}, but it ends here at {we_hold}: "
+        "this station's store was restored, wiped or cloned",
+    )

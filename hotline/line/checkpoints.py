@@ -18,8 +18,8 @@ from hotline.limits import (
     CHECKPOINT_S,
     CHECKPOINT_TAKEN_S,
 )
+from hotline.line.agreement import own_log_lost
 from hotline.line.newest import Newest
-from hotline.line.sealing import own_log_lost
 from hotline.model import Checkpoint, LineRecord, Position, Side
 from hotline.wire.frames import CheckpointFrame
 

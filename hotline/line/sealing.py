@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from hotline.errors import HaltError
 from hotline.limits import ENTRIES_PER_FRAME, ENTRY_BYTES, FRAME_BYTES
 from hotline.line.accepting import unqueued
+from hotline.line.agreement import own_log_lost
 from hotline.line.key_changes import own_change
 from hotline.line.new_run import ENTRY_HEADER, RUN_BYTES, NewRun, signed
 from hotline.model import (
@@ -202,12 +203,3 @@ def take_receipt(
     record = replace(record, receipt=receipt, delivered=delivered)
     tx.put_line(record)
     return record
-
-
-def own_log_lost(peer_holds: int, we_hold: int) -> HaltError:
-    """Say that the peer has more of our log than we do."""
-    return HaltError(
-        "own-log-lost",
-        f"the peer holds our log up to entry {peer_holds}, but it ends here at {we_hold}: "
-        "this station's store was restored, wiped or cloned",
-    )
