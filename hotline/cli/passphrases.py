@@ -42,30 +42,40 @@ def source(descriptor: int | None) -> PassphraseSource:
 
     def find(path: Path) -> bytes:
         given = handed_over()
-        return _prompt(f"passphrase of {one_line(path.name)}: ", path) if given is None else given
+        if given is not None:
+            return given
+        if not sys.stdin.isatty():
+            raise IdentityError(
+                f"{path} is protected by a passphrase, and there is no terminal to ask for it",
+                hint="give it by --passphrase-fd N, or by systemd's credential " + CREDENTIAL,
+            )
+        return _prompt(f"passphrase of {one_line(path.name)}: ")
 
     return find
 
 
-def new(descriptor: int | None, path: Path) -> bytes:
-    """Give a passphrase to set on the key file at path, from a descriptor, or asked for twice."""
+def new(descriptor: int | None, path: Path, option: str) -> bytes:
+    """Give a passphrase to set on the key file at path, from a descriptor, or asked for twice.
+
+    option is the one that names the descriptor, for whoever has neither that nor a terminal.
+    """
     if descriptor is not None:
         passphrase = _from_descriptor(descriptor)
         check_new_passphrase(passphrase)
         return passphrase
-    passphrase = _prompt(f"new passphrase of {one_line(path.name)}: ", path)
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"there is no terminal to ask for a new passphrase of {path}",
+            hint=f"give it by {option} N, as: {option} 3 3<FILE",
+        )
+    passphrase = _prompt(f"new passphrase of {one_line(path.name)}: ")
     check_new_passphrase(passphrase)
-    if _prompt("the same again: ", path) != passphrase:
+    if _prompt("the same again: ") != passphrase:
         raise UsageError("the two passphrases differ", hint="nothing was changed; try again")
     return passphrase
 
 
-def _prompt(question: str, path: Path) -> bytes:
-    if not sys.stdin.isatty():
-        raise IdentityError(
-            f"{path} is protected by a passphrase, and there is no terminal to ask for it",
-            hint="give it by --passphrase-fd N, or by systemd's credential " + CREDENTIAL,
-        )
+def _prompt(question: str) -> bytes:
     import getpass
 
     try:

@@ -124,27 +124,71 @@ def test_change_by_descriptors_and_credentials(protected: Operator) -> None:
     assert (done.code, opened_by(protected, FIRST)) == (2, True)
 
 
+NO_ONE_TO_ASK = (
+    "hotline: {key} is protected by a passphrase, and there is no terminal to ask for it\n"
+    "hint: give it by --passphrase-fd N, or by systemd's credential hotline-passphrase\n"
+)
+NO_ONE_FOR_A_NEW_ONE = (
+    "hotline: there is no terminal to ask for a new passphrase of {key}\n"
+    "hint: give it by --new-passphrase-fd N, as: --new-passphrase-fd 3 3<FILE\n"
+)
+NOT_THIS_ONE = (
+    "hotline: the passphrase does not open {key}: it is another one, or the file was changed\n"
+    "hint: try again; a lost passphrase cannot be found or reset\n"
+)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("key passphrase", "there is no terminal to ask"),
-        ("key passphrase --passphrase-fd 99", "cannot read a passphrase from descriptor 99"),
-        ("key passphrase --passphrase-fd x", "not the number of a file descriptor"),
-        ("key passphrase --passphrase-fd 3 --new-passphrase-fd 3", "one descriptor cannot hold"),
-        ("key passphrase --remove --new-passphrase-fd 3", "--remove takes no new"),
-        ("run", "there is no terminal to ask"),
-        ("run --passphrase-fd 4", "does not open"),
+        ("key passphrase", NO_ONE_TO_ASK),
+        ("key passphrase --passphrase-fd 3", NO_ONE_FOR_A_NEW_ONE),
+        (
+            "key passphrase --passphrase-fd 99",
+            "hotline: cannot read a passphrase from descriptor 99: bad file descriptor\n"
+            "hint: open it for the command: 99<FILE\n",
+        ),
+        (
+            "key passphrase --passphrase-fd x",
+            "hotline: argument --passphrase-fd: 'x' is not the number of a file descriptor\n"
+            "hint: see: hotline key passphrase --help\n",
+        ),
+        (
+            "key passphrase --passphrase-fd 3 --new-passphrase-fd 3",
+            "hotline: one descriptor cannot hold both passphrases\nhint: give two\n",
+        ),
+        (
+            "key passphrase --remove --new-passphrase-fd 3",
+            "hotline: --remove takes no new passphrase\nhint: leave out --new-passphrase-fd\n",
+        ),
+        ("run", NO_ONE_TO_ASK),
+        ("run --passphrase-fd 4", NOT_THIS_ONE),
     ],
 )
 def test_what_cannot_be_is_told(protected: Operator, arguments: str, told: str) -> None:
     """Exit code 2, the file's name, what to do; and the file is as it was."""
-    before = (protected.folder / "alpha.key").read_bytes()
+    key = protected.folder / "alpha.key"
+    before = key.read_bytes()
     done = with_secrets(protected, *arguments.split())
-    assert (done.code, done.out) == (2, "")
-    assert told in done.err
-    assert "Traceback" not in done.err
-    assert SECOND not in done.err
-    assert (protected.folder / "alpha.key").read_bytes() == before
+    assert (done.code, done.out, done.err) == (2, "", told.format(key=key))
+    assert key.read_bytes() == before
+
+
+def test_a_first_passphrase_needs_somebody_to_ask(operator: Operator) -> None:
+    """A key that has none must not be told to have one: its operator would look for that."""
+    done = operator.run("key", "passphrase")
+    key = operator.folder / "alpha.key"
+    assert (done.code, done.err) == (2, NO_ONE_FOR_A_NEW_ONE.format(key=key))
+
+
+def test_a_new_station_s_passphrase_needs_somebody_to_ask(tmp_path: Path) -> None:
+    """There is no key yet that could be protected, and init has an option of another name."""
+    done = Operator(tmp_path).run("init", "carol", "--passphrase")
+    assert (done.code, list(tmp_path.iterdir())) == (2, [])
+    assert done.err == (
+        "hotline: there is no terminal to ask for a new passphrase of carol.key\n"
+        "hint: give it by --passphrase-fd N, as: --passphrase-fd 3 3<FILE\n"
+    )
 
 
 @pytest.mark.parametrize(

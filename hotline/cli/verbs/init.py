@@ -98,7 +98,7 @@ def _protection(args: argparse.Namespace, key: Path) -> Protection | None:
     """Ask for the passphrase before anything is made, so that a refusal leaves nothing behind."""
     if not args.passphrase and args.passphrase_fd is None:
         return None
-    return Protection(passphrases.new(args.passphrase_fd, key), os.urandom)
+    return Protection(passphrases.new(args.passphrase_fd, key, "--passphrase-fd"), os.urandom)
 
 
 def _make_identity(name: str, key: Path, card: Path, protection: Protection | None) -> Card:

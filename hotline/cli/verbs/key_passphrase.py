@@ -33,7 +33,8 @@ def run(args: argparse.Namespace) -> int:
     keys = {path: read_secret_keys(path, source) for path in paths}
     protection = None
     if not args.remove:
-        protection = Protection(passphrases.new(args.new_passphrase_fd, paths[-1]), os.urandom)
+        passphrase = passphrases.new(args.new_passphrase_fd, paths[-1], "--new-passphrase-fd")
+        protection = Protection(passphrase, os.urandom)
     replace_secret_keys(keys, protection)
     if args.remove:
         print(f"{name} has no passphrase now: whoever can read it is the station")
