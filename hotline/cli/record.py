@@ -80,12 +80,16 @@ def _id(line: LineConfig) -> bytes:
 
 @contextmanager
 def opened(args: argparse.Namespace) -> Iterator[Record]:
-    """Open the station's store to be read only, beside its daemon or without one."""
+    """Open the station's store to be read only, beside its daemon or without one.
+
+    Raises UsageError if there is none, and ConfigError if this user may not read it.
+    """
+    from hotline.daemon.folder import has_store
     from hotline.identity import read_card
     from hotline.store.archive import SqliteArchive
 
     config = station.load(args)
-    if not config.store_path.exists():
+    if not has_store(config):
         raise UsageError(
             f"there is no store at {config.store_path}", hint="the daemon makes it: hotline run"
         )

@@ -1,4 +1,4 @@
-"""The state folder: where store, logs and control socket lie, for this user only."""
+"""The state folder: where store, logs and control socket lie, for one user only."""
 
 from __future__ import annotations
 
@@ -28,3 +28,20 @@ def state_folder(config: StationConfig) -> Path:
             hint=f"chmod 700 {config.state}, and look who has been there",
         )
     return config.state
+
+
+def has_store(config: StationConfig) -> bool:
+    """Tell whether there is a store; raises ConfigError if this user may not look at it."""
+    path = config.store_path
+    try:
+        path.stat()
+        allowed = os.access(path, os.R_OK, effective_ids=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError:
+        allowed = False
+    if not allowed:
+        raise ConfigError(
+            f"not allowed to read {path}", hint="run this as the user who runs the daemon"
+        )
+    return True

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hotline.daemon.folder import state_folder
+from hotline.daemon.folder import has_store, state_folder
 from hotline.daemon.operators import operator_name
 from hotline.daemon.trust import Trust
 from hotline.errors import ConfigError, RefusedError
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 
 def trust(config: StationConfig, peer_id: bytes) -> Trust:
-    """Give what the store holds about a card; raises StoreError, StoreInUseError if a daemon runs."""
-    if not config.store_path.exists():
+    """Give what the store holds about a card; raises StoreError, StoreInUseError if a daemon runs.
+
+    Raises ConfigError if this user is not the one who runs it.
+    """
+    if not has_store(config):
         return Trust()
     with _opened(config) as store:
         own_id = _own_id(config, peer_id)

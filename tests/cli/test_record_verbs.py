@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -13,6 +17,9 @@ import pytest
 
 from hotline.cli import exits, record
 from hotline.cli.main import main
+from hotline.daemon import config as configuration
+from hotline.daemon import offline
+from hotline.errors import ConfigError
 from hotline.identity import write_card
 from hotline.identity.succession import write_succession
 from support.evidence_case import Case
@@ -20,7 +27,10 @@ from support.line_world import successor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+NOBODY = 65534
+
+TO_A_FILE = "hint: a run may be gone through twice: write it to a file, and name that\n"
 
 
 @pytest.fixture(scope="module")
@@ -228,10 +238,8 @@ def test_what_is_said_of_a_run_fits_a_terminal(capsys: pytest.CaptureFixture[str
         "evidence export unknown",
         "evidence export air-7 --line south",
         "evidence export air-7 --direction in",
-        "evidence verify nowhere.evidence",
         "evidence verify hotline.toml",
         "evidence verify state/store.db",
-        "evidence verify state",
         "log verify east",
         "log export east -o e.run",
         "log export west --first 9999 -o e.run",
@@ -244,6 +252,81 @@ def test_what_cannot_be_done_is_refused(
     before = sorted(folder.iterdir())
     refused(capsys, *argv.split())
     assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nowhere.evidence", "hotline: cannot open nowhere.evidence: no such file or directory\n"),
+        ("hotline.toml/x", "hotline: cannot open hotline.toml/x: not a directory\n"),
+        ("state", "hotline: cannot open state: is a directory\n"),
+        ("a.fifo", f"hotline: cannot check a.fifo: it is no regular file\n{TO_A_FILE}"),
+        ("-", f"hotline: cannot check standard input\n{TO_A_FILE}"),
+    ],
+)
+def test_what_cannot_be_opened_is_not_told_as_forged(
+    name: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A court's script must tell a name that was mistyped from a file that was tampered with."""
+    os.mkfifo("a.fifo")
+    assert main(["evidence", "verify", name]) == exits.USAGE
+    assert capsys.readouterr() == ("", told)
+
+
+@pytest.fixture
+def closed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a copy of the folder, and be somebody who may look into it, but not into its state."""
+    with tempfile.TemporaryDirectory(prefix="hl") as name:
+        copied = shutil.copytree(folder, name, dirs_exist_ok=True)
+        Path(copied).chmod(0o755)
+        monkeypatch.chdir(copied)
+        state, secret = Path(copied, "state"), Path(copied, "a.evidence")
+        assert main(["evidence", "export", "air-7", "-o", secret.name]) == exits.DONE
+        assert main(["log", "verify"]) == exits.DONE
+        for path in (secret, state / "store.db", state):
+            path.chmod(0)
+        user = os.geteuid()
+        try:
+            os.seteuid(user or NOBODY)  # no mode keeps root out
+            yield Path(copied)
+        finally:
+            os.seteuid(user)
+            state.chmod(0o700)
+
+
+def test_who_may_not_read_is_told_so(closed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither a fault of the system nor a forgery: another user has to give the command."""
+    capsys.readouterr()
+    assert main(["evidence", "verify", "a.evidence"]) == exits.USAGE
+    assert capsys.readouterr().err == "hotline: cannot open a.evidence: permission denied\n"
+    told = (
+        f"hotline: not allowed to read {closed}/state/store.db\n"
+        "hint: run this as the user who runs the daemon\n"
+    )
+    for argv in (
+        "log verify",
+        "log verify west --json",
+        "log export west -o w.run",
+        "evidence export air-7",
+    ):
+        assert main(argv.split()) == exits.USAGE
+        assert capsys.readouterr() == ("", told), argv
+    with pytest.raises(ConfigError, match="not allowed to read"):
+        offline.trust(configuration.load("hotline.toml"), bytes(32))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_store_of_another_user_s_is_told_as_such(
+    closed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder may be open by mistake, and the store is not: SQLite would call it a failed disk."""
+    os.seteuid(0)
+    (closed / "state").chmod(0o755)
+    os.seteuid(NOBODY)
+    capsys.readouterr()
+    assert main(["log", "verify"]) == exits.USAGE
+    assert "not allowed to read" in capsys.readouterr().err
 
 
 def test_nothing_is_written_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

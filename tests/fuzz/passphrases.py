@@ -87,7 +87,7 @@ def _from_keyboard(data: bytes) -> bytes:
 
 def _set_from_keyboard(data: bytes) -> bytes:
     with _typed(data + b"\n" + data + b"\n"):
-        return passphrases.new(None, KEY)
+        return passphrases.new(None, KEY, "--new-passphrase-fd")
 
 
 def _check(passphrase: bytes) -> None:

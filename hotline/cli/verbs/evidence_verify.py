@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from hotline.cli import exits
+from hotline.cli.exits import UsageError
 from hotline.cli.terminal import print_json
 from hotline.errors import EvidenceError
 from hotline.model import spelled
-from hotline.text import one_line, utc_microseconds
+from hotline.text import one_line, reason, utc_microseconds
 
 if TYPE_CHECKING:
     import argparse
@@ -24,6 +27,11 @@ if TYPE_CHECKING:
 
 
 _COLUMNS: Final = 80
+
+# O_NONBLOCK: opening a fifo would otherwise wait for a writer, for ever.
+_READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+
+_TO_A_FILE: Final = "a run may be gone through twice: write it to a file, and name that"
 
 _INTACT: Final = "Every byte of this file is as it was signed."
 
@@ -42,10 +50,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _opened(name: str) -> BinaryIO:
-    path = Path(name)
-    if not path.is_file():
-        raise EvidenceError(f"{name} is not a file that can be checked")
-    return path.open("rb")
+    """Open the file; raises UsageError, for what cannot be read has not been found to be forged."""
+    if name == "-":
+        raise UsageError("cannot check standard input", hint=_TO_A_FILE)
+    try:
+        descriptor = os.open(name, _READ)
+    except OSError as error:
+        raise UsageError(f"cannot open {name}: {reason(error)}") from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise UsageError(f"cannot open {name}: is a directory")
+        raise UsageError(f"cannot check {name}: it is no regular file", hint=_TO_A_FILE)
+    return os.fdopen(descriptor, "rb")
 
 
 def _check_pins(pinned: list[Card], *cards: Card) -> str:
