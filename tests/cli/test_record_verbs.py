@@ -16,13 +16,16 @@ import apsw
 import pytest
 
 from hotline.cli import exits, record
+from hotline.cli.log_entries import Entries, shown
 from hotline.cli.main import main
 from hotline.daemon import config as configuration
 from hotline.daemon import offline
 from hotline.errors import ConfigError
 from hotline.identity import write_card
 from hotline.identity.succession import write_succession
-from support.evidence_case import Case
+from hotline.model import Precedence
+from hotline.wire import entries
+from support.evidence_case import LONG, Case
 from support.line_world import successor
 
 if TYPE_CHECKING:
@@ -218,6 +221,103 @@ def test_a_run_shows_what_was_said_only_once_it_is_proven(
     data[-1] ^= 1
     (folder / "x.run").write_bytes(data)
     refused(capsys, "evidence", "verify", "x.run", "--entries")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("side", ["own", "peer"])
+def test_entries_are_told_as_messages_are(
+    case: Case, side: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who judges knows no field of the program's; a program has met these names in evidence."""
+    assert main(["log", "export", "west", "--side", side, "-o", "w.run"]) == exits.DONE
+    capsys.readouterr()
+    assert main(["evidence", "verify", "w.run", "--entries", "--json"]) == exits.DONE
+    *objects, _ = map(json.loads, capsys.readouterr().out.splitlines())
+    assert main(["evidence", "verify", "w.run", "--entries"]) == exits.DONE
+    told = capsys.readouterr().out
+    if side == "own":
+        [air] = [one for one in objects if one.get("id") == "air-7"]
+        main(["evidence", "export", "air-7", "-o", "a.evidence"])
+        capsys.readouterr()
+        assert main(["evidence", "verify", "a.evidence", "--json"]) == exits.DONE
+        proven = json.loads(capsys.readouterr().out)
+        same = air.keys() & proven.keys() - {"kind"}
+        assert same == {"id", "number", "precedence", "subject", "body", "author", "composed_at"}
+        assert {name: air[name] for name in same} == {name: proven[name] for name in same}
+        assert (
+            f"\n{air['number']}  message\n  id             air-7\n  precedence     FLASH\n"
+            f"  composed       {air['composed_at']}\n  ack by         {air['ack_by']}\n"
+            f"  author         {air['author']}\n  subject        subject\n"
+            "  | escape \\u{1b}[31m, bidi \\u{202e}, letters Жé, younger 🚀, BEGIN\n"
+            "  | -----BEGIN HOTLINE EVIDENCE-----\n"
+        ) in told
+        *others, last = [one for one in objects if one["kind"] == "part"]
+        assert ([one["message"] for one in others], last["message"]["body"]) == (
+            [None] * len(others),
+            LONG,
+        )
+        assert f"{last['number']}  part, which ends a message\n  id             long\n" in told
+        assert f"\n  | {LONG}\n" in told
+    else:
+        answers = [one for one in objects if one["kind"] == "acknowledgement"]
+        assert [one["number"] for one in objects] == list(range(1, len(objects) + 1))
+        assert [(one["message_id"], one["decision"]) for one in answers] == [
+            ("air-7", "read"),
+            ("air-7", "wilco"),
+        ]
+        assert (
+            f"\n{answers[1]['number']}  acknowledgement\n  id             {answers[1]['id']}\n"
+            f"  message        air-7\n  entry          {answers[1]['message_number']} of the log of"
+            f" {case.author.own.founding.name}\n  decision       wilco\n"
+            f"  operator       {answers[1]['operator']}\n  at             {answers[1]['at']}\n"
+            "  note           note \\u{202e} of theirs\n"
+        ) in told
+
+
+def test_a_rare_entry_is_told_too() -> None:
+    """A line test, what ends in this run and began before it, and what this version cannot read."""
+    found = Entries()
+    told: list[str] = []
+    for number, data in enumerate(
+        (
+            entries.encode(entries.Test("t-1", 1_795_443_000_123_456_789, "op")),
+            entries.encode(entries.Part("long", Precedence.ROUTINE, 8192, 8200, b"the rest")),
+            b"\x91\x63",
+        ),
+        start=7,
+    ):
+        told += shown(found.fields(number, data), "bravo")
+    assert told == [
+        *("7  test", "  id             t-1"),
+        *("  at             2026-11-23T14:10:00.123456Z", "  operator       op"),
+        *("8  part", "  id             long", "  precedence     ROUTINE"),
+        "  bytes          8192 to 8199 of 8200",
+        *("9  unknown", "  bytes          2"),
+    ]
+
+
+def test_parts_are_put_together_as_the_line_does() -> None:
+    """A message that begins anew has dropped what was sent of it; one in between disturbs nothing."""
+    content = entries.encode(
+        entries.Message("long", Precedence.ROUTINE, 1, None, "op", "", "long " * 2000)
+    )
+    other = entries.encode(entries.Message("m", Precedence.FLASH, 1, None, "op", "", "x" * 9000))
+    found = Entries()
+
+    def whole(identifier: str, precedence: Precedence, at: int, end: int) -> str | None:
+        data = content if identifier == "long" else other
+        part = entries.Part(identifier, precedence, at, len(data), data[at:end])
+        message = found.fields(1, entries.encode(part))["message"]
+        return None if message is None else message["id"]
+
+    routine, flash = Precedence.ROUTINE, Precedence.FLASH
+    assert whole("long", routine, 0, 4000) is None
+    assert whole("m", flash, 0, 5000) is None
+    assert whole("long", routine, 0, 3000) is None
+    assert whole("long", routine, 4000, len(content)) is None, "of the dropped one"
+    assert whole("long", routine, 3000, 8000) is None
+    assert whole("m", flash, 5000, len(other)) == "m"
+    assert whole("long", routine, 8000, len(content)) == "long"
 
 
 @pytest.mark.usefixtures("folder")

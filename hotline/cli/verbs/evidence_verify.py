@@ -13,7 +13,7 @@ from hotline.cli.exits import UsageError
 from hotline.cli.terminal import print_json
 from hotline.errors import EvidenceError
 from hotline.model import spelled
-from hotline.text import one_line, reason, utc_microseconds
+from hotline.text import reason, utc_microseconds
 
 if TYPE_CHECKING:
     import argparse
@@ -179,13 +179,31 @@ def _run(args: argparse.Namespace, file: BinaryIO, pinned: list[Card]) -> int:
     if args.entries:
         # Only now: nothing is shown of a file that does not prove it.
         file.seek(0)
-        runs.check(file, lambda number, data: _show(args, number, data))
+        _show(file, found, as_json=args.json)
     if args.json:
         print_json(_found(found, pinned))
         return exits.DONE
     print("\n".join(_summary(found)))
     print(f"\n{trust}")
     return exits.DONE
+
+
+def _show(file: BinaryIO, found: Run, *, as_json: bool) -> None:
+    from hotline.cli.log_entries import Entries, shown
+    from hotline.evidence import runs
+
+    entries = Entries()
+
+    def show(number: int, data: bytes) -> None:
+        fields = entries.fields(number, data)
+        if as_json:
+            print_json(fields)
+        else:
+            print("\n".join(shown(fields, found.reader.name)))
+
+    runs.check(file, show)
+    if not as_json:
+        print()
 
 
 def _found(found: Run, pinned: list[Card]) -> dict[str, Any]:
@@ -256,24 +274,3 @@ def _points(found: Run) -> Iterator[str]:
                 f"- {card.name} signed them with ML-DSA-87 too, up to entry {newest.number}, at"
                 f" {utc_microseconds(newest.time_ns)} by its clock."
             )
-
-
-def _show(args: argparse.Namespace, number: int, data: bytes) -> None:
-    from hotline.errors import DecodeError
-    from hotline.wire import entries
-
-    try:
-        entry = entries.decode(data)
-    except DecodeError:
-        fields: dict[str, Any] = {"kind": "unknown", "size_bytes": len(data)}
-    else:
-        fields = {"kind": entry.KIND.name.lower()}
-        for name in entries.fields(entry):
-            value = getattr(entry, name)
-            fields[name] = value.hex() if isinstance(value, bytes) else value
-    if args.json:
-        print_json({"number": number, **fields})
-        return
-    kind = fields.pop("kind")
-    said = ", ".join(f"{name} {one_line(str(value))}" for name, value in fields.items())
-    print(f"{number}  {kind}: {said}")
