@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Params = dict[str, Any]
+    Explain = Callable[[RefusedError], RefusedError]
 
 ANSWER_S: Final = 60.0
 """A daemon that has not let us in, read on, or answered by then hangs; even a slow disk has synced
@@ -36,11 +37,16 @@ RECEIVE_BYTES: Final = 256 * 1024
 
 
 class Client:
-    """One connection to the daemon; requests may be posted before earlier ones are answered."""
+    """One connection to the daemon; requests may be posted before earlier ones are answered.
+
+    ``explain`` gives what an operator is told of a refusal: the daemon knows less than the caller of
+    what the operator sees.
+    """
 
     def __init__(self, sock: socket.socket, where: str) -> None:
         """Speak over sock, which is connected to the daemon at ``where``."""
         sock.setblocking(False)
+        self.explain: Explain = lambda refused: refused
         self._sock = sock
         self._where = where
         self._received = bytearray()
@@ -127,7 +133,11 @@ class Client:
                 _result(received)  # to no request in particular: the daemon has no place for us
             else:
                 self._answers[received["id"]] = received
-        return self._checked(self._methods.pop(request), _result(self._answers.pop(request)))
+        try:
+            result = _result(self._answers.pop(request))
+        except RefusedError as refused:
+            raise self.explain(refused) from None
+        return self._checked(self._methods.pop(request), result)
 
     def event(self) -> dict[str, Any]:
         """Wait for the next notification and give its params."""

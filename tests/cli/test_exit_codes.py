@@ -65,7 +65,7 @@ def test_2_for_what_cannot_be_used(operator: Operator, daemon: FakeDaemon, argum
 
 @pytest.mark.parametrize(
     "code",
-    ["unknown-line", "queue-full", "disk-full", "too-large", "id-in-use", "halted", "store-failed"],
+    ["revoked", "queue-full", "disk-full", "too-large", "id-in-use", "halted", "store-failed"],
 )
 def test_5_when_the_daemon_refuses(operator: Operator, daemon: FakeDaemon, code: str) -> None:
     """Refused, and why, and what to do: nothing else lets an operator act."""

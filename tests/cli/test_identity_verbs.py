@@ -38,6 +38,39 @@ def test_init_makes_a_station(empty: Operator) -> None:
     card = read_card(config.card)
     assert read_secret_keys(config.key).public().ed25519 == card.ed25519
     assert card.id.hex()[:8] in done.out
+    assert done.out.partition("next:\n")[2] == (
+        "  1. give new/place/alpha.card to the peer's operator, and get theirs\n"
+        "  2. hotline --config new/place/hotline.toml peer add THEIR.card --address HOST:PORT\n"
+        "  3. read the pair code to each other:"
+        " hotline --config new/place/hotline.toml peer verify LINE\n"
+        "  4. hotline --config new/place/hotline.toml run\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "named"),
+    [
+        ("init alpha", "", ""),
+        ("init alpha", "a b.toml", ""),
+        ("--config x.toml init alpha", "", "--config x.toml "),
+        ("init alpha --dir .", "", "--config hotline.toml "),
+    ],
+)
+def test_the_next_commands_work_where_the_operator_stands(
+    empty: Operator, arguments: str, env: str, named: str
+) -> None:
+    """What was named once has to be named again, and what the environment names has not."""
+    done = empty.run(*arguments.split(), HOTLINE_CONFIG=env)
+    assert f"  4. hotline {named}run\n" in done.out
+    assert "  1. give alpha.card to" in done.out
+    again = empty.run(*f"{named}peer list".split(), HOTLINE_CONFIG=env)
+    assert (again.code, again.err) == (0, "")
+
+
+def test_a_folder_s_name_is_quoted(empty: Operator) -> None:
+    """What is printed is pasted."""
+    done = empty.run("init", "alpha", "--dir", "the station")
+    assert "  4. hotline --config 'the station/hotline.toml' run\n" in done.out
 
 
 @pytest.mark.parametrize("existing", ["hotline.toml", "alpha.key", "alpha.card"])
@@ -137,10 +170,64 @@ def test_peer_add_refuses_what_would_confuse(operator: Operator) -> None:
     )
     assert done.code == 0, done.err
     assert "same words to each other" in done.out
-    assert "SIGHUP" in done.out
     north = load(operator.folder / "hotline.toml").lines[1]
     assert (north.name, [str(a) for a in north.addresses]) == ("north", ["[::1]:7", "h:1963"])
     assert not list(operator.folder.glob(".hotline*"))
+
+
+def test_peer_add_says_what_is_next(operator: Operator, request: pytest.FixtureRequest) -> None:
+    """A daemon that does not run cannot be sent anything; one that runs must not be started."""
+    assert operator.run("init", "charlie", "--dir", "c").code == 0
+    assert operator.run("init", "delta", "--dir", "d").code == 0
+    done = operator.run("--config", "hotline.toml", "peer", "add", "c/charlie.card")
+    assert done.out.splitlines()[-1] == (
+        "next: start the daemon: hotline --config hotline.toml run"
+    )
+    daemon: FakeDaemon = request.getfixturevalue("daemon")
+    daemon.answers("trust", {"revoked_at": None, "revoked_by": None})
+    done = operator.run("peer", "add", "d/delta.card")
+    assert done.out.splitlines()[-1] == (
+        "next: send the daemon SIGHUP, to take up the line: systemctl reload hotline, or kill -HUP PID"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "method"),
+    [
+        ("send bravo hi", "send"),
+        ("retry bravo", "retry"),
+        ("watch bravo", "watch"),
+        ("line recover bravo", "recover"),
+        ("courier export bravo", "courier_export"),
+        ("peer revoke bravo --confirm bravo", "revoke"),
+        ("status --check bravo", "status"),
+    ],
+)
+def test_a_line_that_waits_for_sighup_is_told_as_such(
+    operator: Operator, daemon: FakeDaemon, arguments: str, method: str
+) -> None:
+    """The daemon says that there is none, and the configuration shows it: only one is still true."""
+    daemon.refuses(method, "unknown-line", "there is no line 'bravo'")
+    daemon.answers("status", {"station": "alpha", "station_id": "00", "lines": []})
+    done = operator.run(*arguments.split())
+    assert done.code == 5
+    assert done.err.splitlines()[-2:] == [
+        "hotline: the daemon has not taken up line bravo yet",
+        "hint: send it SIGHUP: systemctl reload hotline, or kill -HUP PID; its log tells if it cannot",
+    ]
+
+
+def test_a_line_that_nobody_knows_is_told_as_such(operator: Operator, daemon: FakeDaemon) -> None:
+    """A name that was mistyped is no line that waits to be taken up."""
+    daemon.refuses("send", "unknown-line", "there is no line 'brvo'")
+    daemon.answers("status", {"station": "alpha", "station_id": "00", "lines": []})
+    done = operator.run("send", "brvo", "hi")
+    assert (done.code, done.err) == (5, "hotline: there is no line 'brvo'\nhint: try less\n")
+    done = operator.run("status", "--check", "brvo")
+    assert (done.code, done.err) == (
+        5,
+        "hotline: there is no line brvo\nhint: see: hotline peer list\n",
+    )
 
 
 def test_peer_add_leaves_a_configuration_it_cannot_extend(operator: Operator) -> None:

@@ -68,7 +68,8 @@ def _make(args: argparse.Namespace, config: Path) -> int:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = _make_identity(args.name, key, card, protection)
     files.create(config, text.encode(), files.PUBLIC_MODE)
-    _tell(made, [config, key, card])
+    # Where the folder was named, the next commands have to name the file in it.
+    _tell(made, [config, key, card], config if args.dir else station.typed_config(args))
     return exits.DONE
 
 
@@ -90,7 +91,7 @@ def _complete(args: argparse.Namespace, path: Path) -> int:
     for parent in (config.key.parent, config.card.parent):
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = _make_identity(args.name, config.key, config.card, protection)
-    _tell(made, [config.key, config.card])
+    _tell(made, [config.key, config.card], station.typed_config(args))
     return exits.DONE
 
 
@@ -127,13 +128,17 @@ def _listen(given: str | None) -> str:
     return f"listen = [{quoted(str(Address.parse(given)))}]"
 
 
-def _tell(card: Card, made: list[Path]) -> None:
+def _tell(card: Card, made: list[Path], config: Path | str | None) -> None:
     print(f"station {card.name}")
     print(f"  id {columns.grouped(card.id.hex())}")
     for path in made:
         print(f"  made {one_line(str(path))}")
     print("next:")
-    print(f"  1. give {one_line(made[-1].name)} to the peer's operator, and get theirs")
-    print("  2. hotline peer add THEIR.card --address HOST:PORT")
-    print("  3. read the pair code to each other: hotline peer verify LINE")
-    print("  4. hotline run")
+    add, verify, run_it = (
+        one_line(station.command(verb, config))
+        for verb in ("peer add THEIR.card --address HOST:PORT", "peer verify LINE", "run")
+    )
+    print(f"  1. give {one_line(str(made[-1]))} to the peer's operator, and get theirs")
+    print(f"  2. {add}")
+    print(f"  3. read the pair code to each other: {verify}")
+    print(f"  4. {run_it}")

@@ -26,7 +26,7 @@ from hotline.identity.successors import (
     newest_card,
     read_successions,
 )
-from hotline.text import utc
+from hotline.text import one_line, utc
 
 if TYPE_CHECKING:
     import argparse
@@ -59,7 +59,11 @@ def _add(args: argparse.Namespace, config: StationConfig) -> int:
     print()
     pairing.tell(own, card)
     print()
-    print("next: restart the daemon, or send it SIGHUP (kill -HUP), to take up the line")
+    if station.is_daemon_there(args):
+        print(f"next: send the daemon SIGHUP, to take up the line: {station.SIGHUP}")
+    else:
+        run_it = station.command("run", station.typed_config(args))
+        print(f"next: start the daemon: {one_line(run_it)}")
     return exits.DONE
 
 

@@ -31,17 +31,18 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(_shown(status)))
     if args.check is None:
         return exits.DONE
-    return _check(status, args.check)
+    return _check(args, status)
 
 
-def _check(status: dict[str, Any], name: str) -> int:
+def _check(args: argparse.Namespace, status: dict[str, Any]) -> int:
     """Give 6 and say why, unless every line asked for is up."""
+    name = args.check
     lines = [line for line in status["lines"] if name in ("", line["name"])]
     sys.stdout.flush()
     if not lines:
         # No line at all is as unfit for use as a line that is down.
         if name:
-            raise station.unknown_line(name)
+            raise station.unknown_to_daemon(station.load(args), name) or station.unknown_line(name)
         complain("there is no line to check", "pin a peer: hotline peer add CARD")
         return exits.UNFIT
     unfit = [line for line in lines if line["state"] != "up"]
