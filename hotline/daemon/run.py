@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import resource
 import signal
+import socket
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +44,12 @@ _PR_SET_DUMPABLE: Final = 4
 THREAD_SWITCH_S: Final = 0.0005
 """How long one thread may keep the interpreter from another: the event loop gives it up for every
 record it opens, and at Python's 5 ms it would get it back only when the store's thread lets it."""
+
+_CURES: Final = {
+    errno.EADDRINUSE: "another program listens there, which `ss -ltnp` shows",
+    errno.EADDRNOTAVAIL: "this machine has not that address: `ip address` shows which it has",
+    errno.EACCES: "a port below 1024 needs CAP_NET_BIND_SERVICE: choose a higher one",
+}
 
 NEW_OBJECTS: Final = 10_000
 """How many may be made before Python looks for cycles among them: a batch makes some thousands, which
@@ -137,11 +145,11 @@ async def work(
         async def serve(nursery: trio.Nursery) -> None:
             nursery.start_soon(_obey, signals, station, log)
             await _open_doors(nursery, station, operators, log, machine)
+            path = config.control_path
+            doors.callback(control.remove, path, control.standing(path))
 
-        try:
+        with ExitStack() as doors:
             await station.run(serve)
-        finally:
-            config.control_path.unlink(missing_ok=True)
     if station.failure is not None:
         return STORE_FAILED
     log.daemon.info("daemon_stopped")
@@ -162,7 +170,7 @@ async def _open_doors(
         except OSError as error:
             raise ConfigError(
                 f"cannot listen on {address}: {reason(error)}",
-                hint="another program may use it; see station.listen in the configuration",
+                hint=f"{_cure(error)}; see station.listen in the configuration",
             ) from None
         doors = [PatientListener(one, str(address), log.daemon) for one in listeners]
         _open(nursery, doors, station.call)
@@ -171,6 +179,13 @@ async def _open_doors(
         machine.listen_control(station.config.control_path), "control", log.daemon
     )
     _open(nursery, [door], operators.serve)
+
+
+def _cure(error: OSError) -> str:
+    """Say what helps where this station cannot listen."""
+    if isinstance(error, socket.gaierror):
+        return "no such name is known here: write an address of this machine, or 0.0.0.0 for all"
+    return _CURES.get(error.errno or 0, "choose another address")
 
 
 def _open(

@@ -80,7 +80,37 @@ def test_why_it_cannot_listen_is_in_the_log(alpha: Station) -> None:
         assert alpha.running.wait() == 2
     [told] = alpha.logged("daemon_failed", level="critical")
     assert told["why"].startswith(f"cannot listen on {alpha.address}")
-    assert told["hint"]
+    assert told["hint"].startswith("another program listens there")
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_stands_in_the_place_of_the_socket_stays(alpha: Station, folder: bool) -> None:
+    """Somebody put it there: a daemon that does not start must not be what deletes it."""
+    alpha.state.mkdir(mode=0o700)
+    if folder:
+        alpha.socket.mkdir()
+    else:
+        alpha.socket.write_text("precious")
+    alpha.launch()
+    assert alpha.running.wait() == 2
+    [told] = alpha.logged("daemon_failed", level="critical")
+    assert (told["why"], told["hint"]) == (
+        f"cannot make the control socket {alpha.socket}: what stands there is no socket",
+        "see what it is, and move it away",
+    )
+    assert alpha.socket.is_dir() if folder else alpha.socket.read_text() == "precious"
+
+
+def test_a_stop_removes_the_socket_and_nothing_else(alpha: Station) -> None:
+    """A socket that is left says to every client that there is a daemon which hangs."""
+    alpha.start()
+    assert alpha.stop() == 0
+    assert not alpha.socket.exists()
+    alpha.start()
+    alpha.socket.unlink()
+    alpha.socket.write_text("precious")
+    assert alpha.stop() == 0
+    assert alpha.socket.read_text() == "precious"
 
 
 def test_why_its_store_cannot_be_opened_is_in_the_log(alpha: Station) -> None:
