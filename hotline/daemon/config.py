@@ -62,6 +62,8 @@ _LINE_KEYS: Final = (
     "queue_bytes",
 )
 
+_PLACES: Final = {"[station]": _STATION_KEYS, "[log]": _LOG_KEYS, "[[line]]": _LINE_KEYS}
+
 _KINDS: Final[dict[type, str]] = {
     str: "text",
     bool: "a truth value",
@@ -328,8 +330,7 @@ class _Table:
         # Before anything else: a misspelt key is better told as such than as the missing right one.
         for key in values:
             if key not in known:
-                nearest = self._full(_nearest(key, known))
-                raise self.fault(key, "is not known", hint=f"the nearest known key is {nearest}")
+                raise self.fault(key, "is not known", hint=self._where(key, known))
 
     def fault(self, key: str, what: str, *, hint: str) -> ConfigError:
         """Make the error that says what is wrong with key."""
@@ -419,6 +420,14 @@ class _Table:
     def _wrong_kind(self, key: str, value: object, wanted: str) -> ConfigError:
         return self.fault(key, f"is {_kind(value)}, not {wanted}", hint=self._example(key))
 
+    def _where(self, key: str, known: Collection[str]) -> str:
+        """Say where a key belongs that is not known here: in another table, or in other letters."""
+        if places := [place for place, keys in _PLACES.items() if key in keys]:
+            return f"it belongs under {' or '.join(places)}"
+        if nearest := _nearest(key, known):
+            return f"the nearest known key is {self._full(nearest)}"
+        return f"known here: {', '.join(known)}"
+
     def _full(self, key: str) -> str:
         shown = key if _BARE_KEY.fullmatch(key) else ascii(key)
         return f"{self._name}.{shown}" if self._name else shown
@@ -448,8 +457,8 @@ def _kind(value: object) -> str:
     return _KINDS.get(type(value), "a date or time")
 
 
-def _nearest(key: str, known: Collection[str]) -> str:
+def _nearest(key: str, known: Collection[str]) -> str | None:
     # Imported where it is needed: difflib costs every verb a millisecond, a misspelling is rare.
     from difflib import get_close_matches  # noqa: PLC0415
 
-    return get_close_matches(key, known, n=1, cutoff=0.0)[0]
+    return next(iter(get_close_matches(key, known, n=1)), None)

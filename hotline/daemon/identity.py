@@ -40,7 +40,8 @@ class Identity:
         if self.card.name != config.name:
             raise ConfigError(
                 f"card {config.card} names station {self.card.name}, not {config.name}",
-                hint=f'set name = "{self.card.name}" under [station] in {config.path}',
+                hint=f"under [station] in {config.path}, name the card of this station: card ="
+                f' "{config.name}.card"; or, if the card is right, set name = "{self.card.name}"',
             )
         self.successions: list[Succession] = read_successions(config.card, self.card)
         self._key_files = [config.key] + [

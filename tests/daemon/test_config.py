@@ -138,7 +138,6 @@ def test_the_demo_stations_fit_each_other(name: str, peer: str) -> None:
         (STATION + "[[lines]]", "lines", "line"),
         (STATION + '[[line]]\nnane = "bravo"', "line[1].nane", "line[1].name"),
         (STATION + '["sta\\ntion\\u202e"]', "'sta\\ntion\\u202e'", "station"),
-        (STATION + '[""]', "''", "station"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest(
@@ -148,6 +147,27 @@ def test_an_unknown_key_is_refused_with_the_nearest(
     error = refused(tmp_path, text)
     assert str(error).endswith(f": {key} is not known")
     assert error.hint == f"the nearest known key is {nearest}"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "hint"),
+    [
+        ("verify_days = 3" + STATION, "verify_days", "it belongs under [station]"),
+        ("keep = 3" + STATION, "keep", "it belongs under [log]"),
+        (STATION + "heartbeat_s = 3", "station.heartbeat_s", "it belongs under [[line]]"),
+        (STATION + LINE + "listen = []", "line.bravo.listen", "it belongs under [station]"),
+        ('card = "a.card"' + STATION, "card", "it belongs under [station] or [[line]]"),
+        ("bogus = 3" + STATION, "bogus", "known here: station, log, line"),
+        (STATION + "[log]\nbogus = 1", "log.bogus", "known here: rotate_bytes, keep"),
+        (STATION + '[""]', "''", "known here: station, log, line"),
+    ],
+)
+def test_an_unknown_key_is_told_where_it_belongs(
+    tmp_path: Path, text: str, key: str, hint: str
+) -> None:
+    """A key in the wrong table is spelled rightly; what is near to nothing has no nearest."""
+    error = refused(tmp_path, text)
+    assert (str(error).endswith(f": {key} is not known"), error.hint) == (True, hint)
 
 
 @pytest.mark.parametrize(
