@@ -65,6 +65,17 @@ class Armour:
             raise IdentityError(f"{source} is too long for a {self.label}")
         return data
 
+    def check_kind(self, beginning: bytes, source: str) -> None:
+        """Raise IdentityError if a file that begins so holds a block of another kind of Hotline's."""
+        self._check_label(beginning.decode("ascii", "replace").lstrip(), source)
+
+    def _check_label(self, block: str, source: str) -> None:
+        other = _OTHER_BLOCK.match(block)
+        if other is not None and other[1] != self.label:
+            raise IdentityError(
+                f"{source} is a {other[1]}, not a {self.label}", hint="name the right file"
+            )
+
     @property
     def _begin(self) -> str:
         return f"-----BEGIN {self.label}-----\n"
@@ -81,9 +92,7 @@ class Armour:
     def _body(self, block: str, source: str) -> str:
         if block.count("-----BEGIN") > 1:
             raise IdentityError(f"{source} has more than one block")
-        other = _OTHER_BLOCK.match(block)
-        if other is not None and other[1] != self.label:
-            raise IdentityError(f"{source} is a {other[1]}, not a {self.label}")
+        self._check_label(block, source)
         if not block.startswith(self._begin) or not block.endswith(self._end):
             raise IdentityError(
                 f"{source} is not exactly one {self.label} block",

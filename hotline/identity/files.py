@@ -23,25 +23,39 @@ SECRET_MODE: Final = 0o600
 PUBLIC_MODE: Final = 0o644
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
+_BEGINNING_BYTES: Final = 256
+
+CheckKind = Callable[[bytes, str], None]
+"""Looks at how a file begins; the text names the file in what it raises."""
+
+
 # O_NONBLOCK: opening a fifo would otherwise wait for a writer, for ever.
 _READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-def read_secret(path: Path, max_bytes: int) -> bytes:
+def _any_kind(_beginning: bytes, _source: str) -> None:
+    pass
+
+
+def read_secret(path: Path, max_bytes: int, check_kind: CheckKind = _any_kind) -> bytes:
     """Read a file of at most max_bytes that nobody but its owner, this user, can read or change.
 
     Raises IdentityError, naming the file and the cure, for a symbolic link, anything but a regular
-    file, another owner, any permission for group or others, or a longer file.
+    file, another owner, any permission for group or others, or a longer file. But before all of these
+    check_kind may raise one for how the file begins: what is no secret need not be closed to others.
     """
-    return read_secret_and_mode(path, max_bytes)[0]
+    return read_secret_and_mode(path, max_bytes, check_kind)[0]
 
 
-def read_secret_and_mode(path: Path, max_bytes: int) -> tuple[bytes, int]:
+def read_secret_and_mode(
+    path: Path, max_bytes: int, check_kind: CheckKind = _any_kind
+) -> tuple[bytes, int]:
     """Do the same, and give the permissions with which the file was found."""
     with _opened(path, _READ | os.O_NOFOLLOW) as descriptor:
         found = _check_regular(descriptor, path)
+        check_kind(_beginning(descriptor, path), str(path))
         if found.st_uid != os.geteuid():
             raise IdentityError(
                 f"{path} belongs to user id {found.st_uid}, not to {os.geteuid()} who runs this",
@@ -185,6 +199,13 @@ def _check_regular(descriptor: int, path: Path) -> os.stat_result:
     if not stat.S_ISREG(found.st_mode):
         raise IdentityError(f"{path} is not a regular file")
     return found
+
+
+def _beginning(descriptor: int, path: Path) -> bytes:
+    try:
+        return os.pread(descriptor, _BEGINNING_BYTES, 0)
+    except OSError as error:
+        raise _io_error("read", path, error) from None
 
 
 def _read_bounded(descriptor: int, path: Path, size_bytes: int, max_bytes: int) -> bytes:

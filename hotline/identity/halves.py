@@ -115,7 +115,7 @@ def write_half(path: Path, half: Half) -> None:
 
 def read_half(path: Path) -> Half:
     """Read the half in path, under the same rules as a secret key file; raises IdentityError."""
-    armoured = files.read_secret(path, _ARMOUR.max_text_bytes)
+    armoured = files.read_secret(path, _ARMOUR.max_text_bytes, _ARMOUR.check_kind)
     try:
         tag, writer_id, reader_id, secret = _SHAPE.unpack(_ARMOUR.decode(armoured, str(path)))
     except DecodeError as error:

@@ -156,7 +156,7 @@ def _armoured(data: bytes) -> bytes:
 
 def _read(path: Path) -> tuple[tuple[Any, ...], int]:
     """Give the fields of the file at path, of either form, and its mode."""
-    armoured, mode = files.read_secret_and_mode(path, _ARMOUR.max_text_bytes)
+    armoured, mode = files.read_secret_and_mode(path, _ARMOUR.max_text_bytes, _ARMOUR.check_kind)
     data = _ARMOUR.decode(armoured, str(path))
     shape, protection = (
         (_SEALED, _PROTECTED) if data.startswith(_SEALED_BEGINS) else (_OPEN, _UNPROTECTED)

@@ -30,7 +30,8 @@ def read_line_secret(path: Path) -> bytes:
 
     Raises IdentityError.
     """
-    secret = _ARMOUR.decode(files.read_secret(path, _ARMOUR.max_text_bytes), str(path))
+    armoured = files.read_secret(path, _ARMOUR.max_text_bytes, _ARMOUR.check_kind)
+    secret = _ARMOUR.decode(armoured, str(path))
     if len(secret) != LINE_SECRET_BYTES:
         raise IdentityError(f"{path} holds {len(secret)} bytes, not {LINE_SECRET_BYTES}")
     return secret

@@ -260,6 +260,44 @@ def test_show_finds_what_is_wrong(operator: Operator) -> None:
     assert (done.code, "does not belong" in done.err) == (2, True)
 
 
+def test_a_card_in_the_place_of_a_key_is_told_as_a_card(both: tuple[Operator, Operator]) -> None:
+    """Its mode is as it should be: to close it to others would help nobody."""
+    alpha, _ = both
+    assert alpha.run("secret", "contribute", "bravo").code == 0
+    done = alpha.run("secret", "combine", "bravo", "--half", "alpha.card")
+    assert (done.code, done.err) == (
+        2,
+        "hotline: alpha.card is a HOTLINE CARD, not a HOTLINE HALF SECRET\n"
+        "hint: name the right file\n",
+    )
+    path = alpha.folder / "hotline.toml"
+    text = path.read_text()
+    path.write_text(text.replace('"alpha.key"', '"alpha.card"'))
+    for verb in ("key show", "run", "key passphrase"):
+        done = alpha.run(*verb.split())
+        assert (done.code, done.err) == (
+            2,
+            f"hotline: {alpha.folder}/alpha.card is a HOTLINE CARD, not a HOTLINE SECRET KEY\n"
+            "hint: name the right file\n",
+        )
+    path.write_text(text + 'secret = "bravo.card"\n')
+    done = alpha.run("run")
+    assert (done.code, "is a HOTLINE CARD, not a HOTLINE LINE SECRET" in done.err) == (2, True)
+
+
+def test_a_card_of_another_station_is_told_with_both_cures(operator: Operator) -> None:
+    """Told to take the other's name, an operator would start a station that nobody made."""
+    path = operator.folder / "hotline.toml"
+    path.write_text(path.read_text().replace('"alpha.card"', '"bravo.card"'))
+    done = operator.run("run")
+    assert (done.code, done.err) == (
+        2,
+        f"hotline: card {operator.folder}/bravo.card names station bravo, not alpha\n"
+        f'hint: under [station] in {path}, name the card of this station: card = "alpha.card";'
+        ' or, if the card is right, set name = "bravo"\n',
+    )
+
+
 # --- two key files, while keys are changed --------------------------------------------------------
 
 
