@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hotline import limits
 from hotline.cli.exits import UsageError
-from hotline.text import size
 
 if TYPE_CHECKING:
     import argparse
 
+
+_SHORTER: Final = {
+    "body": "shorten it, or send it in several messages",
+    "subject": "shorten it, or say it in the body",
+    "note": "shorten it, or say the rest in a message",
+    "id": "choose a shorter one",
+}
 
 _quoted: Final = json.encoder.encode_basestring
 """Nearly all of a message is texts: spelled one by one they cost half of what json.dumps costs."""
@@ -34,8 +40,7 @@ def check_text(name: str, value: str, most_bytes: int) -> None:
         ) from None
     if size_bytes > most_bytes:
         raise UsageError(
-            f"the {name} is {size_bytes} bytes, over {most_bytes} ({size(most_bytes)})",
-            hint=f"shorten the {name}, or send it in several messages",
+            f"the {name} is over {most_bytes} bytes: it has {size_bytes}", hint=_SHORTER[name]
         )
 
 

@@ -75,6 +75,29 @@ def test_5_when_the_daemon_refuses(operator: Operator, daemon: FakeDaemon, code:
     assert complaint(done.err) == ["hotline: the line is not there", "hint: try less"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["send", "bravo", "x", "--subject", "é" * 129],
+            "hotline: the subject is over 256 bytes: it has 258\n"
+            "hint: shorten it, or say it in the body\n",
+        ),
+        (
+            ["ack", "x", "--note", "n" * 1025],
+            "hotline: the note is over 1024 bytes: it has 1025\n"
+            "hint: shorten it, or say the rest in a message\n",
+        ),
+    ],
+)
+def test_what_is_too_long_is_told_with_its_cure(
+    operator: Operator, daemon: FakeDaemon, arguments: list[str], told: str
+) -> None:
+    """A message has one subject: several messages do not make it shorter."""
+    done = operator.run(*arguments)
+    assert (done.code, done.out, done.err, daemon.requests) == (2, "", told, [])
+
+
 def test_2_when_the_daemon_calls_it_a_bad_request(operator: Operator, daemon: FakeDaemon) -> None:
     """What the daemon cannot understand was asked wrongly, whatever the state of the line."""
     daemon.refuses("show", "bad-request", "no id looks like that")
