@@ -43,8 +43,8 @@ def read_secret(path: Path, max_bytes: int, check_kind: CheckKind = _any_kind) -
     """Read a file of at most max_bytes that nobody but its owner, this user, can read or change.
 
     Raises IdentityError, naming the file and the cure, for a symbolic link, anything but a regular
-    file, another owner, any permission for group or others, or a longer file. But before all of these
-    check_kind may raise one for how the file begins: what is no secret need not be closed to others.
+    file, another owner, any permission for group or others, or a longer file. Before owner, mode and
+    length are judged, check_kind may raise one for how the file begins: what is no secret is told so.
     """
     return read_secret_and_mode(path, max_bytes, check_kind)[0]
 

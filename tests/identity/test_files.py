@@ -67,6 +67,17 @@ def test_any_permission_for_others_is_refused(secret: Secret, bit: int) -> None:
     read(path)
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o600])
+@pytest.mark.parametrize("before", ["", "\n \r\n"])
+def test_what_is_no_secret_is_told_as_such(secret: Secret, mode: int, before: str) -> None:
+    """A card is open to others, and longer than any key: neither is what is wrong with it."""
+    path, read = secret
+    path.write_text(f"{before}-----BEGIN HOTLINE CARD-----\n" + "A" * 9000)
+    path.chmod(mode)
+    with pytest.raises(IdentityError, match=r"is a HOTLINE CARD, not a HOTLINE (SECRET|LINE)"):
+        read(path)
+
+
 def test_a_hint_can_be_pasted(tmp_path: Path) -> None:
     """A cure with an unquoted space in it would change the mode of some other file."""
     path = tmp_path / "my key; rm x"
@@ -273,9 +284,11 @@ def test_a_disk_that_cannot_be_read_is_told(
     def broken(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(os, "fdopen", broken)
-    with pytest.raises(IdentityError, match=r"cannot read .*key: input/output error"):
-        read_secret(path, 10)
+    for call in ("fdopen", "pread"):
+        with monkeypatch.context() as dangers:
+            dangers.setattr(os, call, broken)
+            with pytest.raises(IdentityError, match=r"cannot read .*key: input/output error"):
+                read_secret(path, 10)
 
 
 def test_a_file_gets_another_name_and_keeps_its_content(tmp_path: Path) -> None:
