@@ -119,6 +119,7 @@ class KeyChanges:
         """Stand where the store does."""
         self._context = context
         self._links = links
+        self._confirmed = self._newest_confirmed(0)
 
     @property
     def state(self) -> str | None:
@@ -132,19 +133,25 @@ class KeyChanges:
         number, receipt = self._context.pairing.owns[index].number, self._context.record.receipt
         return number is not None and receipt is not None and number <= receipt.number
 
+    def _newest_confirmed(self, least: int) -> int:
+        """Give the newest of our identities, from least on, that the peer has confirmed; or least."""
+        newest = len(self._context.pairing.owns) - 1
+        return next((n for n in range(newest, least, -1) if self._is_confirmed(n)), least)
+
     def prepare(self, card: Card, keys: SecretKeys | None) -> None:
         """We have new keys, and can answer with them from now on."""
         self._context.pairing.owns.add(Generation(card, keys))
 
     def check(self, moment: Moment) -> None:
         """Go over to new keys once the peer has confirmed them; should be called after anything."""
-        pairing, current = self._context.pairing, self._links.current
-        for index in range(len(pairing.owns) - 1, pairing.owns.oldest, -1):
-            if self._is_confirmed(index) and pairing.owns.end_before(index):
-                self._context.report(
-                    "key_change_confirmed", level="warning", id=pairing.owns[index].card.id.hex()
-                )
-                break
+        owns, current = self._context.pairing.owns, self._links.current
+        newest = self._newest_confirmed(self._confirmed)
+        if newest > self._confirmed:
+            self._confirmed = newest
+            owns.end_before(newest)
+            self._context.report(
+                "key_change_confirmed", level="warning", id=owns[newest].card.id.hex()
+            )
         if current is not None and current.outdated_at is None and self._is_outdated(current):
             current.outdated_at = moment.now
 

@@ -103,6 +103,31 @@ def test_keys_change_twice(world: LineWorld) -> None:
         until_changed(world, *world.stations, generation=generation)
 
 
+def test_a_change_that_a_session_shows_before_its_receipt_comes_is_told_too(
+    make_world: Callable[..., LineWorld],
+) -> None:
+    """Who waited for it to destroy the old keys waited for ever."""
+    world = make_world(3).start()
+    world.until_up()
+    changing, other = world.arbiter, world.second
+    assert not changing.addresses, "the other calls it, by the name that it knows now"
+    succession = changing.rotate()
+    world.until(lambda: other.line.pairing.peers.index(succession.card.id) is not None)
+    world.clog(changing)  # the receipt is on its way
+    world.cut()
+    world.run(1)
+    assert changing.line.key_changes.state == "pending"
+    world.heal()
+    until_changed(world, changing)
+    told = changing.events("key_change_confirmed")
+    assert told == [{"line": other.name, "id": succession.card.id.hex()}]
+    changing.crash()
+    changing.start()
+    busy(world, "after")
+    until_changed(world, changing)
+    assert changing.events("key_change_confirmed") == told, "once, and not at each start"
+
+
 def test_a_line_that_is_down_changes_keys_when_it_is_up_again(world: LineWorld) -> None:
     """Nothing may depend on the peer being there when the keys are made."""
     world.clog()
