@@ -43,6 +43,23 @@ class TimedOutError(HotlineError):
     """The time given for waiting is over; what was accepted stays accepted."""
 
 
+class UnwrittenError(HotlineError):
+    """Standard output could not be written; what it was to tell is true all the same.
+
+    ``why`` is the system's reason, and ``done`` says what is done, if that is known.
+    """
+
+    def __init__(self, why: str, *, done: str = "", hint: str = "") -> None:
+        super().__init__(
+            f"{done}, but that could not be written: {why}"
+            if done
+            else f"the answer could not be written to standard output: {why}",
+            hint=hint
+            or "if this was to change anything, look before you say it again: it may be done",
+        )
+        self.why = why
+
+
 def of(error: HotlineError) -> int:
     """Give the exit code that tells of error."""
     if isinstance(error, UnreachableError):
@@ -51,7 +68,7 @@ def of(error: HotlineError) -> int:
         return TIMED_OUT
     if isinstance(error, StoreInUseError | EvidenceError):
         return REFUSED
-    if isinstance(error, StoreError):
+    if isinstance(error, StoreError | UnwrittenError):
         return FAULT
     if isinstance(error, RefusedError) and error.code != "bad-request":
         return REFUSED

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-from hotline.cli import exits
+from hotline.cli import exits, output
 from hotline.errors import HotlineError
 
 
@@ -56,6 +56,7 @@ def _make_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    sys.stdout = output.guard(sys.stdout)
 
 
 def _is_text(word: str) -> bool:
@@ -84,7 +85,10 @@ def _complain(message: str, hint: str, code: int) -> int:
 
     try:
         # What was answered before the complaint belongs before it.
-        sys.stdout.flush()
+        try:
+            sys.stdout.flush()
+        except exits.UnwrittenError as error:
+            complain(str(error), error.hint)
         complain(message, hint)
     except BrokenPipeError:
         return _pipe_closed()
@@ -99,6 +103,5 @@ def _reason(error: OSError) -> str:
 
 def _pipe_closed() -> int:
     # The interpreter flushes stdout once more as it ends, and would complain.
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
+    output.abandon(sys.stdout)
     return exits.PIPE_CLOSED

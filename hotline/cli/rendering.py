@@ -126,7 +126,7 @@ def tell_damaged(damaged: list[Message]) -> int:
             f"message {word(one, 'id')} of line {word(one, 'line')} is damaged: {word(one, 'why')}"
         )
     if hint := damaged[0].get("hint"):
-        print(f"hint: {one_line(str(hint))}", file=sys.stderr)
+        terminal.advise(str(hint))
     return exits.REFUSED
 
 

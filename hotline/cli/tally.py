@@ -6,11 +6,11 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hotline.cli import exits
-from hotline.cli.terminal import complain, print_json
+from hotline.cli.terminal import aside, complain, print_json
 from hotline.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from hotline.errors import HotlineError
 
@@ -62,6 +62,7 @@ class Tally:
         self._unknown = Ranges()
         self._repeated = 0
         self._ended_otherwise = 0
+        self._unwritten = ""
 
     @property
     def count(self) -> int:
@@ -107,31 +108,54 @@ class Tally:
             self._print(item.number, item.id, {"state": None, "repeated": None})
 
     def finish(self) -> None:
-        """Print what was held, and the summary: on stdout for a person, on stderr beside JSON."""
+        """Print what was held, and the summary: on stdout for a person, on stderr beside JSON.
+
+        Where stdout cannot be written, all of the summary stands on stderr: a file that is sent again
+        because nothing is known of it comes twice.
+        """
         for number, identifier, repeated in self._held:
             outcome = {"state": self._states[identifier], "repeated": repeated}
             self._print(number, identifier, outcome)
-        sys.stdout.flush()
-        stream = sys.stderr if self._as_json else sys.stdout
-        if not self._as_json or self._failed:
-            again = f", {self._repeated} of them sent before" if self._repeated else ""
-            print(one_line(f"{self.count} accepted for {self._line}{again}"), file=stream)
-        if self._failed:
-            for name, numbers in (
+        if not self._as_json:
+            self._write("\n".join(self._summary(numbers=bool(self._failed))))
+        self._write()
+        if self._unwritten:
+            complain(
+                f"{self._accepted_words()}, but that could not be written: {self._unwritten}",
+                f"see: hotline outbox {self._line}",
+            )
+        if self._unwritten or (self._as_json and self._failed):
+            aside("\n".join(self._summary(numbers=True)))
+        elif self._as_json and self._ended_otherwise:
+            aside(self._ended_words())
+
+    def exit_code(self) -> int:
+        """Give the exit code that tells of the worst outcome."""
+        if self._unwritten:
+            return exits.FAULT
+        if self._refused.count or self._ended_otherwise:
+            return exits.REFUSED
+        return exits.USAGE if self._malformed.count else exits.DONE
+
+    def _summary(self, *, numbers: bool) -> Iterator[str]:
+        yield one_line(self._accepted_words())
+        if numbers:
+            for name, lines in (
                 ("accepted", self._accepted),
                 ("refused", self._refused),
                 ("no message", self._malformed),
                 ("not known", self._unknown),
             ):
-                print(one_line(f"{name}: lines {numbers} of {self._source}"), file=stream)
+                yield one_line(f"{name}: lines {lines} of {self._source}")
         if self._ended_otherwise:
-            print(f"{self._ended_otherwise} expired or cancelled", file=stream)
+            yield self._ended_words()
 
-    def exit_code(self) -> int:
-        """Give the exit code that tells of the worst outcome."""
-        if self._refused.count or self._ended_otherwise:
-            return exits.REFUSED
-        return exits.USAGE if self._malformed.count else exits.DONE
+    def _accepted_words(self) -> str:
+        again = f", {self._repeated} of them sent before" if self._repeated else ""
+        return f"{self.count} accepted for {self._line}{again}"
+
+    def _ended_words(self) -> str:
+        return f"{self._ended_otherwise} expired or cancelled"
 
     @property
     def _failed(self) -> int:
@@ -146,5 +170,18 @@ class Tally:
         self._print(number, identifier, {"error": failure})
 
     def _print(self, number: int, identifier: str | None, outcome: dict[str, Any]) -> None:
-        if self._as_json:
+        if not self._as_json:
+            return
+        try:
             print_json({"input_line": number, "id": identifier, "line": self._line, **outcome})
+        except exits.UnwrittenError as error:
+            self._unwritten = error.why  # the rest of the batch goes on, and the end tells of it
+
+    def _write(self, text: str = "") -> None:
+        """Print text for a person, if there is any, and whatever has been kept."""
+        try:
+            if text:
+                print(text)
+            sys.stdout.flush()
+        except exits.UnwrittenError as error:
+            self._unwritten = error.why

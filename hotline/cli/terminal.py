@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from hotline.cli import columns
+from hotline.cli import columns, output
 from hotline.text import one_line
 
 if TYPE_CHECKING:
@@ -38,9 +38,24 @@ STYLES: Final = {
 
 def complain(message: str, hint: str = "") -> None:
     """Say on stderr what went wrong and what to do."""
-    print(f"hotline: {one_line(message)}", file=sys.stderr)
+    aside(f"hotline: {one_line(message)}")
     if hint:
-        print(f"hint: {one_line(hint)}", file=sys.stderr)
+        advise(hint)
+
+
+def advise(hint: str) -> None:
+    """Say on stderr what to do."""
+    aside(f"hint: {one_line(hint)}")
+
+
+def aside(text: str) -> None:
+    """Say safe text on stderr. That it cannot be written there ends nothing: the exit code tells."""
+    try:
+        print(text, file=sys.stderr)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        output.abandon(sys.stderr)
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hotline.cli import compose, exits, rendering, station
+from hotline.cli import compose, exits, output, rendering, station
 from hotline.cli.terminal import print_json
 from hotline.limits import NOTE_BYTES
 
@@ -21,10 +21,12 @@ def run(args: argparse.Namespace) -> int:
         message = client.call("ack", params)["message"]
     finally:
         client.close()
-    if args.json:
-        print_json(rendering.stable(message))
-    else:
-        names = ("id", "line", "decision", "acknowledged_by")
-        identifier, line, decision, operator = (rendering.word(message, name) for name in names)
-        print(f"acknowledged {identifier} from {line}: {decision}, by {operator}")
+    names = ("id", "line", "decision", "acknowledged_by")
+    identifier, line, decision, operator = (rendering.word(message, name) for name in names)
+    done = f"message {identifier} from {line} is acknowledged ({decision})"
+    with output.telling(done, hint=f"see: hotline show {identifier}"):
+        if args.json:
+            print_json(rendering.stable(message))
+        else:
+            print(f"acknowledged {identifier} from {line}: {decision}, by {operator}")
     return exits.DONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hotline.cli import exits, rendering, station
+from hotline.cli import exits, output, rendering, station
 from hotline.cli.terminal import print_json
 
 if TYPE_CHECKING:
@@ -18,8 +18,11 @@ def run(args: argparse.Namespace) -> int:
         message = client.call("cancel", station.selection(args))["message"]
     finally:
         client.close()
-    if args.json:
-        print_json(rendering.stable(message))
-    else:
-        print(f"cancelled {rendering.word(message, 'id')} for {rendering.word(message, 'line')}")
+    identifier, line = (rendering.word(message, name) for name in ("id", "line"))
+    done = f"message {identifier} for {line} is cancelled"
+    with output.telling(done, hint=f"see: hotline show {identifier}"):
+        if args.json:
+            print_json(rendering.stable(message))
+        else:
+            print(f"cancelled {identifier} for {line}")
     return exits.DONE

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hotline.cli import rendering, station
-from hotline.cli.terminal import print_json
+from hotline.cli.terminal import advise, print_json
 from hotline.limits import PAGE_ROWS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
             damaged += page.damaged
             if page.more and not args.json:
                 sys.stdout.flush()
-                print("hint: there are older ones: --limit N or --all", file=sys.stderr)
+                advise("there are older ones: --limit N or --all")
     finally:
         client.close()
     return rendering.tell_damaged(damaged)

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from hotline.cli import compose, exits, station, waiting
+from hotline.cli import compose, exits, output, station, waiting
 from hotline.cli.client import refusal
 from hotline.cli.exits import UnreachableError, UsageError
 from hotline.cli.ids import Ids
@@ -102,13 +102,16 @@ def _queue(
 
 
 def _tell(args: argparse.Namespace, outcome: dict[str, Any]) -> None:
-    if args.json:
-        print_json(outcome)
-        return
-    again = f" ({_repeated(args)})" if outcome["repeated"] else ""
-    state = outcome["state"] or f"{_NOT_KNOWN}:"
-    said = f"{state} {outcome['id']} for {outcome['line']}{again}"
-    print(one_line(said), flush=True)
+    identifier, state = outcome["id"], outcome["state"]
+    done = f"message {identifier} {f'is {state}' if state else 'was sent before'}"
+    # An operator who is not told of the id sends the same order again, under another one.
+    with output.telling(done, hint=f"see: hotline show {identifier}"):
+        if args.json:
+            print_json(outcome)
+            return
+        again = f" ({_repeated(args)})" if outcome["repeated"] else ""
+        said = f"{state or f'{_NOT_KNOWN}:'} {identifier} for {outcome['line']}{again}"
+        print(one_line(said))
 
 
 def _repeated(args: argparse.Namespace) -> str:
