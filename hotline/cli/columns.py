@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Final
+
+NAME_MOST: Final = 32
+"""The longest name of a line or station. A table never cuts one: two may differ in the last letter."""
 
 
 def width(text: str) -> int:

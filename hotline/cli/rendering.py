@@ -38,8 +38,11 @@ FIELDS: Final = (
 """A message object in ``--json``: always these names in this order, null where none is known."""
 
 _HEADINGS: Final = ("TIME", "PRECEDENCE", "LINE", "STATE", "ID")
-_WIDTHS: Final = (12, 10, 12, 12, 26)
-"""Fills 80 columns; an id of ours is 26 long."""
+_MOST: Final = (12, 10, columns.NAME_MOST, 12)
+"""The widest that all but the id may be; what they leave is the id's, and it stands whole below
+where that is too little."""
+
+_GAPS: Final = 2 * len(_MOST)
 
 _INDENT: Final = " " * 14
 """Under the heading PRECEDENCE."""
@@ -74,17 +77,14 @@ def time_of(message: Message, name: str, *, exact: bool = False) -> str:
 def summaries(messages: list[Message]) -> list[str]:
     """Give a table of messages: a row each, and under it what the message is about."""
     total = terminal.display_columns()
-    extra = total - terminal.TABLE_COLUMNS
-    line_extra = min(extra, 20)
-    widths = [*_WIDTHS]
-    widths[2] += line_extra
-    widths[4] += extra - line_extra
     rows = [_HEADINGS, *(_row(message) for message in messages)]
-    heading, *lines = terminal.table(rows, widths)
+    widths = terminal.widths(rows, _MOST)
+    id_room = total - sum(widths) - _GAPS
+    heading, *lines = terminal.table(rows, [*widths, id_room])
     shown = [heading]
     for message, line in zip(messages, lines, strict=True):
         shown.append(line)
-        if columns.width(word(message, "id")) > widths[4]:
+        if columns.width(word(message, "id")) > id_room:
             # Cut, an id could not be pasted into the next command.
             shown += [f"  id {piece}" for piece in columns.wrap(word(message, "id"), total - 5)]
         shown.append(_INDENT + columns.fit(_about(message), total - len(_INDENT)))

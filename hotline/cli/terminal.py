@@ -104,18 +104,23 @@ def table(rows: Sequence[Sequence[str]], most: Sequence[int]) -> list[str]:
 
     The first row is the heading. A cell whose text is a word of STYLES is shown in that style.
     """
-    widths = [
-        min(limit, max(columns.width(row[index]) for row in rows))
-        for index, limit in enumerate(most)
-    ]
     lines = []
+    wide = widths(rows, most)
     for number, row in enumerate(rows):
         cells = [
             paint(columns.pad(cell, width), "heading" if number == 0 else cell)
-            for cell, width in zip(row, widths, strict=True)
+            for cell, width in zip(row, wide, strict=True)
         ]
         lines.append("  ".join(cells).rstrip())
     return lines
+
+
+def widths(rows: Sequence[Sequence[str]], most: Sequence[int]) -> list[int]:
+    """Give the width of each of the first columns: that of its widest cell, or ``most``."""
+    return [
+        min(limit, max(columns.width(row[index]) for row in rows))
+        for index, limit in enumerate(most)
+    ]
 
 
 class Progress:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from hotline.cli import heartbeat_log
 from hotline.cli.heartbeat_log import HeartbeatLog
+from hotline.line.liveness import REASONS
 from support.processes import until
 
 
@@ -90,8 +91,61 @@ def test_the_table_fits_and_is_safe(operator: Operator, log: Path) -> None:
     done = operator.run("heartbeats")
     assert max(map(len, done.out.splitlines())) <= 80
     assert "\x1b" not in done.out
-    assert "2026-11-23T15:30:00Z  bravo       up        42 ms    0" in done.out
+    assert "2026-11-23T15:30:00Z  bravo  up        42 ms    0" in done.out
     assert "log_lines_dropped" in done.out
+
+
+LONG = ("northern-headquarters-number-0-1", "northern-headquarters-number-0-2")
+
+
+def table_of(operator: Operator, log: Path, *beats: str) -> list[str]:
+    """Give the rows of the table of a log of these beats, without its heading."""
+    log.write_text("".join(beats))
+    done = operator.run("heartbeats", "--limit", str(len(beats)))
+    rows = done.out.splitlines()
+    assert max(map(len, rows)) <= 80
+    return rows[1:]
+
+
+@pytest.mark.parametrize("name", ["bravo", "north-hq-01", "northern-hq-1", LONG[0]])
+@pytest.mark.parametrize("was", ["up", "degraded"])
+def test_no_reason_and_no_change_is_cut(operator: Operator, log: Path, name: str, was: str) -> None:
+    """A state without what it was before, or with half of a reason, is no answer to why."""
+    fields = {"event": "line_state", "line": name, "state": "degraded", "was": was}
+    rows = table_of(operator, log, *(beat(1, reason=reason, **fields) for reason in REASONS))
+    shown = [row.split() for row in "\n".join(rows).split("2026-11-23T15:30:00Z")[1:]]
+    assert shown == [
+        [name, "degraded", "42", "ms", "0", reason, "(was", f"{was})"] for reason in REASONS
+    ]
+
+
+def test_what_is_short_stands_in_one_row(operator: Operator, log: Path) -> None:
+    """A table of two rows a beat, where one is enough, shows half as many."""
+    change = beat(1, event="line_state", reason="unattended", was="down")
+    rows = table_of(operator, log, change, beat(2, reason="peer-not-accepting"))
+    assert len(rows) == 2
+    assert rows[0].endswith("  unattended (was down)")
+    assert rows[1].endswith("  peer-not-accepting")
+
+
+def test_two_names_never_look_alike(operator: Operator, log: Path) -> None:
+    """Two headquarters whose names differ in the last letter are two lines; also one unknown here."""
+    rows = table_of(operator, log, *(beat(n, line=name) for n, name in enumerate(LONG)))
+    assert [name for name in LONG for row in rows if f"  {name}  up" in row] == [*LONG]
+
+
+def test_a_followed_log_shows_a_name_that_comes_late(operator: Operator, log: Path) -> None:
+    """Its row is out of line, for the table was laid out without it; it is whole all the same."""
+    process = operator.start("heartbeats", "--follow", "--limit", "1")
+    assert process.stdout is not None
+    out = process.stdout
+    assert out.readline().startswith(b"TIME                  LINE   STATE")
+    assert b"  bravo  up" in out.readline()
+    with log.open("a") as file:
+        file.write(beat(10, line=LONG[0], reason="proven"))
+    assert f"  {LONG[0]}  up        42 ms    0       proven\n".encode() in out.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
 
 
 def test_a_long_log_is_read_from_its_end(tmp_path: Path) -> None:

@@ -177,6 +177,21 @@ def test_tables_fit_and_are_safe(operator: Operator, daemon: FakeDaemon, found: 
     assert found["id"] != "x" * 64 or "x" * 64 in done.out
 
 
+@pytest.mark.parametrize("box", ["inbox", "outbox"])
+@pytest.mark.parametrize("stem", ["northern-headquarters-", "n" * 31])
+def test_two_lines_never_look_alike(
+    operator: Operator, daemon: FakeDaemon, box: str, stem: str
+) -> None:
+    """An order for one headquarters is not to be read as one for the other."""
+    names = [f"{stem}1", f"{stem}2"]
+    found = [message(line=name, state="acknowledged") for name in names]
+    daemon.answers(box, {"messages": found, "more": False})
+    done = operator.run(box)
+    assert re.findall(rf"  ({stem}\d)  acknowledged", done.out) == names
+    assert done.out.count(found[0]["id"]) == 2, "each id stands whole, in its column or below"
+    assert max(map(width, done.out.splitlines())) <= 80
+
+
 def test_a_wider_terminal_is_used(operator: Operator, daemon: FakeDaemon) -> None:
     """On a wide screen nothing needs to be cut."""
     daemon.answers("inbox", {"messages": [message(subject="s" * 130)], "more": False})

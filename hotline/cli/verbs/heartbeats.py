@@ -5,26 +5,21 @@ from __future__ import annotations
 import json
 import math
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from hotline.cli import columns, exits, station
+from hotline.cli import exits, station
+from hotline.cli.beats import Table
 from hotline.cli.exits import UsageError
 from hotline.cli.heartbeat_log import HeartbeatLog
 from hotline.cli.rendering import word
-from hotline.cli.terminal import TABLE_COLUMNS, display_columns, paint, print_json
-from hotline.text import duration
+from hotline.cli.terminal import print_json
 
 if TYPE_CHECKING:
     import argparse
 
+    from hotline.daemon.config import StationConfig
+
     Beat = dict[str, Any]
-
-_HEADINGS: Final = ("TIME", "LINE", "STATE", "RTT", "MISSED", "REASON")
-_WIDTHS: Final = (20, 10, 8, 7, 6, 19)
-"""Fixed, since a followed log has no last row to measure; with the gaps, 80 columns."""
-
-_LONGEST_MS: Final = 10**12
-"""Thirty years: whatever is longer was never measured."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,14 +41,18 @@ def run(args: argparse.Namespace) -> int:
                 f"there is no heartbeat log at {config.heartbeat_log}",
                 hint="the daemon makes it: hotline run",
             )
-        if not args.json:
-            print(paint(_row(_HEADINGS).rstrip(), "heading"))
-        for line in lines:
-            _show(line, args)
+        found = [beat for line in lines if (beat := _beat(line, args)) is not None]
+        table = None if args.json else _table(config, args, found)
+        if table is not None:
+            print("\n".join(table.heading()))
+        for beat in found:
+            _show(beat, table)
         sys.stdout.flush()
         for line in log.follow() if args.follow else ():
-            _show(line, args)
-            sys.stdout.flush()
+            beat = _beat(line, args)
+            if beat is not None:
+                _show(beat, table)
+                sys.stdout.flush()
     finally:
         log.close()
     return exits.DONE
@@ -81,53 +80,14 @@ def _number(spelled: str) -> float:
     return value
 
 
-def _show(line: bytes, args: argparse.Namespace) -> None:
-    beat = _beat(line, args)
-    if beat is None:
-        return
-    if args.json:
+def _table(config: StationConfig, args: argparse.Namespace, beats: list[Beat]) -> Table:
+    """Lay out a table for the lines that are shown, or that may be when the log is followed."""
+    names = [args.line] if args.line is not None else [line.name for line in config.lines]
+    return Table([*names, *(word(beat, "line") for beat in beats)])
+
+
+def _show(beat: Beat, table: Table | None) -> None:
+    if table is None:
         print_json(beat)
-        return
-    print(
-        _row(
-            (
-                _second(word(beat, "timestamp")),
-                word(beat, "line"),
-                word(beat, "state"),
-                _round_trip(beat.get("rtt_ms")),
-                word(beat, "missed"),
-                _remark(beat),
-            )
-        ).rstrip()
-    )
-
-
-def _round_trip(rtt_ms: object) -> str:
-    # Compared before it is divided: a whole number may be too long to be made a float.
-    if isinstance(rtt_ms, bool) or not isinstance(rtt_ms, int | float) or abs(rtt_ms) > _LONGEST_MS:
-        return "-"
-    return duration(rtt_ms / 1000)
-
-
-def _remark(beat: Beat) -> str:
-    """Say why the line stands so; a change says what it was, and the log's own notes their name."""
-    event = beat.get("event")
-    if event == "heartbeat":
-        return word(beat, "reason")
-    if event == "line_state":
-        return f"{word(beat, 'reason')} (was {word(beat, 'was')})"
-    return word(beat, "event")
-
-
-def _second(timestamp: str) -> str:
-    """Leave out the fraction of a second; ``--json`` has it."""
-    head, dot, _ = timestamp.partition(".")
-    return head + "Z" if dot else timestamp
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    widths = [*_WIDTHS]
-    widths[-1] += display_columns() - TABLE_COLUMNS
-    padded = [columns.pad(cell, width) for cell, width in zip(cells, widths, strict=True)]
-    padded[2] = paint(padded[2], cells[2])
-    return "  ".join(padded)
+    else:
+        print("\n".join(table.rows(beat)))
