@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from hotline.cli import exits
+from hotline.cli import exits, waiting
 from hotline.cli.terminal import aside, complain, print_json
 from hotline.text import one_line
 
@@ -60,6 +60,7 @@ class Tally:
         self._refused = Ranges()
         self._malformed = Ranges()
         self._unknown = Ranges()
+        self._ended = Ranges()
         self._repeated = 0
         self._ended_otherwise = 0
         self._unwritten = ""
@@ -70,11 +71,16 @@ class Tally:
         return self._accepted.count
 
     def accepted(self, number: int, result: dict[str, Any]) -> None:
-        """Note that the daemon has the message, durably."""
-        self._accepted.add(number)
+        """Note that the daemon has the message, durably; or had it, and will never send it."""
         repeated = bool(result.get("repeated"))
-        self._repeated += repeated
         identifier, state = result["id"], result.get("state")
+        if state in waiting.ENDED:
+            self._ended.add(number)
+            self._complain(number, waiting.ended_otherwise(identifier, state))
+            self._print(number, identifier, {"state": state, "repeated": repeated})
+            return
+        self._accepted.add(number)
+        self._repeated += repeated
         if self._hold:
             self._held.append((number, identifier, repeated))
             self._states[identifier] = state or self._states.get(identifier)
@@ -85,7 +91,7 @@ class Tally:
         """Note how far held messages have come."""
         for state in states:
             self._states[state["id"]] = state["state"]
-            self._ended_otherwise += state["state"] in ("expired", "cancelled")
+            self._ended_otherwise += state["state"] in waiting.ENDED
 
     def held_ids(self) -> list[str]:
         """Give the ids of accepted messages, for waiting."""
@@ -133,7 +139,7 @@ class Tally:
         """Give the exit code that tells of the worst outcome."""
         if self._unwritten:
             return exits.FAULT
-        if self._refused.count or self._ended_otherwise:
+        if self._refused.count or self._ended.count or self._ended_otherwise:
             return exits.REFUSED
         return exits.USAGE if self._malformed.count else exits.DONE
 
@@ -145,6 +151,7 @@ class Tally:
                 ("refused", self._refused),
                 ("no message", self._malformed),
                 ("not known", self._unknown),
+                *([("expired or cancelled before", self._ended)] if self._ended.count else []),
             ):
                 yield one_line(f"{name}: lines {lines} of {self._source}")
         if self._ended_otherwise:
@@ -159,13 +166,17 @@ class Tally:
 
     @property
     def _failed(self) -> int:
-        return self._refused.count + self._malformed.count + self._unknown.count
+        numbers = (self._refused, self._malformed, self._unknown, self._ended)
+        return sum(one.count for one in numbers)
 
-    def _fail(self, number: int, identifier: str | None, error: HotlineError, code: str) -> None:
+    def _complain(self, number: int, error: HotlineError) -> None:
         if self._failed <= COMPLAINTS:
             complain(f"{self._source} line {number}: {error}", error.hint)
         elif self._failed == COMPLAINTS + 1:
             complain(f"{self._source}: more lines fail; the numbers follow")
+
+    def _fail(self, number: int, identifier: str | None, error: HotlineError, code: str) -> None:
+        self._complain(number, error)
         failure = {"code": code, "message": str(error), "hint": error.hint}
         self._print(number, identifier, {"error": failure})
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 WAIT_IDS: Final = 1024
 """Ids in one ``wait`` request, as the daemon bounds it."""
 
+ENDED: Final = ("expired", "cancelled")
+"""States of a message that was never sent, and never will be."""
+
 POLL_S: Final = 0.5
 """How often a lone message's state is asked for while an operator looks on."""
 

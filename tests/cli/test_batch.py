@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cli.fake_daemon import Connection, FakeDaemon, Gone, Params, Refusal, accept_all
 from cli.station_operator import Operator
 
@@ -123,6 +124,46 @@ def test_a_refused_message_costs_nobody_else(operator: Operator, daemon: FakeDae
     assert "batch.ndjson line 2: b is in use" in done.err
     assert "accepted: lines 1, 3" in done.err
     assert "1 of them sent before" in done.err
+
+
+@pytest.mark.parametrize("how", [[], ["--wait", "delivered"]])
+def test_a_repeated_message_that_ended_is_told_by_its_line(
+    operator: Operator, daemon: FakeDaemon, how: list[str]
+) -> None:
+    """It was never sent and never will be: counted as sent before, it would not be sent anew."""
+    ended = {"b": "cancelled", "c": "expired"}
+
+    def pick(params: Params, _connection: Connection) -> Params:
+        states = ((m["id"], ended.get(m["id"], "queued")) for m in params["messages"])
+        return {"results": [{"id": i, "state": s, "repeated": i != "a"} for i, s in states]}
+
+    daemon.on("send", pick)
+    daemon.on(
+        "wait",
+        lambda params, _: {"messages": [{"id": i, "state": "delivered"} for i in params["ids"]]},
+    )
+    name = batch(operator.folder, *({"id": i, "body": "x"} for i in "abcd"))
+    done = operator.run("send", "bravo", "--batch", name, *how)
+    assert done.code == 5
+    assert done.out.splitlines() == [
+        "2 accepted for bravo, 1 of them sent before",
+        "accepted: lines 1, 4 of batch.ndjson",
+        "refused: lines none of batch.ndjson",
+        "no message: lines none of batch.ndjson",
+        "not known: lines none of batch.ndjson",
+        "expired or cancelled before: lines 2-3 of batch.ndjson",
+    ]
+    for number, identifier in ((2, "b"), (3, "c")):
+        said = f"batch.ndjson line {number}: {identifier} is {ended[identifier]}: it was not sent"
+        assert f"hotline: {said}\nhint: send it again under a new id\n" in done.err
+    done = operator.run("send", "bravo", "--batch", name, "--json", *how)
+    assert done.code == 5
+    assert {o["id"]: (o["state"], o["repeated"]) for o in done.objects} == {
+        "a": ("delivered" if how else "queued", False),
+        "b": ("cancelled", True),
+        "c": ("expired", True),
+        "d": ("delivered" if how else "queued", True),
+    }
 
 
 def test_what_was_accepted_before_the_daemon_died_is_told(

@@ -103,12 +103,33 @@ def test_a_repeated_id_is_the_same_message(operator: Operator, daemon: FakeDaemo
     assert (done.code, done.out) == (0, "delivered x for bravo (it was sent before)\n")
 
 
+@pytest.mark.parametrize("state", ["expired", "cancelled"])
+@pytest.mark.parametrize("how", [[], ["--wait", "delivered"]])
+def test_a_repeated_id_that_ended_is_refused(
+    operator: Operator, daemon: FakeDaemon, state: str, how: list[str]
+) -> None:
+    """Told that it was sent, an operator relies on an order that never left and never will."""
+    daemon.answers("send", {"results": [{"id": "x", "state": state, "repeated": True}]})
+    done = operator.run("send", "bravo", "text", "--id", "x", *how)
+    assert (done.code, done.out) == (5, f"{state} x for bravo (it was queued before)\n")
+    assert done.err == (
+        f"hotline: x is {state}: it was not sent\nhint: send it again under a new id\n"
+    )
+    done = operator.run("send", "bravo", "text", "--id", "x", "--json", *how)
+    assert (done.code, done.objects) == (
+        5,
+        [{"id": "x", "line": "bravo", "state": state, "repeated": True}],
+    )
+    assert f"x is {state}: it was not sent" in done.err
+    assert daemon.params("wait") == []
+
+
 @pytest.mark.parametrize("option", ["--expires", "--ack-by"])
 def test_a_repeated_id_keeps_its_times(operator: Operator, daemon: FakeDaemon, option: str) -> None:
     """An operator who shortens a deadline by sending again must read that it stays what it was."""
     daemon.answers("send", {"results": [{"id": "x", "state": "queued", "repeated": True}]})
     done = operator.run("send", "bravo", "text", "--id", "x", option, "10m")
-    said = f"queued x for bravo (it was sent before: {option} changes nothing)\n"
+    said = f"queued x for bravo (it was queued before: {option} changes nothing)\n"
     assert (done.code, done.out) == (0, said)
 
 

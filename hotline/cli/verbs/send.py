@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hotline.cli import compose, exits, output, station, waiting
 from hotline.cli.client import refusal
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _NOT_KNOWN = "state not known"
 """Of a message that was sent before, where the daemon cannot read how far it has come."""
+
+
+_NOT_SENT: Final = ("queued", *waiting.ENDED)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,13 +49,14 @@ def _send_one(args: argparse.Namespace) -> int:
     client = station.connect(args)
     try:
         outcome = _queue(args, client, identifier, encoded)
-        if args.wait is None:
+        # Of a message that was sent before, this may be all that ever becomes of it.
+        if args.wait is None or outcome["state"] in waiting.ENDED:
             _tell(args, outcome)
         else:
             _wait(args, client, outcome)
     finally:
         client.close()
-    if args.wait is not None and outcome["state"] in ("expired", "cancelled"):
+    if outcome["state"] in waiting.ENDED:
         raise waiting.ended_otherwise(identifier, outcome["state"])
     return exits.DONE
 
@@ -109,18 +113,19 @@ def _tell(args: argparse.Namespace, outcome: dict[str, Any]) -> None:
         if args.json:
             print_json(outcome)
             return
-        again = f" ({_repeated(args)})" if outcome["repeated"] else ""
+        again = f" ({_repeated(args, state)})" if outcome["repeated"] else ""
         said = f"{state or f'{_NOT_KNOWN}:'} {identifier} for {outcome['line']}{again}"
         print(one_line(said))
 
 
-def _repeated(args: argparse.Namespace) -> str:
+def _repeated(args: argparse.Namespace, state: str | None) -> str:
     """Say what a message under a known id comes to: its times are those that it had."""
+    before = "it was queued before" if state in _NOT_SENT else "it was sent before"
     times = (("--expires", args.expires), ("--ack-by", args.ack_by))
     given = [option for option, value in times if value]
     if not given:
-        return "it was sent before"
-    return f"it was sent before: {' and '.join(given)} change{'s' * (len(given) == 1)} nothing"
+        return before
+    return f"{before}: {' and '.join(given)} change{'s' * (len(given) == 1)} nothing"
 
 
 def _body(args: argparse.Namespace) -> str:
