@@ -15,12 +15,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from hotline import limits
-from hotline.cli import compose, options, station, waiting
+from hotline.cli import compose, cures, options, station, waiting
 from hotline.cli.client import refusal
 from hotline.cli.exits import UsageError
 from hotline.cli.ids import Ids
 from hotline.cli.tally import Item, Tally
-from hotline.cli.terminal import Progress
+from hotline.cli.terminal import Progress, advise
 from hotline.errors import RefusedError
 from hotline.text import duration, reason
 
@@ -79,10 +79,12 @@ class _Sender:
         self._read_bytes = 0
         self._size_bytes = os.fstat(file.fileno()).st_size
         self._stopped = False
+        self._line: dict[str, Any] | None = None
 
     def run(self) -> int:
         try:
             self._queue_all()
+            self._advise()
             if self._args.wait is not None:
                 self._wait()
         finally:
@@ -112,7 +114,7 @@ class _Sender:
     def _take_answer(self) -> None:
         request, items = self._outstanding[0]
         try:
-            results = self._client.answer(request)["results"]
+            answer = self._client.answer(request)
         except RefusedError as error:
             if error.code == "store-failed":
                 raise  # what a failed disk has kept, only the next start can tell: they stay unknown
@@ -123,9 +125,11 @@ class _Sender:
             for item in items:
                 self._tally.refused(item.number, item.id, error)
             return
+        results = answer["results"]
         if not compose.answered([item.id for item in items], results):
             raise self._client.strange("send: results")
         self._outstanding.popleft()
+        self._line = answer.get("line")
         for item, result in zip(items, results, strict=True):
             failure = result.get("error")
             if failure is None:
@@ -136,6 +140,12 @@ class _Sender:
                     item.number, item.id, refusal(failure, str(failure.get("message") or "refused"))
                 )
         self._show_progress()
+
+    def _advise(self) -> None:
+        """Say once, for all that was queued, that it waits for an operator and not for the line."""
+        if self._line is not None and self._tally.count and cures.stands_still(self._line):
+            self._progress.clear()
+            advise(cures.hint(self._args.line, self._line))
 
     def _show_progress(self) -> None:
         passed_s = max(time.monotonic() - self._started_s, 0.001)

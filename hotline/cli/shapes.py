@@ -132,7 +132,7 @@ _SENT: Final = (
 )
 
 _RESULTS: Final[dict[str, Shape]] = {
-    "send": {"results": [_SENT]},
+    "send": {"results": [_SENT], "line?": {"state": str, "reason?": str}},
     "inbox": _PAGE,
     "outbox": _PAGE,
     "show": {"messages": [_MESSAGE], "damaged?": [_DAMAGED]},

@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from hotline.cli import station
+from hotline.cli import cures, station
 from hotline.cli.exits import TimedOutError
 from hotline.errors import HotlineError, RefusedError
 from hotline.text import duration
@@ -47,12 +47,15 @@ def wait_for_one(
         try:
             result = client.answer(request, deadline_s=next_s)
         except TimeoutError:
-            now = _look(args, identifier) or seen[-1]
+            found = _look(args, identifier)
+            now = found or seen[-1]
             if now != seen[-1]:
                 seen.append(now)
             if time.monotonic() >= deadline_s:
                 progress.clear()
-                raise _timed_out(identifier, now) from None
+                # One that has not told the state hangs: it is not asked a second time.
+                line = None if found is None else _line(args)
+                raise _timed_out(args, identifier, now, line) from None
             continue
         progress.clear()
         return _reached(client, [identifier], result)[0]["state"]
@@ -91,7 +94,8 @@ def wait_for_many(
             progress.clear()
             raise TimedOutError(
                 f"timed out waiting: not all of {len(ids)} messages are {args.wait}",
-                hint="they will still be delivered; see: hotline outbox --open",
+                hint=_still(args, _line(args))
+                or "they will still be delivered; see: hotline outbox --open",
             ) from None
         on_states(_reached(client, some, result))
         done += len(some)
@@ -106,7 +110,9 @@ def _reached(client: Client, ids: list[str], result: dict[str, Any]) -> list[dic
     return states
 
 
-def _timed_out(identifier: str, state: str) -> TimedOutError:
+def _timed_out(
+    args: argparse.Namespace, identifier: str, state: str, line: dict[str, Any] | None
+) -> TimedOutError:
     outlook = (
         "nobody over there has acknowledged it yet"
         if state == "delivered"
@@ -114,8 +120,14 @@ def _timed_out(identifier: str, state: str) -> TimedOutError:
     )
     return TimedOutError(
         f"timed out waiting: {identifier} is still {state}",
-        hint=f"{outlook}; see: hotline show {identifier}",
+        hint=(state != "delivered" and _still(args, line))
+        or f"{outlook}; see: hotline show {identifier}",
     )
+
+
+def _still(args: argparse.Namespace, line: dict[str, Any] | None) -> str:
+    """Give the hint for whoever waits on a line that stands still; empty if it goes on."""
+    return cures.hint(args.line, line) if line is not None and cures.stands_still(line) else ""
 
 
 def ended_otherwise(identifier: str, state: str) -> RefusedError:
@@ -134,15 +146,25 @@ def _deadline_s(args: argparse.Namespace) -> float:
 
 
 def _look(args: argparse.Namespace, identifier: str) -> str | None:
+    result = _ask(args, "show", {"id": identifier, "line": args.line}) or {"messages": []}
+    states = [m.get("state") for m in result["messages"] if m.get("direction") == "out"]
+    return states[0] if states else None
+
+
+def _line(args: argparse.Namespace) -> dict[str, Any] | None:
+    """Give how the line stands now; None if the daemon does not say."""
+    result = _ask(args, "status", {}) or {"lines": []}
+    return next((line for line in result["lines"] if line["name"] == args.line), None)
+
+
+def _ask(args: argparse.Namespace, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
     # On a connection of its own: the first one is busy waiting.
     try:
         client = station.connect(args)
         try:
-            request = client.post("show", {"id": identifier, "line": args.line})
-            result = client.answer(request, deadline_s=time.monotonic() + LOOK_S)
+            request = client.post(method, params)
+            return client.answer(request, deadline_s=time.monotonic() + LOOK_S)
         finally:
             client.close()
     except (HotlineError, TimeoutError):
         return None
-    states = [m.get("state") for m in result["messages"] if m.get("direction") == "out"]
-    return states[0] if states else None

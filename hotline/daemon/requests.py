@@ -94,7 +94,7 @@ class Requests:
                 results.append({"id": answer.id, "state": _QUEUED, "repeated": False})
             else:
                 results.append(await self._answer(runner.line.record.name, message, answer))
-        return {"results": results}
+        return {"results": results, "line": views.standing(runner.line)}
 
     def _compose(self, values: Any, wall_ns: int) -> Any:
         """Give one Outgoing of a send request, or the HotlineError that refuses it."""

@@ -94,6 +94,12 @@ def line(
     }
 
 
+def standing(subject: Line) -> dict[str, Any]:
+    """Give how a line stands, in two words: whoever queues something may have to act."""
+    assessment = subject.vitals.assessment
+    return {"state": str(assessment.state), "reason": assessment.reason}
+
+
 def trust(subject: Trust) -> dict[str, Any]:
     """Give what operators decided about a card."""
     return {

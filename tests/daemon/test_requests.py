@@ -54,5 +54,23 @@ async def test_a_retry_is_answered_once_the_disk_has_taken_it(
         assert [line.halt for line in lines] == [None, None]
 
 
+async def test_a_send_says_how_its_line_stands(home: Home) -> None:
+    """Queued on a line that is halted, a message goes nowhere until somebody acts: it can be said."""
+    async with home.at_work(home.lines("bravo", "charlie")) as station:
+        runner = station.runner("bravo")
+        await runner.request(
+            lambda tx: put_halt(tx, runner.line.record.line, Halt("fork", "two histories", 1)),
+            runner.line.recorded,
+            fetch=False,
+        )
+        for name, state, reason in (
+            ("bravo", "halted", "fork"),
+            ("charlie", "down", "no-address"),
+        ):
+            answer = await asked(station, "send", line=name, messages=[{"id": "m1", "body": "x"}])
+            assert answer["line"] == {"state": state, "reason": reason}
+            assert answer["results"] == [{"id": "m1", "state": "queued", "repeated": False}]
+
+
 def _no_room(_works: object) -> None:
     raise StoreFullError("the disk is full", hint="make room")

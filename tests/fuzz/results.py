@@ -137,7 +137,10 @@ EVENTS: Final[tuple[dict[str, Any], ...]] = (
     },
 )
 HONEST: Final[dict[str, Any]] = {
-    "send": {"results": [{"id": "m1", "state": "queued", "repeated": True}]},
+    "send": {
+        "results": [{"id": "m1", "state": "queued", "repeated": True}],
+        "line": {"state": "halted", "reason": "fork"},
+    },
     "inbox": {"messages": [MESSAGE], "more": False, "damaged": []},
     "outbox": {"messages": [MESSAGE], "more": False, "damaged": [DAMAGED]},
     "show": {"messages": [MESSAGE, MESSAGE | {"direction": "in"}], "damaged": []},

@@ -6,11 +6,11 @@ import json
 import sys
 from typing import TYPE_CHECKING, Final
 
-from hotline.cli import compose, exits, output, station, waiting
+from hotline.cli import compose, cures, exits, output, station, waiting
 from hotline.cli.client import refusal
 from hotline.cli.exits import UnreachableError, UsageError
 from hotline.cli.ids import Ids
-from hotline.cli.terminal import Progress, print_json
+from hotline.cli.terminal import Progress, advise, print_json
 from hotline.limits import MESSAGE_BYTES
 from hotline.text import one_line
 
@@ -25,6 +25,8 @@ _NOT_KNOWN = "state not known"
 
 
 _NOT_SENT: Final = ("queued", *waiting.ENDED)
+_MOVING: Final = ("queued", "sent", None)
+"""States of a message that still has to get there."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,12 +50,13 @@ def _send_one(args: argparse.Namespace) -> int:
     encoded = compose.encoded(compose.message(args, identifier=identifier, body=_body(args)))
     client = station.connect(args)
     try:
-        outcome = _queue(args, client, identifier, encoded)
+        outcome, line = _queue(args, client, identifier, encoded)
         # Of a message that was sent before, this may be all that ever becomes of it.
         if args.wait is None or outcome["state"] in waiting.ENDED:
             _tell(args, outcome)
+            _advise(args, outcome, line)
         else:
-            _wait(args, client, outcome)
+            _wait(args, client, outcome, line)
     finally:
         client.close()
     if outcome["state"] in waiting.ENDED:
@@ -61,11 +64,17 @@ def _send_one(args: argparse.Namespace) -> int:
     return exits.DONE
 
 
-def _wait(args: argparse.Namespace, client: Client, outcome: dict[str, Any]) -> None:
+def _wait(
+    args: argparse.Namespace,
+    client: Client,
+    outcome: dict[str, Any],
+    line: dict[str, Any] | None,
+) -> None:
     """Bring outcome's state up to date; JSON is printed once, whatever comes of the waiting."""
     if not args.json:
         # An operator who interrupts the waiting must still know the id.
         _tell(args, outcome)
+    _advise(args, outcome, line)
     progress = Progress()
     try:
         outcome["state"] = waiting.wait_for_one(
@@ -81,12 +90,14 @@ def _wait(args: argparse.Namespace, client: Client, outcome: dict[str, Any]) -> 
 
 def _queue(
     args: argparse.Namespace, client: Client, identifier: str, encoded: str
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Give what became of the message, and how its line stands, if the daemon says so."""
     try:
         request = client.post_encoded(
             "send", f'{{"line":{json.dumps(args.line)},"messages":[{encoded}]}}'
         )
-        results = client.answer(request)["results"]
+        answer = client.answer(request)
+        results = answer["results"]
         if not compose.answered([identifier], results):
             raise client.strange("send: results")
         (result,) = results
@@ -97,12 +108,13 @@ def _queue(
         ) from None
     if result.get("error") is not None:
         raise refusal(result["error"], str(result["error"].get("message") or "refused"))
-    return {
+    outcome = {
         "id": identifier,
         "line": args.line,
         "state": result.get("state"),
         "repeated": bool(result.get("repeated")),
     }
+    return outcome, answer.get("line")
 
 
 def _tell(args: argparse.Namespace, outcome: dict[str, Any]) -> None:
@@ -116,6 +128,12 @@ def _tell(args: argparse.Namespace, outcome: dict[str, Any]) -> None:
         again = f" ({_repeated(args, state)})" if outcome["repeated"] else ""
         said = f"{state or f'{_NOT_KNOWN}:'} {identifier} for {outcome['line']}{again}"
         print(one_line(said))
+
+
+def _advise(args: argparse.Namespace, outcome: dict[str, Any], line: dict[str, Any] | None) -> None:
+    """Say of a message that waits for an operator more than for the line that it does."""
+    if line is not None and outcome["state"] in _MOVING and cures.stands_still(line):
+        advise(cures.hint(args.line, line))
 
 
 def _repeated(args: argparse.Namespace, state: str | None) -> str:

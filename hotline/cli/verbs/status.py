@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hotline.cli import exits, station
+from hotline.cli import cures, exits, station
 from hotline.cli.columns import fill, grouped
 from hotline.cli.rendering import time_of, word
 from hotline.cli.terminal import complain, display_columns, paint, print_json
@@ -97,10 +97,23 @@ def _line(line: Line) -> Iterator[str]:
     if line.get("session_age_s") is not None:
         yield f"  session with {word(line, 'address')}, {_seconds(line, 'session_age_s')} old"
     if line.get("next_attempt_s") is not None:
+        sooner = "" if cures.stands_still(line) else f"; now: hotline retry {word(line, 'name')}"
         yield (
-            f"  next attempt in {_seconds(line, 'next_attempt_s')}, {word(line, 'attempts')} so far;"
-            f" now: hotline retry {word(line, 'name')}"
+            f"  next attempt in {_seconds(line, 'next_attempt_s')},"
+            f" {word(line, 'attempts')} so far{sooner}"
         )
+    yield from _cure(line)
+
+
+def _cure(line: Line) -> Iterator[str]:
+    """Say what to do about a line that goes on only when somebody acts."""
+    cure = cures.cure(line)
+    if cure is None:
+        return
+    yield from (f"  {row}" for row in fill(f"now: {cure.text}", display_columns() - 2))
+    if cure.command:
+        yield f"    {cure.command}"  # whole, to be copied
+    yield '  see "What to do when" in docs/operations.md'
 
 
 def _notices(status: dict[str, Any], cure: str) -> Iterator[str]:
