@@ -139,7 +139,10 @@ _RESULTS: Final[dict[str, Shape]] = {
     "ack": {"message": _MESSAGE},
     "cancel": {"message": _MESSAGE},
     "status": _STATUS,
-    "retry": {"lines": [str]},
+    "retry": {
+        "lines": [str],
+        "outcomes?": [{"line": str, "outcome": str, "state?": str, "reason?": str}],
+    },
     "recover": {"line": str},
     "verify": {"verified_at": str, "verified_by": str},
     "revoke": {"revoked_at": str, "revoked_by": str},

@@ -290,10 +290,13 @@ class Requests:
         name = params.take("line", str)
         params.end()
         names = [name] if name is not None else self._station.usable_names()
-        replies = [self._station.usable(each).retry() for each in names]
+        runners = [self._station.usable(each) for each in names]
+        every = self._station.line_names() if name is None else names
+        outcomes = [views.retried(self._station.runner(each).line) for each in every]
+        replies = [runner.retry() for runner in runners]
         for reply in replies:
             await reply.wait()
-        return {"lines": names}
+        return {"lines": names, "outcomes": outcomes}
 
     async def _recover(self, params: Params) -> dict[str, Any]:
         runner = self._station.usable(params.take("line", str, needed=True))

@@ -100,6 +100,18 @@ def standing(subject: Line) -> dict[str, Any]:
     return {"state": str(assessment.state), "reason": assessment.reason}
 
 
+def retried(subject: Line) -> dict[str, Any]:
+    """Give what becomes of a retry of a line that stands as it does now."""
+    links = subject.links
+    if subject.pairing.revoked is not None:
+        outcome = "revoked"
+    elif links.current is not None:
+        outcome = "connected"
+    else:
+        outcome = "calling" if links.addresses else "no-address"
+    return {"line": subject.record.name, "outcome": outcome, **standing(subject)}
+
+
 def trust(subject: Trust) -> dict[str, Any]:
     """Give what operators decided about a card."""
     return {

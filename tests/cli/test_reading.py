@@ -300,6 +300,42 @@ def test_status(operator: Operator, daemon: FakeDaemon) -> None:
     assert operator.run("status", "--json").objects == [json.loads(json.dumps(status))]
 
 
+def test_retry_says_what_comes_of_it(operator: Operator, daemon: FakeDaemon) -> None:
+    """Who is told that a line is called does not look for another way to reach the peer."""
+    outcomes = [
+        {"line": "north", "outcome": "calling", "state": "down", "reason": "refused"},
+        {"line": "east", "outcome": "no-address", "state": "down", "reason": "no-address"},
+        {"line": "south", "outcome": "connected", "state": "up", "reason": "unattended"},
+        {"line": "west", "outcome": "connected", "state": "degraded", "reason": "no-receipts"},
+        {"line": "old", "outcome": "revoked", "state": "halted", "reason": "revoked"},
+    ]
+    daemon.answers("retry", {"lines": ["north"], "outcomes": outcomes})
+    done = operator.run("retry")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "calling north now; see: hotline status",
+        "east has no address to dial: the peer must call",
+        "south is up already",
+        "west has a session already, degraded (no-receipts); see: hotline status",
+        "old is not called: its card is refused for good",
+    ]
+    daemon.answers("retry", {"lines": ["bravo"]})  # of a daemon of before
+    assert operator.run("retry").out == "calling bravo now; see: hotline status\n"
+
+
+@pytest.mark.parametrize("outcomes", [[], [{"line": "old", "outcome": "revoked"}]])
+def test_5_when_no_line_can_be_called(
+    operator: Operator, daemon: FakeDaemon, outcomes: list[Params]
+) -> None:
+    """Nothing at all, with exit code 0, is what a script takes for done."""
+    daemon.answers("retry", {"lines": [], "outcomes": outcomes})
+    done = operator.run("retry")
+    assert (done.code, len(done.out.splitlines())) == (5, len(outcomes))
+    assert done.err == (
+        "hotline: there is no line that can be called\nhint: pin a peer: hotline peer add CARD\n"
+    )
+
+
 def events(_params: Params, connection: Connection) -> Params:
     """Answer a watch, tell one event of each kind, and go away."""
     at = "2026-11-23T15:30:00.000000Z"

@@ -42,7 +42,7 @@ async def test_a_retry_is_answered_once_the_disk_has_taken_it(
             for which in ({}, {"line": "charlie"}):
                 with pytest.raises(StoreFullError):
                     await asked(station, "retry", **which)
-            assert await asked(station, "retry", line="delta") == {"lines": ["delta"]}
+            assert (await asked(station, "retry", line="delta"))["lines"] == ["delta"]
         assert [line.halt for line in lines] == [halt, halt]
         await asked(station, "retry", line="bravo")
         with monkeypatch.context() as patch:
@@ -50,7 +50,7 @@ async def test_a_retry_is_answered_once_the_disk_has_taken_it(
             with pytest.raises(StoreFullError):
                 await asked(station, "retry")
         assert [line.halt for line in lines] == [None, halt]
-        assert await asked(station, "retry") == {"lines": ["bravo", "charlie", "delta"]}
+        assert (await asked(station, "retry"))["lines"] == ["bravo", "charlie", "delta"]
         assert [line.halt for line in lines] == [None, None]
 
 

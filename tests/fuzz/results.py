@@ -153,7 +153,12 @@ HONEST: Final[dict[str, Any]] = {
         "notices": NOTICES,
         "key_change": {"number": 2, "waiting": ["south"], "old_keys": ["north.key"]},
     },
-    "retry": {"lines": ["south"]},
+    "retry": {
+        "lines": ["south"],
+        "outcomes": [
+            {"line": "south", "outcome": "connected", "state": "up", "reason": "proven"},
+        ],
+    },
     "recover": {"line": "south"},
     "verify": {"verified_at": WHEN, "verified_by": "op"},
     "revoke": {"revoked_at": WHEN, "revoked_by": "op"},

@@ -63,6 +63,33 @@ def test_retry_dials_at_once(stations: Stations) -> None:
     until("it did not come up by itself only", up_before_its_time)
 
 
+def test_a_retry_says_what_comes_of_it(stations: Stations) -> None:
+    """Told that a line is called which cannot call, an operator waits for what never comes."""
+    alpha, bravo, charlie = (stations.make(name) for name in ("alpha", "bravo", "charlie"))
+    alpha.pin(bravo)
+    alpha.pin(charlie, calls=False)
+    alpha.start()
+    alpha.when("bravo", reason="refused")
+    assert alpha.hotline("retry").out == (
+        "calling bravo now; see: hotline status\n"
+        "charlie has no address to dial: the peer must call\n"
+    )
+    bravo.pin(alpha, calls=False)
+    bravo.start()
+    alpha.call("retry", line="bravo")
+    alpha.up("bravo")
+    stands = alpha.hotline("retry", "bravo").out  # on a busy machine a heartbeat may be late
+    assert stands.startswith(("bravo is up already", "bravo has a session already, degraded"))
+    for name in ("bravo", "charlie"):
+        assert alpha.hotline("peer", "revoke", name, "--confirm", name).code == 0
+    done = alpha.hotline("retry")
+    assert done.code == 5
+    assert done.out.splitlines() == [
+        f"{name} is not called: its card is refused for good" for name in ("bravo", "charlie")
+    ]
+    assert "there is no line that can be called" in done.err
+
+
 def test_a_stalled_daemon_is_told_from_a_dead_network(stations: Stations) -> None:
     """Silence of a hung program and of a cut cable call for different people."""
     alpha, bravo = stations.running_pair(heartbeat_s=1.0)  # long enough to be degraded first

@@ -217,7 +217,12 @@ def test_other_lines_go_on(stations: Stations) -> None:
         peer.pin(alpha)
     start(alpha, bravo, charlie)
     assert alpha.hotline("peer", "revoke", "bravo", "--confirm", "bravo").code == 0
-    assert alpha.call("retry") == {"lines": ["charlie"]}
+    retried = alpha.call("retry")
+    assert retried["lines"] == ["charlie"]
+    assert {one["line"]: one["outcome"] == "revoked" for one in retried["outcomes"]} == {
+        "bravo": True,
+        "charlie": False,
+    }
     alpha.send("charlie", message("still-here"))
     alpha.settled("charlie")
     assert alpha.status("charlie")["state"] == "up"
