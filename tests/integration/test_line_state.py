@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 
@@ -88,6 +89,29 @@ def test_a_retry_says_what_comes_of_it(stations: Stations) -> None:
         f"{name} is not called: its card is refused for good" for name in ("bravo", "charlie")
     ]
     assert "there is no line that can be called" in done.err
+
+
+def test_who_sends_on_a_halted_line_is_told(stations: Stations) -> None:
+    """It is queued, and nothing moves until somebody acts; nor is a message sent that was cancelled."""
+    alpha, bravo = stations.running_pair()
+    alpha.send("bravo", message("before"))
+    alpha.settled("bravo")
+    bravo.kill()
+    shutil.rmtree(bravo.state)
+    bravo.start()
+    for station, line, reason in (
+        (alpha, "bravo", "peer-log-lost"),
+        (bravo, "alpha", "own-log-lost"),
+    ):
+        station.when(line, state="halted", reason=reason)
+        done = station.hotline("send", line, "x", "--id", "late")
+        assert (done.code, done.out) == (0, f"queued late for {line}\n")
+        assert f"hint: line {line} is halted ({reason}): an operator must act" in done.err
+        assert "\n  now: remove nothing" in station.hotline("status").out
+    assert alpha.hotline("cancel", "late").code == 0
+    again = alpha.hotline("send", "bravo", "x", "--id", "late")
+    assert (again.code, again.out) == (5, "cancelled late for bravo (it was queued before)\n")
+    assert "late is cancelled: it was not sent" in again.err
 
 
 def test_a_stalled_daemon_is_told_from_a_dead_network(stations: Stations) -> None:
