@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from hotline.daemon import control, dialling
+from hotline.daemon import control_socket, dialling
 from hotline.daemon.worker import StoreThread, Worker
 from hotline.noise.ephemerals import Ephemerals, system_ephemerals
 from hotline.noise.kem import MLKEM1024
@@ -57,7 +57,7 @@ def this_machine() -> Machine:
     return Machine(
         dial=dialling.dial,
         listen=_listen,
-        listen_control=control.listen,
+        listen_control=control_socket.listen,
         signals=trio.open_signal_receiver,
         worker=StoreThread,
         in_thread=trio.to_thread.run_sync,

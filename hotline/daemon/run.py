@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from hotline.daemon import config as configuration
-from hotline.daemon import control, logs
+from hotline.daemon import control, control_socket, logs
 from hotline.daemon.folder import state_folder
 from hotline.daemon.identity import Identity
 from hotline.daemon.machine import this_machine
@@ -146,7 +146,7 @@ async def work(
             nursery.start_soon(_obey, signals, station, log)
             await _open_doors(nursery, station, operators, log, machine)
             path = config.control_path
-            doors.callback(control.remove, path, control.standing(path))
+            doors.callback(control_socket.remove, path, control_socket.standing(path))
 
         with ExitStack() as doors:
             await station.run(serve)
