@@ -322,6 +322,18 @@ def _run_over_a_key_change(plant: Callable[[object, str, Any], None]) -> None:
     )
 
 
+def _confirmed_without_a_word(plant: Callable[[object, str, Any], None]) -> None:
+    """A change that a session shows before its receipt comes is never told as confirmed."""
+    original = KeyChanges.session_opened
+
+    def session_opened(self: KeyChanges, link: Any) -> bool:
+        opened = original(self, link)
+        self._confirmed = max(self._confirmed, self._between(link)[0] or 0)
+        return opened
+
+    plant(KeyChanges, "session_opened", session_opened)
+
+
 def _key_changes_forgotten(plant: Callable[[object, str, Any], None]) -> None:
     """A station that starts again does not look which changes its logs hold."""
     plant(key_changes, "remember", lambda *_: None)
@@ -359,6 +371,7 @@ BUGS: Final[dict[str, Callable[[Callable[[object, str, Any], None]], None]]] = {
         _keys_without_overlap,
         _run_over_a_key_change,
         _key_changes_forgotten,
+        _confirmed_without_a_word,
     )
 }
 

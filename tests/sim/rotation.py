@@ -36,6 +36,8 @@ class Rotation:
         self.world = world
         self.random = world.stream("rotation")
         self._made: dict[str, list[tuple[Any, Any]]] = {}
+        self._untold: set[Runner] = set()
+        """Whose operators are to hear that the peer has confirmed."""
 
     def start(self) -> None:
         """Begin to change keys, in worlds whose operators do."""
@@ -104,6 +106,8 @@ class Rotation:
         number, wall_ns = line.record.line, station.moment().wall_ns
         for succession, keys in self._made.get(station.identity, []):
             line.key_changes.prepare(succession.card, keys)
+            if line.key_changes.state == "pending":
+                self._untold.add(runner)
             at = line.pairing.owns.index(succession.card.id)
             if at is None or line.pairing.owns[at].number is not None:
                 continue
@@ -124,7 +128,8 @@ class Rotation:
             self.world.after(_AGAIN_S, again)
 
     def confirmed(self, runner: Runner) -> None:
-        """A peer has confirmed new keys."""
+        """A peer has confirmed new keys, and it was told."""
+        self._untold.discard(runner)
         world, other = self.world, self.world.runner(runner.peer, runner.station.identity)
         world.mark("keys changed")
         if other is not None and other.line.key_changes.state == "pending":
@@ -144,4 +149,8 @@ class Rotation:
                 halted = any(end.line.halt is not None for end in ends)
                 if not halted and runner.line.key_changes.state == "pending":
                     return f"{runner.peer} has not confirmed the keys of {station.name}"
+                if not halted and runner in self._untold:
+                    return (
+                        f"nobody heard that {runner.peer} has confirmed the keys of {station.name}"
+                    )
         return ""

@@ -40,6 +40,7 @@ SCENES: Final[dict[str, tuple[dict[str, Any], int]]] = {
     "keys_without_overlap": (ROTATING, 20),
     "run_over_a_key_change": (ROTATING, 20),
     "key_changes_forgotten": (ROTATING, 20),
+    "confirmed_without_a_word": (ROTATING, 20),
 }
 """Where to look for a bug, and in how many seeds; elsewhere it is any world, and ten seeds."""
 
