@@ -196,7 +196,7 @@ class Checker:
             if station.identity in (direction.author, direction.reader):
                 direction.troubled = self.world.options.trouble
             if station.identity == direction.author:
-                direction.forget()
+                direction.forget(self.world.now)
                 if self.world.recovering.wanted:
                     self.world.recovering.exchanged(station, direction)
             if station.identity == direction.reader:

@@ -67,9 +67,14 @@ class Direction:
     lost: dict[int, set[bytes]] = field(default_factory=dict)
     """Heads that left an author whose store was exchanged since, and that the reader did not have."""
 
-    def forget(self) -> None:
-        """The author's store is an old one: what it accepted since is excused."""
+    def forget(self, now: float) -> None:
+        """The author's store is an old one: what it accepted since is excused.
+
+        What was taken back since may wait in it once more: for the order, from now on.
+        """
         for one in self.said.values():
+            if one.cancelled:
+                one.accepted_at = now
             one.answered = one.cancelled = False
             one.state = State.QUEUED
 
