@@ -1,7 +1,8 @@
 """The secret key file: three seeds in strict msgpack, armoured, readable by one user only.
 
 Every reading of a secret key goes through here. An open file holds the seeds as they are; a protected
-one holds them sealed under a passphrase, which is asked for only then (docs/protocol.md, "Files").
+one holds them sealed under a passphrase, which is asked for only then (docs/protocol.md, "The secret
+key file").
 """
 
 from __future__ import annotations

@@ -192,6 +192,8 @@ class _Reading:
     def take(self, number: int, data: bytes) -> None:
         """Read one entry; raises HaltError or DecodeError if the log may not hold it."""
         entry = entries.decode(data)
+        if type(entry) is not entries.Part and entry.id.startswith(entries.KEY_CHANGE_PREFIX):
+            raise _broke_rules(number, f"{entry.id} is an id for a change of keys alone")
         if type(entry) is entries.Message:  # nearly every entry is one
             self._complete(number, entry, ())
         elif isinstance(entry, entries.Part):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hotline.store.interface import Transaction
 
 _CALMS: Final = 2
-"""The first checkpoint goes after one such time, this after another: together they take two seconds."""
+"""So many calms (limits.CALM_S) a session waits with our key: its checkpoint takes the first."""
 
 
 class Courier:

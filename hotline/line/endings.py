@@ -76,12 +76,14 @@ class Endings:
         self.lose(link, trouble, "", moment)
 
     def overdue(self, link: Link, moment: Moment) -> None:
-        """A connection has not come as far as it should have by its deadline."""
+        """A connection has not come as far as it should have by its deadline, or is given up."""
         if link.opened_at is None and link.dialled:
             trouble = "timed-out" if link.session is None else "no-answer"
             self.dial_lost(link, trouble, "", moment)
         elif link.opened_at is None:
             self.lose(link, "no-answer", "", moment)
+        elif link is self._links.current:  # what was found about it has been told
+            self.lose(link, link.trouble, "", moment)
         else:
             self.close(link, "superseded", "not agreed in time, or replaced", moment)
 

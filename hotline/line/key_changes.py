@@ -60,8 +60,8 @@ def remember(
 ) -> None:
     """Stand where the store does: should be called once, before the line starts.
 
-    What was found in files is there already. Raises IdentityError if no key of ours is left that the
-    peer takes.
+    What was found in files is there already. Raises IdentityError if no key of ours is left that may
+    sign what follows in our log.
     """
     for lineage, changes in ((pairing.owns, owns), (pairing.peers, peers)):
         for place, change in enumerate(changes):
@@ -75,8 +75,9 @@ def remember(
         number = pairing.owns[index].number
         if number is not None and number <= receipted:
             pairing.owns.end_before(index)
-    newest = pairing.owns[pairing.owns.newest_in_log]
-    if newest.keys is None and not pairing.owns.ready():
+    newest, *later = list(pairing.owns)[pairing.owns.newest_in_log :]
+    # The old ones sign nothing behind the change, whether or not the peer has heard of it.
+    if all(one.keys is None for one in (newest, *later)):
         raise IdentityError(
             f"the secret key of this station's card {newest.card.id.hex()[:16]} is not here",
             hint="restore the key files from their backup",

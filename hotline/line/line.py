@@ -482,7 +482,7 @@ class Line:
         session = link.session
         if session is None or not session.is_open or session.unsent_bytes > limits.UNSENT_BYTES:
             if link.deadline != 0.0:  # the next wake lets it go
-                link.deadline = 0.0
+                link.deadline, link.trouble = 0.0, "unread"
                 self._context.report("session_unread", level="warning", conn=link.conn)
             return
         session.push(frame)

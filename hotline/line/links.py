@@ -68,6 +68,8 @@ class Link:
     early_bytes: int = 0
     outdated_at: float | None = None
     """When it came due before its hour: its identities were succeeded, or its records run out."""
+    trouble: str = "session-lost"
+    """Why it is given up, if it is while it stands: a word of liveness.REASONS."""
 
     def keep_early(self, frame: OfSession) -> None:
         """The peer has agreed to this session before our own store could answer."""

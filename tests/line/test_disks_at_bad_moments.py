@@ -146,6 +146,7 @@ def test_a_peer_that_reads_nothing_is_given_up_once(
     rogue.station.do(lambda line, at: line.set_attended(attended=False, moment=at))
     rogue.world.run(SOON_S)
     assert not rogue.stands()
+    assert rogue.station.reason == "unread", "no connection broke, and no other session stands"
 
 
 def test_who_is_on_watch_before_the_start_is_told_with_the_first_heartbeat(rogue: Rogue) -> None:

@@ -229,6 +229,12 @@ BROKEN: dict[str, list[bytes]] = {
     "trailing bytes": [entries.encode(message("m")) + b"\x00"],
     "an id with a slash": [entries.encode(message("m")._replace(id="../m"))],
     "one id twice in a run": [entries.encode(message("m")), entries.encode(message("m", "no"))],
+    "the id of a key change": [entries.encode(message("key-change.0123456789abcdef"))],
+    "an answer with the id of a key change": [
+        entries.encode(
+            entries.Acknowledgement("key-change.1", "asked", 1, Decision.READ, 1, "lt", "")
+        )
+    ],
     "an id used before": [entries.encode(message("known"))],
     "an answer to nothing": [answer("nothing", 1, Decision.READ)],
     "an answer to another number": [answer("asked", 2, Decision.READ)],

@@ -374,6 +374,29 @@ def test_a_station_whose_keys_are_all_gone_does_not_start(world: LineWorld) -> N
     until_changed(world, second)
 
 
+def test_without_the_keys_that_a_sealed_change_names_a_station_does_not_start(
+    world: LineWorld,
+) -> None:
+    """It started, and the first message ended the daemon, for all lines."""
+    second = world.second
+    second.rotate()
+    world.until(lambda: second.line.pairing.owns[1].number is not None)
+    world.clog(second)
+    world.cut()
+    world.run(1)
+    assert second.line.key_changes.state == "pending", "no receipt came"
+    kept, second.successors = second.successors, []
+    second.crash()
+    with pytest.raises(IdentityError, match="is not here"):
+        second.start()
+    second.store.close()
+    second.successors = kept
+    world.heal()
+    second.start()
+    busy(world, "after")
+    until_changed(world, second)
+
+
 def test_a_change_whose_keys_are_gone_halts_the_line_and_waits_for_them(world: LineWorld) -> None:
     """Sealed, it would hand the line to keys that nobody holds; passed over in silence, it stalls."""
     second = world.second
