@@ -51,10 +51,11 @@ class Tracer:
 
 
 def _all_traced(tasks: Path) -> bool:
+    """Tell whether strace has every thread, or the daemon has met the fault and is gone."""
     with contextlib.suppress(OSError):  # a thread may end while we look
         states = [(task / "status").read_text() for task in tasks.iterdir()]
-        return all("TracerPid:\t0\n" not in state for state in states)
-    return False
+        return all("TracerPid:\t0\n" not in one or "State:\tZ" in one for one in states)
+    return not tasks.exists()
 
 
 @contextlib.contextmanager
