@@ -201,7 +201,7 @@ CHECKPOINT_ROUND_TRIPS: Final = 100
 CALM_S: Final = 1.0
 """From a new session's agreement to its first checkpoint at least: what waited for it goes first."""
 
-CALM_ROUND_TRIPS: Final = 10
+CALM_ROUND_TRIPS: Final = 5
 """The same on a slow link: there what waited takes long, and what comes between takes a second each."""
 
 CHECKPOINT_TAKEN_S: Final = 2.0

@@ -65,15 +65,22 @@ class Couriers:
     def _export(self, runner: Runner) -> None:
         courier, wall_ns = runner.line.courier, runner.station.moment().wall_ns
         most_bytes = self.random.choice([2_000, COURIER_BYTES])
-        may_number = courier.may_number
+        may_number, had = courier.may_number, runner.line.record.own.number
         try:
             courier.ready()
         except RefusedError:
             return
 
         def done(outcome: Any, at: Moment) -> list[Effect]:
+            if isinstance(outcome, RefusedError) and outcome.code == "no-courier-key":
+                self._carry_key(runner)
             if isinstance(outcome, Exception):
                 return []
+            if outcome.record.own.number > had and not courier.may_number:
+                raise Violation(
+                    f"{runner.station.name} numbers entries for a courier, and {runner.peer} has not"
+                    " said how far its log goes"
+                )
             effects = courier.packed(outcome, "", at)
             self._leave(runner, outcome)
             way = runner.station.identity, runner.peer
@@ -84,6 +91,19 @@ class Couriers:
             return courier.pack(tx, None, most_bytes, wall_ns, may_number=may_number)
 
         runner.perform([Commit(work, done)])
+
+    def _carry_key(self, runner: Runner) -> None:
+        """Where no session has stood for long enough an operator brings the peer's key by hand."""
+        other = self.world.runner(runner.peer, runner.station.identity)
+        if other is None:
+            return
+        courier = runner.line.courier
+
+        def kept(outcome: Any, at: Moment) -> list[Effect]:
+            return [] if isinstance(outcome, Exception) else courier.key_kept(outcome, at)
+
+        key = other.line.pairing.speaking().courier_key.encoded
+        runner.perform([Commit(courier.keeping(key), kept)])
 
     def _answer_soon(self, runner: Runner) -> None:
         """Whoever was reached by a courier sends one back."""
