@@ -306,9 +306,10 @@ def read_evidence(vectors: Json) -> None:
     told = evidence_by_the_page.read_evidence(raw(vectors["evidence"]))
     assert evidence_by_the_page.read_file(vectors["evidence_file"]) == told
     said, [answer] = told
+    assert not said["interrupted"]
     assert (answer["message_id"], answer["decision"]) == (said["id"], 1)
     entries = evidence_by_the_page.read_run(raw(vectors["run"]))
-    assert by_the_page.entry(entries[0])[1] == said
+    assert {**by_the_page.entry(entries[0])[1], "interrupted": False} == said
     told = evidence_by_the_page.read_evidence(raw(vectors["evidence_after_a_key_change"]))
     assert told == (said, [])
     assert evidence_by_the_page.read_file(vectors["evidence_after_a_key_change_file"]) == told

@@ -44,7 +44,7 @@ class Entries:
     """Gives the entries of one run, one after the other."""
 
     def __init__(self) -> None:
-        self._begun: dict[str, tuple[Precedence, bytearray]] = {}
+        self._begun: dict[str, tuple[Precedence, int, bytearray]] = {}
 
     def fields(self, number: int, data: bytes) -> Fields:
         """Give an entry as the object that ``--json`` prints."""
@@ -65,15 +65,17 @@ class Entries:
 
     def _whole(self, part: entries.Part) -> entries.Message | None:
         """Give the message that ends with a part; None if it ends none, or not all parts were seen."""
+        begins = (part.precedence, part.total_bytes, bytearray())
         if part.offset == 0:
             self._begun = {
-                identifier: (precedence, chunks)
-                for identifier, (precedence, chunks) in self._begun.items()
-                if identifier != part.id and precedence != part.precedence
+                identifier: begun
+                for identifier, begun in self._begun.items()
+                if identifier != part.id and begun[0] != part.precedence
             }
-            self._begun[part.id] = (part.precedence, bytearray())
-        precedence, chunks = self._begun.get(part.id, (part.precedence, bytearray()))
-        if (precedence, len(chunks)) != (part.precedence, part.offset):
+            self._begun[part.id] = begins
+        precedence, total, chunks = self._begun.get(part.id, begins)
+        expected = (part.precedence, part.total_bytes, part.offset)
+        if (precedence, total, len(chunks)) != expected:
             return None
         chunks += part.chunk
         if not part.is_last:
@@ -83,7 +85,9 @@ class Entries:
             whole = entries.decode_long(bytes(chunks))
         except DecodeError:
             return None
-        return whole if isinstance(whole, entries.Message) and whole.id == part.id else None
+        if not isinstance(whole, entries.Message):
+            return None
+        return whole if (whole.id, whole.precedence) == (part.id, precedence) else None
 
 
 def shown(fields: Fields, other: str) -> Iterator[str]:

@@ -46,6 +46,9 @@ def joined(shown: Sequence[entries.Entry]) -> tuple[entries.Part, bytes]:
         if (part.id, part.precedence, part.total_bytes, part.offset) != expected:
             raise EvidenceError("the parts that are shown are not those of one message")
         whole += part.chunk
+    if len(whole) != first.total_bytes:
+        # Its reader waits for the rest: it shows nothing, though it has received this much.
+        raise EvidenceError("not all parts of the message are shown")
     return first, bytes(whole)
 
 
@@ -56,6 +59,8 @@ def signers(founding: Card, shown: Sequence[Excerpt]) -> Signers:
     """
     changes = [_change(one) for one in shown]
     numbers = [one.numbers[-1] for one in shown]
+    if any(one.receipt is not None for one in shown):
+        raise EvidenceError(f"a change of the keys of {founding.name} has a receipt beside it")
     made = Signers(founding, [change.succession for change in changes], numbers)
     for change, card in zip(changes, made.cards[1:], strict=True):
         if change.id != entries.key_change_id(card.id):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hotline.evidence.lines import LogOf
+    from hotline.identity import Card
 
 SHOWN_ENTRIES: Final = MESSAGE_ENCODED_BYTES // PART_BYTES + 1
 """The most parts that a message can have: all but the last carry PART_BYTES at least."""
@@ -71,6 +72,11 @@ class Excerpt:
     signature: bytes
     receipt: ReceiptOver | None
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether other entries stand between those that are shown."""
+        return self.numbers[-1] - self.numbers[0] + 1 != len(self.numbers)
+
     def encode(self) -> bytes:
         """Give the excerpt's bytes."""
         receipt = self.receipt
@@ -94,8 +100,9 @@ class Excerpt:
 class Checked:
     """An excerpt whose every byte is accounted for by a signature; made by ``check`` alone."""
 
-    def __init__(self, excerpt: Excerpt, heads: list[bytes]) -> None:
+    def __init__(self, excerpt: Excerpt, heads: list[bytes], receipt_by: Card | None) -> None:
         self.excerpt = excerpt
+        self.receipt_by = receipt_by
         self._heads = heads
 
     @property
@@ -128,13 +135,13 @@ def check(excerpt: Excerpt, log: LogOf, others: Sequence[Position]) -> Checked:
     at = excerpt.signed
     log.check_head(Position(at, heads[at - excerpt.first + 1]), excerpt.signature)
     reach = at
-    receipt = excerpt.receipt
+    receipt, receipt_by = excerpt.receipt, None
     if receipt is not None:
         _check_place(excerpt, last, receipt.number)
         place = Position(receipt.number, heads[receipt.number - excerpt.first + 1])
-        log.check_receipt(place, receipt.time_ns, receipt.signature)
+        receipt_by = log.check_receipt(place, receipt.time_ns, receipt.signature)
         reach = max(reach, receipt.number)
-    checked = Checked(excerpt, heads)
+    checked = Checked(excerpt, heads, receipt_by)
     reach = max([reach, *(place.number for place in others if checked.covers(place))])
     if reach != last:
         raise EvidenceError(f"the chain goes on to entry {last}, but nobody has signed it there")

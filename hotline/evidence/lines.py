@@ -9,6 +9,7 @@ from hotline.wire import heads
 
 if TYPE_CHECKING:
     from hotline.evidence.signers import Signers
+    from hotline.identity import Card
     from hotline.model import Checkpoint, Position
 
 
@@ -32,26 +33,32 @@ class LogOf:
                 " does not verify"
             ) from None
 
-    def check_receipt(self, place: Position, time_ns: int, signature: bytes) -> None:
-        """Raise EvidenceError unless the reader signed that its disk held the log up to place."""
+    def check_receipt(self, place: Position, time_ns: int, signature: bytes) -> Card:
+        """Give the reader's card that signed that its disk held the log up to place.
+
+        Raises EvidenceError if none did.
+        """
         card = self.reader.any
         message = heads.receipt_message(self.zero, place.number, place.head, time_ns)
         try:
-            card.verify_ed25519(signature, message)
+            return card.verify_ed25519(signature, message)
         except ProtocolError:
             raise EvidenceError(
                 f"the receipt of {card.name} for entry {place.number} does not verify"
             ) from None
 
 
-def check_checkpoint(own: LogOf, peer: LogOf, checkpoint: Checkpoint) -> None:
-    """Raise EvidenceError unless the writer of own (and reader of peer) signed checkpoint."""
+def check_checkpoint(own: LogOf, peer: LogOf, checkpoint: Checkpoint) -> Card:
+    """Give the card of the writer of own (and reader of peer) that signed checkpoint.
+
+    Raises EvidenceError if none did.
+    """
     card = own.writer.of(checkpoint.own.number)
     message = heads.checkpoint_message(
         own.zero, checkpoint.own, peer.zero, checkpoint.peer, checkpoint.time_ns
     )
     try:
-        card.verify_mldsa(checkpoint.signature, message, heads.CHECKPOINT_CONTEXT)
+        return card.verify_mldsa(checkpoint.signature, message, heads.CHECKPOINT_CONTEXT)
     except ProtocolError:
         raise EvidenceError(
             f"the checkpoint of {card.name} over its log up to entry {checkpoint.own.number}"

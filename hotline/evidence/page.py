@@ -14,8 +14,9 @@ from hotline.model import Decision, spelled
 from hotline.text import archival, utc_microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from hotline.evidence.changes import Change
     from hotline.evidence.proof import Proven, Sealed
     from hotline.identity import Card
 
@@ -36,8 +37,6 @@ _INTRODUCTION: Final = (
 )
 
 _LIMITS: Final = (
-    "WHAT THIS DOES NOT PROVE",
-    "",
     "- That the two cards are those of the stations they name. Compare the station ids, or the",
     "  pair code, with what both operators read to each other.",
     "- Times: each is what the clock of the station that is named showed, or was made to show.",
@@ -65,12 +64,16 @@ def body(proven: Proven) -> Iterator[str]:
     yield ""
     first, last = proven.numbers
     which = f"entry {last}" if first == last else f"entries {first} to {last}"
-    yield f"- {writer} signed this message, as {which} of its log for {reader} (Ed25519, over the"
+    said = "each part of this message, in" if proven.interrupted else "this message, as"
+    yield f"- {writer} signed {said} {which} of its log for {reader} (Ed25519, over the"
     yield f"  log up to entry {proven.signed})."
     yield from _received(proven)
     yield from _answered(proven)
     yield from _sealed(proven)
     yield ""
+    yield "WHAT THIS DOES NOT PROVE"
+    yield ""
+    yield from _limits(proven)
     yield from _LIMITS
 
 
@@ -117,6 +120,8 @@ def _message(proven: Proven) -> Iterator[str]:
         yield f"  {'ack by':<11}{_time(said.ack_by_ns)}"
     yield f"  {'author':<11}{_word(said.author)}"
     yield f"  {'subject':<11}{_word(said.subject)}"
+    if proven.interrupted:
+        yield f"  {'parts':<11}with other entries between them: see what this does not prove, below"
     yield ""
     for line in archival(said.body).split("\n"):
         yield f"  | {line}"
@@ -126,10 +131,13 @@ def _received(proven: Proven) -> Iterator[str]:
     writer, reader = proven.writer.name, proven.reader.name
     if proven.receipt is not None:
         number, time_ns = proven.receipt
+        covered = "these parts" if proven.interrupted else "this message"
         yield f"- {reader} signed that its disk had the log of {writer} up to entry {number}, which"
-        yield f"  covers this message (Ed25519); at {_time(time_ns)} by its clock."
+        yield f"  covers {covered} (Ed25519); at {_time(time_ns)} by its clock."
+        yield from _old_keys(proven.receipt_by, proven.reader_changes, proven.writer)
     elif proven.reader_checkpoint is not None and proven.reader_checkpoint.message:
-        yield f"- That {reader} had it is proven by its checkpoint, below; there is no receipt here."
+        it = "these parts" if proven.interrupted else "it"
+        yield f"- That {reader} had {it} is proven by its checkpoint, below; there is no receipt here."
     elif not proven.answers:
         yield f"- Not that {reader} received it: there is no receipt here."
 
@@ -140,7 +148,8 @@ def _answered(proven: Proven) -> Iterator[str]:
         yield f"- Not that anyone at {reader} read it: there is no acknowledgement here."
     for answer in proven.answers:
         said = answer.entry
-        yield f"- {reader} signed that {_word(said.operator)} acknowledged it:"
+        what = f"what entry {proven.numbers[1]} ends" if proven.interrupted else "it"
+        yield f"- {reader} signed that {_word(said.operator)} acknowledged {what}:"
         yield f"  {_DECISIONS[said.decision]}; as entry {answer.number} of its log for {writer}"
         yield f"  (Ed25519, over the log up to entry {proven.answer_signed}); at"
         yield f"  {_time(said.time_ns)} by its clock. Note: {_word(said.note)}"
@@ -148,21 +157,25 @@ def _answered(proven: Proven) -> Iterator[str]:
         number, time_ns = proven.answer_receipt
         yield f"- {writer} signed that its disk had the log of {reader} up to entry {number}, which"
         yield f"  covers the acknowledgement (Ed25519); at {_time(time_ns)} by its clock."
+        yield from _old_keys(proven.answer_receipt_by, proven.writer_changes, proven.reader)
 
 
 def _sealed(proven: Proven) -> Iterator[str]:
-    pairs = (
-        (proven.writer, proven.writer_checkpoint),
-        (proven.reader, proven.reader_checkpoint),
+    writer, reader = proven.writer, proven.reader
+    checkpoints = (
+        (writer, reader, proven.writer_checkpoint, proven.writer_changes),
+        (reader, writer, proven.reader_checkpoint, proven.reader_changes),
     )
-    for card, sealed in pairs:
+    for card, other, sealed, found in checkpoints:
         if sealed is None:
             continue
-        yield f"- {card.name} signed both logs with ML-DSA-87 too, which covers {_what(sealed)}; at"
+        what = _what(sealed, "the parts of the message" if proven.interrupted else "the message")
+        yield f"- {card.name} signed both logs with ML-DSA-87 too, which covers {what}; at"
         yield f"  {_time(sealed.time_ns)} by its clock."
+        yield from _old_keys(sealed.by, found, other)
     yield ""
-    lasting = [card.name for card, sealed in pairs if sealed is not None]
-    if len(lasting) == len(pairs):
+    lasting = [card.name for card, _, sealed, _ in checkpoints if sealed is not None]
+    if len(lasting) == len(checkpoints):
         yield "  What a checkpoint covers stays proven if either Ed25519 or ML-DSA-87 holds. What is"
         yield "  signed with Ed25519 alone convinces until a quantum computer can forge that."
     elif lasting:
@@ -173,10 +186,53 @@ def _sealed(proven: Proven) -> Iterator[str]:
         yield "  forge that. No checkpoint (ML-DSA-87) covers it here."
 
 
-def _what(sealed: Sealed) -> str:
+def _what(sealed: Sealed, message: str) -> str:
     if sealed.message and sealed.answer:
-        return "the message and the acknowledgement"
-    return "the message" if sealed.message else "the acknowledgement"
+        return f"{message} and the acknowledgement"
+    return message if sealed.message else "the acknowledgement"
+
+
+def _ended(by: Card | None, found: Sequence[Change]) -> Change | None:
+    """Give the change that ended the keys of a card; None for the newest that is shown."""
+    return next((change for change in found if by is not None and change.before.id == by.id), None)
+
+
+def _old_keys(by: Card | None, found: Sequence[Change], other: Card) -> Iterator[str]:
+    """Name the keys that signed, if they are not their station's newest."""
+    if (change := _ended(by, found)) is not None:
+        yield f"  It signed so by its keys before entry {change.number} of its log for {other.name}."
+
+
+def _limits(proven: Proven) -> Iterator[str]:
+    """Give what this very file does not prove, beside what none does."""
+    if proven.interrupted:
+        first, last = proven.numbers
+        yield "- That no entry between its parts began the message anew, and so that these are the"
+        yield f"  words that were read. The run of the log from entry {first} to {last} shows it,"
+        yield "  which either station can export (its own log, or the peer's):"
+        yield ""
+        yield f"    hotline log export LINE --side own|peer --first {first} --last {last} -o FILE"
+        yield "    hotline evidence verify FILE --entries"
+        yield ""
+    if _by_old_keys(proven):
+        yield "- That what is signed by keys before a change was signed before the change: whoever has"
+        yield "  old keys can still sign what seems to stand before it. An acknowledgement behind the"
+        yield "  change, or a checkpoint by the newest keys, cannot be made with them."
+
+
+def _by_old_keys(proven: Proven) -> bool:
+    """Tell whether a receipt or checkpoint is by keys that their station has changed."""
+    sealed = proven.writer_checkpoint, proven.reader_checkpoint
+    by_writer, by_reader = (None if one is None else one.by for one in sealed)
+    return any(
+        _ended(by, found) is not None
+        for by, found in (
+            (by_writer, proven.writer_changes),
+            (proven.answer_receipt_by, proven.writer_changes),
+            (by_reader, proven.reader_changes),
+            (proven.receipt_by, proven.reader_changes),
+        )
+    )
 
 
 def _time(time_ns: int) -> str:

@@ -129,6 +129,8 @@ class Sealed:
     time_ns: int
     message: bool
     answer: bool
+    by: Card | None = None
+    """Of its signer's cards the one that it verifies by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,14 @@ class Proven:
     reader_checkpoint: Sealed | None
     writer_changes: tuple[Change, ...] = ()
     reader_changes: tuple[Change, ...] = ()
+    receipt_by: Card | None = None
+    """Of the reader's cards the one that the receipt verifies by."""
+    answer_receipt_by: Card | None = None
+    interrupted: bool = False
+    """Whether other entries stand between those that carry the message.
+
+    One of them may have begun it anew. Its reader then joined other parts than are shown here.
+    """
 
 
 def prove(data: bytes) -> Proven:
@@ -170,10 +180,8 @@ def weigh(evidence: Evidence) -> Proven:
         for one in shown:
             excerpts.check(one, log, ())
     by_writer, by_reader = evidence.writer_checkpoint, evidence.reader_checkpoint
-    if by_writer is not None:
-        check_checkpoint(sent, back, by_writer)
-    if by_reader is not None:
-        check_checkpoint(back, sent, by_reader)
+    writers_card = None if by_writer is None else check_checkpoint(sent, back, by_writer)
+    readers_card = None if by_reader is None else check_checkpoint(back, sent, by_reader)
     in_sent = [*_places(by_writer, own=True), *_places(by_reader, own=False)]
     in_back = [*_places(by_writer, own=False), *_places(by_reader, own=True)]
     message = excerpts.check(evidence.message, sent, in_sent)
@@ -193,10 +201,13 @@ def weigh(evidence: Evidence) -> Proven:
         answers,
         None if answer is None else answer.excerpt.signed,
         None if answer is None else _receipt(answer),
-        _sealed(by_writer, message, answer, own=True),
-        _sealed(by_reader, message, answer, own=False),
+        _sealed(by_writer, writers_card, message, answer, own=True),
+        _sealed(by_reader, readers_card, message, answer, own=False),
         tuple(changes.of(evidence.writer)),
         tuple(changes.of(evidence.reader)),
+        message.receipt_by,
+        None if answer is None else answer.receipt_by,
+        message.excerpt.interrupted,
     )
 
 
@@ -212,7 +223,12 @@ def _receipt(checked: Checked) -> tuple[int, int] | None:
 
 
 def _sealed(
-    checkpoint: Checkpoint | None, message: Checked, answer: Checked | None, *, own: bool
+    checkpoint: Checkpoint | None,
+    by: Card | None,
+    message: Checked,
+    answer: Checked | None,
+    *,
+    own: bool,
 ) -> Sealed | None:
     """Say what a checkpoint covers; own: it is the writer's, and its own log holds the message."""
     if checkpoint is None:
@@ -221,7 +237,7 @@ def _sealed(
     if not own:
         sent, back = back, sent
     covers_answer = answer is not None and answer.covers(back)
-    sealed = Sealed(checkpoint.time_ns, message.covers(sent), covers_answer)
+    sealed = Sealed(checkpoint.time_ns, message.covers(sent), covers_answer, by)
     if not (sealed.message or sealed.answer):
         raise EvidenceError("a checkpoint covers nothing of what is shown")
     return sealed

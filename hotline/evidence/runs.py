@@ -102,6 +102,10 @@ class Run:
     last: int
     signatures: int = 0
     receipt: Newest | None = None
+    receipt_by: Card | None = None
+    """Of the reader's cards the one that this receipt verifies by."""
+    receipt_by_old_keys: bool = False
+    """Whether the file names a later card of the reader's than that."""
     writer_checkpoint: Newest | None = None
     reader_checkpoint: Newest | None = None
     changes: list[Change] = field(default_factory=list)
@@ -185,7 +189,8 @@ class _Reading:
             self._signed = place.number
             found.signatures += 1
         elif kind == RECEIPT:
-            self._log.check_receipt(place, *values)
+            found.receipt_by = self._log.check_receipt(place, *values)
+            found.receipt_by_old_keys = found.receipt_by != self._signers[1].cards[-1]
             found.receipt = Newest(place.number, values[0])
         elif kind == WRITERS:
             checkpoint = Checkpoint(place, Position(*values[:2]), *values[2:])

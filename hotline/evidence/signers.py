@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """Cards of one station, any of which may have signed; checks as one card does."""
+    """Cards of one station, any of which may have signed."""
 
     cards: tuple[Card, ...]
 
@@ -31,22 +31,24 @@ class AnyOf:
         """The station's name, which no succession changes."""
         return self.cards[0].name
 
-    def verify_ed25519(self, signature: bytes, data: bytes) -> None:
-        """Raise ProtocolError unless one of the cards signed data."""
-        self._any(lambda card: card.verify_ed25519(signature, data))
+    def verify_ed25519(self, signature: bytes, data: bytes) -> Card:
+        """Give the card that signed data; raises ProtocolError if none of them did."""
+        return self._any(lambda card: card.verify_ed25519(signature, data))
 
-    def verify_mldsa(self, signature: bytes, data: bytes, context: bytes) -> None:
-        """Raise ProtocolError unless one of the cards signed data under context."""
-        self._any(lambda card: card.verify_mldsa(signature, data, context))
+    def verify_mldsa(self, signature: bytes, data: bytes, context: bytes) -> Card:
+        """Give the card that signed data under context; raises ProtocolError if none of them did."""
+        return self._any(lambda card: card.verify_mldsa(signature, data, context))
 
-    def _any(self, verify: Callable[[Card], None]) -> None:
+    def _any(self, verify: Callable[[Card], None]) -> Card:
         *others, last = self.cards
         for card in others:
             try:
-                return verify(card)
+                verify(card)
             except ProtocolError:
                 continue
-        return verify(last)
+            return card
+        verify(last)
+        return last
 
 
 class Signers:

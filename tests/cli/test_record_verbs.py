@@ -206,6 +206,31 @@ def test_verify_says_what_is_left_to_trust(
     assert "page" in refused(capsys, "evidence", "verify", "b.evidence")
 
 
+def test_an_interrupted_message_is_told_as_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A FLASH went between the parts: what proves the words is named, and does prove them."""
+    assert main(["evidence", "export", "air-7", "-o", "a.evidence"]) == exits.DONE
+    assert capsys.readouterr().err == ""
+    assert main(["evidence", "export", "long", "-o", "long.evidence"]) == exits.DONE
+    note, hint = capsys.readouterr().err.splitlines()
+    assert note.startswith("note: between the parts of long stand other entries")
+    for name in ("a", "long"):
+        assert main(["evidence", "verify", f"{name}.evidence", "--json"]) == exits.DONE
+    whole, found = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (whole["interrupted"], found["interrupted"]) == (False, True)
+    assert found["receipt"]["id"] == found["reader"]["id"]
+    assert main(["evidence", "verify", "long.evidence"]) == exits.DONE
+    assert "began the message anew" in capsys.readouterr().out
+    command = hint.partition(": hotline ")[2]
+    first, last = found["first"], found["number"]
+    assert command == f"log export west --side own --first {first} --last {last} -o FILE"
+    assert main(command.replace("FILE", str(folder / "w.run")).split()) == exits.DONE
+    capsys.readouterr()
+    assert main(["evidence", "verify", "w.run", "--entries"]) == exits.DONE
+    assert f"\n  | {LONG}\n" in capsys.readouterr().out
+
+
 def test_a_run_shows_what_was_said_only_once_it_is_proven(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

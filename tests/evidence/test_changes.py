@@ -11,10 +11,12 @@ import pytest
 
 from hotline.errors import EvidenceError
 from hotline.evidence import exporting_runs, file, page, runs
+from hotline.evidence.excerpt import Excerpt, ReceiptOver
 from hotline.evidence.proof import Evidence, prove
 from hotline.evidence.signers import Signers
-from hotline.model import Side
+from hotline.model import Position, Side
 from hotline.wire import heads
+from support import evidence_by_the_page
 from support.evidence_case import Case
 from support.flips import Walk, remembered, unseen
 from support.line_world import identity
@@ -117,7 +119,9 @@ def test_something_else_is_no_change(rotated: Case) -> None:
     other = rotated.author.evidence(Side.OWN, "long").message
     short = replace(change, numbers=change.numbers[:-1], entries=change.entries[:-1])
     for false in (whole.message, other, short):
-        with pytest.raises(EvidenceError, match=r"damaged|not one message|no change of keys"):
+        with pytest.raises(
+            EvidenceError, match=r"damaged|not one message|not all parts|no change of keys"
+        ):
             prove(replace(whole, writer_changes=(false,)).encode())
 
 
@@ -188,3 +192,70 @@ def test_numbers_of_changes_rise() -> None:
     for numbers in ([3, 3], [4, 3]):
         with pytest.raises(EvidenceError, match="at one place"):
             Signers(identity("north")[1], (), numbers)
+
+
+def test_a_change_of_keys_has_no_receipt_beside_it(rotated: Case) -> None:
+    """It would be one that nobody needs, and that no rule holds to a place."""
+    whole = evidence(rotated)
+    assert all(one.receipt is None for one in (*whole.writer_changes, *whole.reader_changes))
+    [change] = whole.writer_changes
+    place = Position(change.signed, _head(change))
+    keys = rotated.reader.station.keys
+    zero = heads.head_zero(whole.writer.founding.id, whole.reader.founding.id)
+    signature = keys.sign_ed25519(heads.receipt_message(zero, place.number, place.head, 9))
+    false = replace(
+        whole, writer_changes=(replace(change, receipt=ReceiptOver(change.signed, 9, signature)),)
+    ).encode()
+    with pytest.raises(EvidenceError, match="has a receipt beside it"):
+        prove(false)
+    with pytest.raises(AssertionError):
+        evidence_by_the_page.read_evidence(false)
+
+
+def _head(excerpt: Excerpt) -> bytes:
+    """Give the head at the number that an excerpt's writer signed."""
+    head = excerpt.before
+    for at in range(0, (excerpt.signed - excerpt.first + 1) * 64, 64):
+        head = sha512(head + excerpt.hashes[at : at + 64]).digest()
+    return head
+
+
+def test_a_receipt_by_keys_that_were_changed_is_told_as_one(rotated: Case) -> None:
+    """It does not tell where it stands among the changes: who stole the keys can still sign one."""
+    whole = evidence(rotated)
+    proven = prove(whole.encode())
+    number, new_id = change_of(rotated.reader.own)
+    told = f"by its keys before entry {number} of its log for {proven.writer.name}."
+    assert proven.receipt_by == proven.reader
+    assert told in page.page(proven)
+    assert "was signed before the change" in page.page(proven)
+    newest = prove(rotated.author.evidence(Side.OWN, "plain").encode())
+    assert newest.receipt_by is not None
+    assert newest.receipt_by.id == new_id
+    assert "It signed so by" not in page.page(newest)
+    assert "was signed before the change" not in page.page(newest)
+
+
+def test_a_stolen_old_key_receipts_what_was_written_later_and_it_shows(rotated: Case) -> None:
+    """South's old key signs for a message that came after the change: it verifies, and is named."""
+    whole = rotated.author.evidence(Side.OWN, "plain")
+    zero = heads.head_zero(whole.writer.founding.id, whole.reader.founding.id)
+    text = heads.receipt_message(zero, whole.message.signed, _head(whole.message), 9)
+    forged = ReceiptOver(whole.message.signed, 9, rotated.reader.station.keys.sign_ed25519(text))
+    proven = prove(replace(whole, message=replace(whole.message, receipt=forged)).encode())
+    assert proven.receipt_by == proven.reader
+    assert "It signed so by its keys before entry" in page.page(proven)
+
+
+def test_the_receipt_of_a_run_names_keys_that_were_changed(rotated: Case) -> None:
+    """The file lists the reader's later card, and the newest receipt may be by the first."""
+    number = rotated.author.evidence(Side.OWN, "air-7").message.numbers[-1]
+    early = runs.check(io.BytesIO(run_of(rotated.author, Side.OWN, 1, number)))
+    assert early.receipt is not None
+    assert (early.receipt_by, early.receipt_by_old_keys) == (early.reader, True)
+    late = runs.check(io.BytesIO(run_of(rotated.author, Side.OWN)))
+    assert late.receipt_by is not None
+    assert (late.receipt_by.id, late.receipt_by_old_keys) == (
+        change_of(rotated.reader.own)[1],
+        False,
+    )

@@ -112,12 +112,11 @@ def read_changes(shown: list[bytes], founding: Card, reader: Card) -> Keys:
     keys = Keys(founding)
     for data in shown:
         values = strict(data, 10)
-        parts = [entry(one)[1] for one in values[4]]
-        whole = b"".join(part["chunk"] for part in parts)
-        assert len(whole) == parts[0]["total_bytes"]
-        kind, identifier, succession = strict(whole, 3)
+        assert values[7:] == [None, None, None]
+        first, encoding = joined(values[4])
+        kind, identifier, succession = strict(encoding, 3)
         assert kind == KEY_CHANGE
-        assert {part["id"] for part in parts} == {identifier}
+        assert first["id"] == identifier
         card = keys.change(values[3][-1], succession)
         assert identifier == "key-change." + card.id[:16].hex()
         Excerpt.read(data, keys, reader, [])
@@ -145,6 +144,8 @@ def read_evidence(data: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             peer.append((signed[2], signed[3]))
     first = Excerpt.read(message, writers, reader, sent)
     said = whole(first)
+    shown = [number for number, _ in first.shown]
+    said["interrupted"] = shown != list(range(shown[0], shown[-1] + 1))
     answers = []
     if answer is not None:
         for _, found in Excerpt.read(answer, readers, writer, back).shown:
@@ -157,14 +158,29 @@ def read_evidence(data: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 def whole(excerpt: Excerpt) -> dict[str, Any]:
     """Rule 6: one message, or all its parts."""
-    read = [entry(data) for _, data in excerpt.shown]
-    if read[0][0] == MESSAGE:
-        assert len(read) == 1
-        return read[0][1]
+    shown = [data for _, data in excerpt.shown]
+    kind, values = entry(shown[0])
+    if kind == MESSAGE:
+        assert len(shown) == 1
+        return values
+    first, encoding = joined(shown)
+    kind, values = entry(encoding, 1050624)
+    assert kind == MESSAGE
+    assert (values["id"], values["precedence"]) == (first["id"], first["precedence"])
+    return values
+
+
+def joined(shown: list[bytes]) -> tuple[dict[str, Any], bytes]:
+    """Give the first of all parts of one entry, and what they spell."""
+    read = [entry(data) for data in shown]
     assert all(kind == PART for kind, _ in read)
-    encoding = b"".join(part["chunk"] for _, part in read)
-    assert len(encoding) == read[0][1]["total_bytes"]
-    return entry(encoding, 1050624)[1]
+    first, encoding = read[0][1], b""
+    for _, part in read:
+        assert part["offset"] == len(encoding)
+        assert all(part[name] == first[name] for name in ("id", "precedence", "total_bytes"))
+        encoding += part["chunk"]
+    assert len(encoding) == first["total_bytes"]
+    return first, encoding
 
 
 def read_file(text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hotline.cli import exits, record
+from hotline.cli.terminal import advise, aside
 from hotline.errors import RefusedError
 from hotline.model import Kind, Side
 from hotline.text import one_line
@@ -33,10 +34,28 @@ def run(args: argparse.Namespace) -> int:
     written = file.write(evidence.encode())
     if args.output is None:
         sys.stdout.buffer.write(written)
-        return exits.DONE
-    files.create(Path(args.output), written, files.SECRET_MODE)
-    print(f"check it with: hotline evidence verify {one_line(args.output)}")
+    else:
+        files.create(Path(args.output), written, files.SECRET_MODE)
+        print(f"check it with: hotline evidence verify {one_line(args.output)}")
+    if evidence.message.interrupted:
+        _say_interrupted(line.name, view, evidence.message.numbers)
     return exits.DONE
+
+
+def _say_interrupted(line: str, view: MessageView, numbers: tuple[int, ...]) -> None:
+    """Say what proves the whole; it shows what else was said meanwhile, so nobody does it for them."""
+    first, last = numbers[0], numbers[-1]
+    side = "own" if view.side is Side.OWN else "peer"
+    aside(
+        one_line(
+            f"note: between the parts of {view.id} stand other entries, which this file does not"
+            " show: it does not prove that none of them began the message anew"
+        )
+    )
+    advise(
+        "the run of the log proves that, and shows those entries too:"
+        f" hotline log export {line} --side {side} --first {first} --last {last} -o FILE"
+    )
 
 
 def _message(opened: Record, args: argparse.Namespace) -> tuple[Line, MessageView]:

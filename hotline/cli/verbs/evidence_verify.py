@@ -119,14 +119,16 @@ def _proven(proven: Proven, pinned: list[Card]) -> dict[str, Any]:
         "writer": _station(proven.writer, pinned),
         "reader": _station(proven.reader, pinned),
         "id": said.id,
+        "first": proven.numbers[0],
         "number": proven.numbers[1],
+        "interrupted": proven.interrupted,
         "precedence": spelled(said.precedence),
         "subject": said.subject,
         "body": said.body,
         "author": said.author,
         "composed_at": utc_microseconds(said.composed_ns),
         "signed_upto": proven.signed,
-        "receipt": _newest(proven.receipt),
+        "receipt": _receipt(proven.receipt, proven.receipt_by),
         "acknowledgements": [
             {
                 "number": answer.number,
@@ -138,7 +140,7 @@ def _proven(proven: Proven, pinned: list[Card]) -> dict[str, Any]:
             for answer in proven.answers
         ],
         "acknowledgement_signed_upto": proven.answer_signed,
-        "acknowledgement_receipt": _newest(proven.answer_receipt),
+        "acknowledgement_receipt": _receipt(proven.answer_receipt, proven.answer_receipt_by),
         "writer_checkpoint": _sealed(proven.writer_checkpoint),
         "reader_checkpoint": _sealed(proven.reader_checkpoint),
         "key_changes": [_change(one) for one in (*proven.writer_changes, *proven.reader_changes)],
@@ -157,6 +159,11 @@ def _newest(found: tuple[int, int] | Newest | None) -> dict[str, Any] | None:
     return None if found is None else {"upto": found[0], "at": utc_microseconds(found[1])}
 
 
+def _receipt(found: tuple[int, int] | Newest | None, by: Card | None) -> dict[str, Any] | None:
+    newest = _newest(found)
+    return None if newest is None or by is None else {**newest, "id": by.id.hex()}
+
+
 def _sealed(sealed: Sealed | None) -> dict[str, Any] | None:
     if sealed is None:
         return None
@@ -164,6 +171,7 @@ def _sealed(sealed: Sealed | None) -> dict[str, Any] | None:
         "at": utc_microseconds(sealed.time_ns),
         "message": sealed.message,
         "acknowledgement": sealed.answer,
+        "id": None if sealed.by is None else sealed.by.id.hex(),
     }
 
 
@@ -215,7 +223,7 @@ def _found(found: Run, pinned: list[Card]) -> dict[str, Any]:
         "first": found.first,
         "last": found.last,
         "signatures": found.signatures,
-        "receipt": _newest(found.receipt),
+        "receipt": _receipt(found.receipt, found.receipt_by),
         "writer_checkpoint": _newest(found.writer_checkpoint),
         "reader_checkpoint": _newest(found.reader_checkpoint),
         "key_changes": [_change(one) for one in found.changes],
@@ -231,6 +239,12 @@ def _summary(found: Run) -> Iterator[str]:
         yield from _fingerprint(f"  {card.name}", card)
     for point in _points(found):
         yield from _folded(point)
+    if found.receipt_by is not None and found.receipt_by_old_keys:
+        yield from _folded(
+            f"- The receipt is by keys that {reader.name} has changed, and does not tell whether it was"
+            " signed before the change: those of"
+        )
+        yield from _fingerprint("", found.receipt_by)
     for change in found.changes:
         yield from _folded(
             f"- Entry {change.number} changes the keys of {writer.name}. What follows is signed by"
