@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hotline.cli import exits
+from hotline.cli.main import main
 from hotline.errors import EvidenceError
 from hotline.evidence import exporting_runs, file, page, runs
 from hotline.evidence.excerpt import Excerpt, ReceiptOver
 from hotline.evidence.proof import Evidence, prove
 from hotline.evidence.signers import Signers
-from hotline.model import Position, Side
+from hotline.model import Checkpoint, Position, Side
 from hotline.wire import heads
 from support import evidence_by_the_page
 from support.evidence_case import Case
@@ -23,6 +25,7 @@ from support.line_world import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from support.evidence_case import Holder
 
@@ -259,3 +262,39 @@ def test_the_receipt_of_a_run_names_keys_that_were_changed(rotated: Case) -> Non
         change_of(rotated.reader.own)[1],
         False,
     )
+
+
+def test_a_stolen_old_key_seals_what_was_written_later_and_it_shows(rotated: Case) -> None:
+    """A checkpoint that seems to stand before the change may name any head of the other log."""
+    whole = rotated.author.evidence(Side.OWN, "plain")
+    ids = whole.reader.founding.id, whole.writer.founding.id
+    own = Position(1, b"\1" * 64)
+    there = Position(whole.message.signed, _head(whole.message))
+    text = heads.checkpoint_message(
+        heads.head_zero(*ids), own, heads.head_zero(*reversed(ids)), there, 9
+    )
+    signature = rotated.reader.station.keys.sign_mldsa(text, heads.CHECKPOINT_CONTEXT)
+    forged = Checkpoint(own, there, 9, signature)
+    hashes = whole.message.hashes[: (there.number - whole.message.first + 1) * 64]
+    message = replace(whole.message, hashes=hashes, receipt=None)
+    proven = prove(
+        replace(whole, message=message, writer_checkpoint=None, reader_checkpoint=forged).encode()
+    )
+    number, _ = change_of(rotated.reader.own)
+    assert f"It signed so by its keys before entry {number} of its log" in page.page(proven)
+    assert "was signed before the change" in page.page(proven)
+
+
+def test_a_run_with_a_receipt_by_old_keys_says_so(
+    rotated: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who reads only what the program says must not take it for one by the newest keys."""
+    number = rotated.author.evidence(Side.OWN, "air-7").message.numbers[-1]
+    path = tmp_path / "a.run"
+    told = []
+    for last in (number, None):
+        path.write_bytes(run_of(rotated.author, Side.OWN, 1, last))
+        assert main(["evidence", "verify", str(path)]) == exits.DONE
+        told.append(" ".join(capsys.readouterr().out.split()))
+    words = f"The receipt is by keys that {rotated.reader.own.founding.name} has changed"
+    assert [words in one for one in told] == [True, False]
