@@ -160,7 +160,7 @@ LINKS_PER_LINE: Final = 16
 """Connections of one line at once: two are needed; more is an attack, and the oldest yields."""
 
 REPLAYS_REMEMBERED: Final = 4096
-"""First handshake units remembered per line: a recorded one is answered by silence."""
+"""First handshake units that verified, remembered per line: a recorded one is answered by silence."""
 
 RUNS_HELD: Final = 65536
 """Runs of entries that wait for the disk at once: one short entry costs more than its bytes."""

@@ -282,7 +282,10 @@ class Station:
         if line is None:
             self._strangers.note(source=address)
             return None
-        return self._runners[line.record.name].adopt(stream, address, unit)
+        serve = self._runners[line.record.name].adopt(stream, address, unit)
+        if serve is not None:  # nothing was waited for since the look: no copy has passed as well
+            self._door.remember(line, unit)
+        return serve
 
     def _log_stranger(self, source: str, count: int) -> None:
         self._log("stranger_ignored", source=source, count=count)

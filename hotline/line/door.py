@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Door:
-    """All lines that may be called, and the first units that were played to us before."""
+    """All lines that may be called, and the first units by which their peers have called."""
 
     def __init__(self) -> None:
         """Let nobody in yet."""
@@ -32,21 +32,24 @@ class Door:
     def identify(self, unit: bytes) -> Line | None:
         """Give the line that a first unit (4096 bytes) is for; None for a stranger.
 
-        Also None for a unit that came before: whoever recorded it could otherwise make this station
-        answer, and so learn that it is here. The memory is bounded and does not outlive the daemon;
-        a replay beyond it gets one answer that it cannot read, and no further.
+        Also None for a unit that is remembered: whoever recorded it could otherwise make this station
+        answer, and so learn that it is here.
         """
         for line in self._lines.values():
             if line.pairing.called_by(unit) is not None:
-                return line if self._is_new(line.record.name, unit) else None
+                seen = self._seen[line.record.name]
+                return None if handshake.fingerprint(unit) in seen else line
         return None
 
-    def _is_new(self, name: str, unit: bytes) -> bool:
-        seen = self._seen[name]
-        mark = handshake.fingerprint(unit)
-        if mark in seen:
-            return False
-        seen[mark] = None
+    def remember(self, line: Line, unit: bytes) -> None:
+        """Take a first unit that line found genuine for a stranger's from now on.
+
+        Should be called before anything else is identified, so that no copy comes in between. Only
+        what verified is kept: junk with a right mac, which both cards are enough to make, would wash
+        it out. The memory is bounded and does not outlive the daemon; a replay beyond it gets one
+        answer that it cannot read, and no further.
+        """
+        seen = self._seen[line.record.name]
+        seen[handshake.fingerprint(unit)] = None
         if len(seen) > REPLAYS_REMEMBERED:
             seen.popitem(last=False)
-        return True

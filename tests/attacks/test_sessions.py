@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hotline.errors import HandshakeError, LocalMisuseError, ProtocolError, RecordError, RemoteError
 from hotline.identity import Card, SecretKeys
 from hotline.limits import LINKS_PER_LINE, RECORDS_PER_KEY, REPLAYS_REMEMBERED, UNIT_BYTES
+from hotline.line import door as door_module
 from hotline.line.door import Door
 from hotline.line.pairing import Pairing
 from hotline.line.session import Session
@@ -27,7 +28,7 @@ from support.line_world import EPHEMERALS, identity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.line_world import LineWorld
+    from support.line_world import LineWorld, Station
 
 E: Final = slice(0, 32)
 """Where a first or second unit has its ephemeral X25519 key."""
@@ -406,6 +407,24 @@ def test_an_attestation_that_is_swapped(made: Callable[[Ends], bytes]) -> None:
 # --- the door -------------------------------------------------------------------------------------
 
 
+def played(station: Station, unit: bytes) -> bool:
+    """Play a first unit to a station, as its daemon takes it; tells whether it is answered."""
+    line = station.door.identify(unit)
+    if line is None:
+        return False
+    conn = line.called("stranger", station.moment())
+    station.do(lambda line, at: line.received(conn, unit, at))
+    if not line.knows(conn):
+        return False
+    station.door.remember(line, unit)
+    return True
+
+
+def with_a_right_mac(key: bytes, number: int) -> bytes:
+    """Make junk, each number another, as anybody can who has both cards and no line secret."""
+    return handshake.seal_first(number.to_bytes(handshake.FIRST_MESSAGE_BYTES, "big"), key)
+
+
 def test_a_first_unit_that_is_replayed_by_the_thousand(
     make_world: Callable[..., LineWorld],
 ) -> None:
@@ -415,8 +434,9 @@ def test_a_first_unit_that_is_replayed_by_the_thousand(
     station = world.arbiter.start()
     caller = pairing(world.other(station).name, station.name)
     unit = Session(caller, EPHEMERALS, initiator=True).pull(UNIT_BYTES)
-    assert station.door.identify(unit) is station.line
-    assert all(station.door.identify(unit) is None for _ in range(3000))
+    assert played(station, unit)
+    assert not any(played(station, unit) for _ in range(3000))
+    assert len(station.line.links.by_conn) == 1
 
 
 def test_first_units_that_were_kept_by_the_thousand(make_world: Callable[..., LineWorld]) -> None:
@@ -429,20 +449,34 @@ def test_first_units_that_were_kept_by_the_thousand(make_world: Callable[..., Li
     station = world.arbiter.start()
     caller = pairing(world.other(station).name, station.name)
     most = 0
-    for number in range(100):
-        unit = Session(caller, EPHEMERALS, initiator=True).pull(UNIT_BYTES)
-        assert station.door.identify(unit) is station.line
-        conn = station.line.called(f"stranger {number}", station.moment())
-        station.do(lambda line, at, conn=conn, unit=unit: line.received(conn, unit, at))  # type: ignore[misc]
+    for _ in range(100):
+        assert played(station, Session(caller, EPHEMERALS, initiator=True).pull(UNIT_BYTES))
         most = max(most, len(station.line.links.by_conn))
     assert most <= LINKS_PER_LINE
     assert station.line.links.current is None
-    # Nobody can wait for thousands of handshakes here: what is remembered is any unit with a right mac.
-    key = caller.calling_mac_key
+    # Nobody can wait for thousands of handshakes here: the door is told that these were genuine.
     for number in range(REPLAYS_REMEMBERED + 10):
-        made = handshake.seal_first(number.to_bytes(handshake.FIRST_MESSAGE_BYTES, "big"), key)
+        made = with_a_right_mac(caller.calling_mac_key, number)
         assert station.door.identify(made) is station.line
+        station.door.remember(station.line, made)
     assert sum(map(len, station.door._seen.values())) == REPLAYS_REMEMBERED
+
+
+def test_junk_with_a_right_mac_does_not_make_a_replay_new(
+    make_world: Callable[..., LineWorld], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has both cards could else wash a recorded unit out, and have the station show itself."""
+    monkeypatch.setattr(door_module, "REPLAYS_REMEMBERED", 4)
+    world = make_world(5)
+    world.checks = False
+    station = world.arbiter.start()
+    caller = pairing(world.other(station).name, station.name)
+    recorded = Session(caller, EPHEMERALS, initiator=True).pull(UNIT_BYTES)
+    assert played(station, recorded)
+    assert not any(
+        played(station, with_a_right_mac(caller.calling_mac_key, number)) for number in range(20)
+    )
+    assert not played(station, recorded)
 
 
 def test_a_connection_cut_without_close() -> None:

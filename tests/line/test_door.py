@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hotline.limits import REPLAYS_REMEMBERED
 from hotline.line import door as door_module
 from hotline.line.door import Door
 from hotline.line.pairing import Pairing
@@ -23,6 +24,14 @@ def unit(caller: Pairing, mark: int = 0) -> bytes:
     """Give a first unit that differs by mark."""
     message = mark.to_bytes(8, "big").ljust(handshake.FIRST_MESSAGE_BYTES, b"\0")
     return handshake.seal_first(message, caller.calling_mac_key)
+
+
+def passes(door: Door, unit: bytes) -> Any:
+    """Give whose a unit is; it is found genuine."""
+    line = door.identify(unit)
+    if line is not None:
+        door.remember(line, unit)
+    return line
 
 
 NORTH: Any = stand_in("north", pairing("south", "north"))
@@ -66,9 +75,17 @@ def test_a_caller_without_our_line_secret_is_nobody(door: Door) -> None:
 def test_a_replay_is_nobodys(door: Door) -> None:
     """Whoever recorded a call could otherwise ask, at any time, whether we are here."""
     first, second = unit(pairing("north", "south"), 1), unit(pairing("north", "south"), 2)
-    assert door.identify(first) is NORTH
-    assert door.identify(first) is None
-    assert door.identify(second) is NORTH
+    assert passes(door, first) is NORTH
+    assert passes(door, first) is None
+    assert passes(door, second) is NORTH
+    assert passes(door, first) is None
+
+
+def test_a_look_is_not_remembered(door: Door) -> None:
+    """A right mac is no proof: only who verifies a unit can say that its peer has made it."""
+    first = unit(pairing("north", "south"))
+    assert [door.identify(first) for _ in range(2)] == [NORTH, NORTH]
+    door.remember(NORTH, first)
     assert door.identify(first) is None
 
 
@@ -79,28 +96,38 @@ def test_the_memory_is_bounded_and_forgets_the_oldest(
     monkeypatch.setattr(door_module, "REPLAYS_REMEMBERED", 8)
     caller = pairing("north", "south")
     for mark in range(50):
-        assert door.identify(unit(caller, mark)) is NORTH
+        assert passes(door, unit(caller, mark)) is NORTH
         assert len(door._seen["north"]) <= 8
     assert all(door.identify(unit(caller, mark)) is None for mark in range(42, 50))
 
 
-def test_strangers_do_not_push_out_what_is_remembered(
+def test_junk_does_not_push_out_what_is_remembered(door: Door) -> None:
+    """Who has both cards makes right macs, and could choose when a replay is answered."""
+    caller = pairing("north", "south")
+    genuine = unit(caller, REPLAYS_REMEMBERED)
+    assert passes(door, genuine) is NORTH
+    for mark in range(REPLAYS_REMEMBERED):
+        assert door.identify(unit(caller, mark)) is NORTH
+    assert door.identify(genuine) is None
+
+
+def test_strangers_and_other_peers_do_not_push_out_what_is_remembered(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Junk could otherwise be used to make a replay new again."""
+    """A peer could otherwise make a replay of another's new again."""
     monkeypatch.setattr(door_module, "REPLAYS_REMEMBERED", 4)
     first = unit(pairing("north", "south"))
-    assert door.identify(first) is NORTH
+    assert passes(door, first) is NORTH
     for mark in range(20):
         door.identify(mark.to_bytes(4096, "big"))
-        door.identify(unit(pairing("stranger", "south"), mark))
+        assert passes(door, unit(pairing("stranger", "south"), mark)) is STRANGER
     assert door.identify(first) is None
 
 
 def test_a_line_that_was_removed_lets_nobody_in(door: Door) -> None:
     """A peer that was struck off must be a stranger from that moment on."""
     first = unit(pairing("north", "south"), 1)
-    assert door.identify(first) is not None
+    assert passes(door, first) is NORTH
     door.remove("north")
     assert door.identify(unit(pairing("north", "south"), 2)) is None
     door.remove("north")

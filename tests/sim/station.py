@@ -285,6 +285,8 @@ class Station:
         conn = line.called(end.other.host, self.moment())
         effects = line.received(conn, unit, self.moment())
         genuine = line.knows(conn)
+        if genuine:
+            self._door.remember(line, unit)
         runner.perform(effects)
         return partial(runner.serve, conn, end) if genuine else None
 

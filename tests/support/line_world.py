@@ -188,6 +188,8 @@ class End:
         conn = self.conn = line.called(self.other.station.name, self.station.moment())
         self.station.ends[conn] = self
         self._receive(conn, unit)
+        if line.knows(conn):
+            self.station.door.remember(line, unit)
         self.pump()
         if rest and self.open:
             self._receive(conn, rest)
