@@ -154,6 +154,7 @@ class Station:
             self._log_verified(config.name, trust.verified)
         if trust.revoked is not None:
             pairing.revoked = halt_of(trust.revoked)
+            self._sources.forget(config.name)
             self._log_revoked(config.name, trust.revoked)
         runner = self._make(config, pairing, record)
         self._runners[config.name] = runner
@@ -208,6 +209,9 @@ class Station:
                 key_days=config.key_days,
             )
             self._sources.expect(config.lines)
+            for name in kept:
+                if self._runners[name].line.pairing.revoked is not None:
+                    self._sources.forget(name)
             # One line must have ended before another may work on its log, under a new name.
             await self._remove(self._runners.keys() - kept)
             for line in config.lines:

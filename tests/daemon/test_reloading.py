@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import structlog
 
-from hotline.daemon.config import StationConfig
+from hotline.daemon.config import Address, StationConfig
 from hotline.daemon.station import Station
 from hotline.errors import HotlineError
 from hotline.model import KeyChange, Side
@@ -84,3 +84,22 @@ async def test_a_disk_that_fills_up_in_between_loses_no_line_in_silence(home: Ho
         home.room = lambda _: True
         await station.reload(wanted)
         assert station.line_names() == ["delta", "north", "bravo"]
+
+
+async def test_a_revoked_peer_is_expected_nowhere_again(home: Home) -> None:
+    """Its operator is told to keep the line: each reading gave its host the kept places back."""
+    known = replace(home.line("bravo"), addresses=(Address("192.0.2.7", 1963),))
+    other = replace(home.line("charlie"), addresses=(Address("192.0.2.8", 1963),))
+    config = home.lines(bravo=known, charlie=other)
+    async with home.at_work(config) as station:
+        assert station._sources.expects("192.0.2.7")
+        pairing = station.runner("bravo").line.pairing
+        await station.revoke("bravo", pairing.own.id, pairing.peer.id, "anna")
+        await station.reload(config)
+        assert not station._sources.expects("192.0.2.7"), "after SIGHUP"
+        assert station._sources.expects("192.0.2.8")
+        await station.reload(home.lines(north=replace(known, name="north"), charlie=other))
+        assert not station._sources.expects("192.0.2.7"), "under another name"
+    async with home.at_work(config) as station:
+        assert not station._sources.expects("192.0.2.7"), "after a restart"
+        assert station._sources.expects("192.0.2.8")
