@@ -98,8 +98,26 @@ def status(identity: Identity, runners: Sequence[Runner]) -> dict[str, Any] | No
     }
 
 
-def confirmed(identity: Identity, runners: Sequence[Runner], warning: Callable[..., None]) -> None:
-    """A peer has confirmed: say when it was the last, for then the old keys are over."""
-    found = status(identity, runners)
-    if found is not None and not found["waiting"]:
-        warning("old_keys_ended", number=found["number"], files=found["old_keys"])
+class OldKeys:
+    """Says that the old keys are over, once each time that nobody is waited for any longer."""
+
+    def __init__(self, warning: Callable[..., None]) -> None:
+        """Log with warning."""
+        self._warning = warning
+        self._waited = False
+
+    def note(self, identity: Identity, runners: Sequence[Runner]) -> None:
+        """Lines may end now, and with them a wait: should be called before, and ``look`` after."""
+        found = status(identity, runners)
+        self._waited = self._waited or (found is not None and bool(found["waiting"]))
+
+    def confirmed(self) -> None:
+        """A peer has confirmed, and so was waited for: ``look`` should be called next."""
+        self._waited = True
+
+    def look(self, identity: Identity, runners: Sequence[Runner]) -> None:
+        """Say that the old keys are over, if somebody was waited for and nobody is any more."""
+        found = status(identity, runners)
+        if self._waited and found is not None and not found["waiting"]:
+            self._waited = False
+            self._warning("old_keys_ended", number=found["number"], files=found["old_keys"])

@@ -98,6 +98,7 @@ class Station:
         self._writer = Writer(store, self._store_failed, machine.worker())
         self._questions = Questions(store, machine.in_thread, self._store_failed, logs.daemon)
         self._teller = Teller(self.watches, self._questions, logs.daemon)
+        self._old_keys = rotation.OldKeys(logs.daemon.warning)
 
     # --- life ---
 
@@ -112,6 +113,7 @@ class Station:
                 self._sources.expect(self.config.lines)
                 for line in self.config.lines:
                     await self._add(line, pairings[line.name])
+                self._look_at_old_keys()
                 nursery.start_soon(self._teller.run)
                 nursery.start_soon(self._strangers.run)
                 await serve(nursery)
@@ -212,6 +214,7 @@ class Station:
             for name in kept:
                 if self._runners[name].line.pairing.revoked is not None:
                     self._sources.forget(name)
+            self._old_keys.note(self._identity, self._usable())
             # One line must have ended before another may work on its log, under a new name.
             await self._remove(self._runners.keys() - kept)
             for line in config.lines:
@@ -220,6 +223,7 @@ class Station:
                 else:
                     await self._add_late(line, pairings[line.name])
             self._log("config_reloaded", lines=self.line_names())
+            self._look_at_old_keys()
 
     async def _prepare(self, new: dict[str, Pairing]) -> None:
         """Do for new lines what may be refused, and nobody sees; raises HotlineError."""
@@ -346,12 +350,15 @@ class Station:
         def end(_: Any, at: Moment) -> list[Effect]:
             self._door.remove(name)
             self._sources.forget(name)
-            return runner.line.revoke(halt_of(mark), at)
+            self._trust[name] = replace(self._trust[name], revoked=mark)
+            self._log_revoked(name, mark)
+            self._old_keys.note(self._identity, self._usable())
+            effects = runner.line.revoke(halt_of(mark), at)
+            self._look_at_old_keys()
+            return effects
 
         if self._trust[name].revoked is None:
             await runner.request(lambda tx: tx.put_revocation(peer_id, mark), end, fetch=False)
-            self._trust[name] = replace(self._trust[name], revoked=mark)
-            self._log_revoked(name, mark)
         return self._trust[name]
 
     async def trust(self, peer_id: bytes) -> Trust:
@@ -445,6 +452,11 @@ class Station:
                 for runner in self._usable():
                     self._nursery.start_soon(rotation.take_up, identity, runner)
 
+    def _look_at_old_keys(self) -> None:
+        # A line that is on its way in is in no list yet, and its peer may be waited for.
+        if all(line.name in self._runners for line in self.config.lines):
+            self._old_keys.look(self._identity, self._usable())
+
     def recovery_asked(self, line: str, operator: str) -> None:
         """Log who had a line recovered: it must be traceable to a person."""
         self._logs.daemon.warning("recovery_asked", line=line, operator=operator)
@@ -474,7 +486,8 @@ class Station:
         elif report.event in _KEY_EVENTS:
             self._teller.tell(name, "keys", {"what": report.event, "id": report.fields["id"]})
             if report.event == "key_change_confirmed":
-                rotation.confirmed(self._identity, self._usable(), self._logs.daemon.warning)
+                self._old_keys.confirmed()
+                self._look_at_old_keys()
         elif report.event in _PROGRESS:
             self.watches.progressed(name)
             self._teller.progress(line, report)

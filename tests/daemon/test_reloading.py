@@ -103,3 +103,48 @@ async def test_a_revoked_peer_is_expected_nowhere_again(home: Home) -> None:
     async with home.at_work(config) as station:
         assert not station._sources.expects("192.0.2.7"), "after a restart"
         assert station._sources.expects("192.0.2.8")
+
+
+async def test_old_keys_are_over_when_nobody_is_waited_for_any_more(home: Home) -> None:
+    """A peer that is revoked or removed confirms nothing: the log would never say that it is over."""
+    async with home.at_work(home.lines("bravo", "charlie", "delta")) as station:
+        home.succeed("alpha")
+        await station.rotate(None, "anna")
+        with structlog.testing.capture_logs() as logged:
+
+            def told() -> int:
+                return [one["event"] for one in logged].count("old_keys_ended")
+
+            pairing = station.runner("bravo").line.pairing
+            await station.revoke("bravo", pairing.own.id, pairing.peer.id, "anna")
+            await station.reload(home.lines("bravo", north=home.line("north", "charlie")))
+            assert told() == 0, "charlie, under its new name, is waited for still"
+            await station.reload(home.lines("bravo"))
+            assert told() == 1
+            await station.reload(home.lines("bravo"))
+            assert told() == 1
+
+
+async def test_old_keys_are_over_when_the_last_peer_is_revoked(home: Home) -> None:
+    """It may be the only peer that there is, and still its end is what was waited for."""
+    async with home.at_work(home.lines("bravo", "charlie")) as station:
+        home.succeed("alpha")
+        await station.rotate(None, "anna")
+        with structlog.testing.capture_logs() as logged:
+            for name in ("bravo", "charlie"):
+                assert "old_keys_ended" not in [one["event"] for one in logged]
+                pairing = station.runner(name).line.pairing
+                await station.revoke(name, pairing.own.id, pairing.peer.id, "anna")
+        events = [one["event"] for one in logged]
+        assert events.count("old_keys_ended") == 1
+        assert events.index("old_keys_ended") > events.index("line_revoked")
+
+
+async def test_without_a_change_of_keys_none_are_over(home: Home) -> None:
+    """Nobody was waited for: to be told of an end would send an operator for files to destroy."""
+    async with home.at_work(home.lines("bravo", "charlie")) as station:
+        with structlog.testing.capture_logs() as logged:
+            pairing = station.runner("bravo").line.pairing
+            await station.revoke("bravo", pairing.own.id, pairing.peer.id, "anna")
+            await station.reload(home.lines("bravo"))
+        assert "old_keys_ended" not in [one["event"] for one in logged]

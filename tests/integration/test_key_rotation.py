@@ -5,8 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import time
 from typing import TYPE_CHECKING
+
+import pytest
 
 from hotline.identity import SecretKeys, read_card, read_secret_keys, write_secret_keys
 from hotline.identity.keyfile import inspect_key_file
@@ -15,8 +18,6 @@ from support.processes import hotline, until
 from support.stations import message, start
 
 if TYPE_CHECKING:
-    import pytest
-
     from support.stations import Station, Stations
 
 PASSPHRASE = b"correct horse battery staple\n"
@@ -112,6 +113,30 @@ def test_a_rotation_is_cut_and_goes_on(stations: Stations) -> None:
     load(pair, "during")
     until("alpha's keys are confirmed", lambda: confirmed(alpha))
     all_arrived(pair)
+
+
+@pytest.mark.parametrize("by", ["revoked", "removed"])
+def test_the_last_that_is_waited_for_does_not_come_back(stations: Stations, by: str) -> None:
+    """Whoever follows the log would keep the old key file for ever."""
+    alpha, bravo, charlie = (stations.make(name) for name in ("alpha", "bravo", "charlie"))
+    for peer in (bravo, charlie):
+        alpha.pin(peer)
+        peer.pin(alpha)
+    start(alpha, bravo, charlie)
+    charlie.kill()
+    assert alpha.hotline("key", "rotate").code == 0
+    alpha.await_logged("key_change_confirmed", line="bravo")
+    assert alpha.call("status")["key_change"]["waiting"] == ["charlie"]
+    assert alpha.logged("old_keys_ended") == []
+    if by == "revoked":
+        assert alpha.hotline("peer", "revoke", "charlie", "--confirm", "charlie").code == 0
+    else:
+        del alpha.lines["charlie"]
+        alpha.write()
+        alpha.running.tell(signal.SIGHUP)
+    ended = alpha.await_logged("old_keys_ended")
+    assert ended["files"] == alpha.call("status")["key_change"]["old_keys"]
+    assert len(alpha.logged("old_keys_ended")) == 1
 
 
 def test_files_that_were_made_are_gone_on_with(stations: Stations) -> None:
