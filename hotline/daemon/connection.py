@@ -12,13 +12,26 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from hotline.limits import CLOSE_TIMEOUT_S, RECEIVE_BYTES, SEND_BYTES, UNIT_BYTES
+from hotline.limits import (
+    CLOSE_TIMEOUT_S,
+    HEARTBEAT_MAX_S,
+    MISSED_DOWN,
+    RECEIVE_BYTES,
+    SEND_BYTES,
+    UNIT_BYTES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _TCP_USER_TIMEOUT: Final = 18
 """Linux's number (tcp(7)); Python names it only where the C library does."""
+
+_USER_TIMEOUT_S: Final = (MISSED_DOWN + 1) * HEARTBEAT_MAX_S
+"""Longer than any line bears silence: the line is to say when a session is over, not the kernel.
+
+Which silence a line bears is known only once the peer has told its interval, and a reload changes it.
+"""
 
 _SIOCOUTQNSD: Final = 0x894B
 """Linux's number (tcp(7)): bytes in the send queue that have not been sent yet."""
@@ -34,12 +47,12 @@ _LAST_ACK_RECEIVED: Final = 56
 """Where struct tcp_info (linux/tcp.h) has the milliseconds since the last acknowledgement."""
 
 
-def tune(stream: trio.SocketStream, user_timeout_s: float) -> None:
+def tune(stream: trio.SocketStream) -> None:
     """Send small units at once, keep few in the kernel, and have it give up on a dead path."""
     # Not on every system, nor on a socket that the peer has reset already: heartbeats notice.
     with contextlib.suppress(OSError):
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        stream.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(user_timeout_s * 1000))
+        stream.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(_USER_TIMEOUT_S * 1000))
         # What waits here can be overtaken and shares a record; what waits in the kernel cannot.
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNIT_BYTES)
 

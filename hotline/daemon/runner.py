@@ -11,7 +11,6 @@ from hotline.daemon.clock import moment
 from hotline.daemon.connection import Connection, tune
 from hotline.daemon.dialling import DialFailedError
 from hotline.errors import StoreError, StoreFullError
-from hotline.limits import MISSED_DOWN
 from hotline.line.effects import Commit, Dial, Effect, Hangup, Report, Writable
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ class Runner:
         await self._serve(effect.conn, stream, dialled=True)
 
     async def _serve(self, conn: int, stream: trio.SocketStream, *, dialled: bool = False) -> None:
-        tune(stream, (MISSED_DOWN + 1) * self.line.vitals.heartbeat_s)
+        tune(stream)
         connection = Connection(
             stream,
             lambda most_bytes: self.line.pull(conn, most_bytes),

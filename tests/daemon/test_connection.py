@@ -242,7 +242,7 @@ async def test_a_cancelled_connection_leaves_no_socket(subtests: pytest.Subtests
 async def test_the_kernel_tells_what_the_peer_has_taken() -> None:
     """On this rests whether silence is blamed on the network or on the peer's daemon."""
     async with connected() as ends:
-        tune(ends.stream, 5.0)
+        tune(ends.stream)
         assert ends.connection.kernel_took_all() is True
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ends.stream.send_all, bytes(64 * 2**20))
@@ -275,7 +275,7 @@ async def test_a_socket_that_is_reset_already_can_be_tuned() -> None:
     async with connected() as ends:
         ends.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         await ends.peer.aclose()
-        tune(ends.stream, 5.0)
+        tune(ends.stream)
         ends.line.to_send.append(b"x" * 100)
         ends.connection.writable()
         await ends.connection.run()
