@@ -103,7 +103,7 @@ class OldKeys:
 
     def __init__(self, warning: Callable[..., None]) -> None:
         """Log with warning."""
-        self._warning = warning
+        self._logged_as = warning
         self._waited = False
 
     def note(self, identity: Identity, runners: Sequence[Runner]) -> None:
@@ -120,4 +120,5 @@ class OldKeys:
         found = status(identity, runners)
         if self._waited and found is not None and not found["waiting"]:
             self._waited = False
-            self._warning("old_keys_ended", number=found["number"], files=found["old_keys"])
+            warning = self._logged_as
+            warning("old_keys_ended", number=found["number"], files=found["old_keys"])
