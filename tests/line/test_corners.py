@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hotline.errors import RefusedError, StoreFullError
-from hotline.limits import IN_FLIGHT_BYTES
+from hotline.limits import HANDSHAKE_TIMEOUT_S, IN_FLIGHT_BYTES
 from hotline.line import accepting
 from hotline.model import Decision, Halt, Precedence
 from hotline.wire import frames, records
@@ -286,3 +286,15 @@ def test_a_used_up_session_is_let_go(rogue: Rogue, monkeypatch: pytest.MonkeyPat
     rogue.world.run(SOON_S)
     rogue.station.do(lambda line, at: line.wake(at))
     assert not rogue.stands()
+
+
+def test_a_session_that_is_never_agreed_ends_with_a_word(rogue: Rogue) -> None:
+    """Whoever proves itself and then says nothing must not keep a place of the line for ever."""
+    rogue.knock()
+    rogue.flush()
+    rogue.world.run(HANDSHAKE_TIMEOUT_S / 2)
+    assert rogue.stands()
+    rogue.world.run(HANDSHAKE_TIMEOUT_S)
+    assert not rogue.stands()
+    [said] = rogue.all(frames.Close)
+    assert (said.code, said.reason) == ("superseded", "not agreed in time, or replaced")
