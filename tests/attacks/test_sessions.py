@@ -425,16 +425,21 @@ def with_a_right_mac(key: bytes, number: int) -> bytes:
     return handshake.seal_first(number.to_bytes(handshake.FIRST_MESSAGE_BYTES, "big"), key)
 
 
-def test_a_first_unit_that_is_replayed_by_the_thousand(
-    make_world: Callable[..., LineWorld],
-) -> None:
-    """Each replay that is answered costs a handshake, and tells a stranger that a station is here."""
-    world = make_world(5)
+def a_recorded_call(world: LineWorld) -> tuple[Station, Pairing, bytes]:
+    """Give a station that was called once, by whom, and the caller's first unit."""
     world.checks = False
     station = world.arbiter.start()
     caller = pairing(world.other(station).name, station.name)
     unit = Session(caller, EPHEMERALS, initiator=True).pull(UNIT_BYTES)
     assert played(station, unit)
+    return station, caller, unit
+
+
+def test_a_first_unit_that_is_replayed_by_the_thousand(
+    make_world: Callable[..., LineWorld],
+) -> None:
+    """Each replay that is answered costs a handshake, and tells a stranger that a station is here."""
+    station, _, unit = a_recorded_call(make_world(5))
     assert not any(played(station, unit) for _ in range(3000))
     assert len(station.line.links.by_conn) == 1
 
@@ -467,12 +472,7 @@ def test_junk_with_a_right_mac_does_not_make_a_replay_new(
 ) -> None:
     """Who has both cards could else wash a recorded unit out, and have the station show itself."""
     monkeypatch.setattr(door_module, "REPLAYS_REMEMBERED", 4)
-    world = make_world(5)
-    world.checks = False
-    station = world.arbiter.start()
-    caller = pairing(world.other(station).name, station.name)
-    recorded = Session(caller, EPHEMERALS, initiator=True).pull(UNIT_BYTES)
-    assert played(station, recorded)
+    station, caller, recorded = a_recorded_call(make_world(5))
     assert not any(
         played(station, with_a_right_mac(caller.calling_mac_key, number)) for number in range(20)
     )
