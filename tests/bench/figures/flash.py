@@ -40,7 +40,9 @@ def flash(scale: Scale) -> Outcome:
             alpha, bravo = some.pair(heartbeat_s=HEARTBEAT_S)
             start(alpha, bravo)
             one_by_one(alpha, bravo, min(scale.flashes, 30), "warm", "FLASH")
-            idle, _ = one_by_one(alpha, bravo, scale.flashes, f"idle{run}", "FLASH")
+            idle = [
+                one.shown for one in one_by_one(alpha, bravo, scale.flashes, f"idle{run}", "FLASH")
+            ]
             for station in (alpha, bravo):
                 assert station.stop() == 0
             # So much that it cannot be gone before the last FLASH.
