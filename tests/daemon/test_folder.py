@@ -1,0 +1,57 @@
+"""The state folder: that it is still there after a power loss."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hotline.daemon.folder import state_folder
+
+if TYPE_CHECKING:
+    from support.home import Home
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Give what is synced, in order."""
+    paths: list[Path] = []
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        paths.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    return paths
+
+
+def test_the_name_of_a_new_state_folder_is_durable(
+    home: Home, tmp_path: Path, synced: list[Path]
+) -> None:
+    """A power loss would take the folder away, and every message in it that was called queued."""
+    folder = tmp_path / "var" / "lib" / "state"
+    state_folder(replace(home.config, state=folder))
+    assert synced == [tmp_path, tmp_path / "var", tmp_path / "var" / "lib"]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    synced.clear()
+    state_folder(replace(home.config, state=folder))
+    assert synced == [tmp_path / "var" / "lib"], "who made it may have died before it was synced"
+
+
+def test_a_folder_inside_of_a_closed_one_may_be_used(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon may go through a folder that it may not read, as other services' often are."""
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+
+    def refuse(*_: object) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert state_folder(replace(home.config, state=folder)) == folder
