@@ -19,8 +19,9 @@ READER_CACHE_BYTES: Final = 2 * MIB
 _LOG_PIECE_BYTES: Final = 64 * KIB
 """SQLite's own files on Unix take less than 128 KiB in one write."""
 
-READER_BUSY_MS: Final = 5000
-"""A reader may meet the moment in which another one recovers the log's index; it waits that out."""
+BUSY_MS: Final = 5000
+"""Whoever opens the store may meet the moment in which another one recovers the log's index, and waits
+that out: a reader at any time, a writer that starts while somebody looks at the store."""
 
 _CONFIG: Final = (
     (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
@@ -65,6 +66,7 @@ def settle_log(path: Path, vfs: str | None) -> None:
 def connect(path: Path, vfs: str | None) -> apsw.Connection:
     """Open the existing file at path without changing a byte of it."""
     database = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+    database.set_busy_timeout(BUSY_MS)
     for option, value in _CONFIG:
         database.config(option, value)
     _set(database, "cell_size_check", 1)
@@ -82,14 +84,13 @@ def make_writer(database: apsw.Connection) -> None:
             hint="keep the store on a local disk",
         )
     _set(database, "synchronous", 2)
-    database.set_busy_timeout(0)  # nobody else may write, so there is nothing to wait for
+    database.set_busy_timeout(0)  # nobody else may write: from here on there is nothing to wait for
     database.wal_autocheckpoint(0)
     database.pragma("cache_size", -(WRITER_CACHE_BYTES // KIB))
 
 
 def make_reader(database: apsw.Connection) -> None:
     """Make a connection one that can only look."""
-    database.set_busy_timeout(READER_BUSY_MS)
     database.wal_autocheckpoint(0)
     database.pragma("cache_size", -(READER_CACHE_BYTES // KIB))
     _set(database, "query_only", 1)

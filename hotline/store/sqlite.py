@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -95,7 +95,8 @@ class SqliteStore:
         connection.make_writer(self._database)
         schema.migrate(self._database, taken)
         schema.claim(self._database, self._path, self._station_id)
-        self._checkpoint_wal(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        with suppress(apsw.FullError):  # the log holds it all: a later commit has it moved
+            self._checkpoint_wal(apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     # --- writing ---
 
@@ -217,7 +218,7 @@ class SqliteStore:
             return
         try:
             if self._failure is None:
-                with self._guarded():
+                with suppress(StoreFullError), self._guarded():
                     self._checkpoint_wal(apsw.SQLITE_CHECKPOINT_TRUNCATE)
         finally:
             lock, self._lock = self._lock, None
