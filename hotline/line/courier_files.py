@@ -153,7 +153,7 @@ def pack(
             more = False
             break
     if first < min(cursor, was_sealed):
-        tx.put_resumption(line, first, min(cursor, was_sealed), wall_ns)
+        tx.put_resumption(line, first, min(cursor, was_sealed))
     more = more and (record.own.number > cursor or record.queued_bytes > 0)
     checkpoint = None
     if receipted or record.peer.number:

@@ -113,14 +113,12 @@ class Sending:
         At most once in a while, and never in the reserve: a peer that plays with its flag, or makes one
         session after the other, must not fill our disk.
         """
-        line, upto, wall_ns = self._context.line, self._again_upto, moment.wall_ns
+        line, upto = self._context.line, self._again_upto
         self._again_upto = 0
         due = moment.now >= self._resumed_at + _RESUMPTION_NOTED_S
         if after < upto and due and self._context.has_room():
             self._resumed_at = moment.now
-            self._context.commit(
-                lambda tx: tx.put_resumption(line, after, upto, wall_ns), lambda *_: None
-            )
+            self._context.commit(lambda tx: tx.put_resumption(line, after, upto), lambda *_: None)
 
     def hint(self, *, urgent: bool = False) -> None:
         """Look into the queue again: should be called after anything was queued, and now and then.

@@ -139,7 +139,7 @@ class Transaction(Protocol):
     def newest_checkpoint(self, line: int, signer: Side) -> Checkpoint | None:
         """Give the newest checkpoint that signer has made."""
 
-    def put_resumption(self, line: int, after: int, upto: int, at_ns: int) -> None:
+    def put_resumption(self, line: int, after: int, upto: int) -> None:
         """Note that our entries after..upto (after excluded) were put on the wire once more."""
 
     def take_back(self, line: int, found: Sequence[TakenBack], at_ns: int) -> list[Queued]:

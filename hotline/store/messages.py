@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.errors import DecodeError, StoreDamagedError
 from hotline.model import Decision, Kind, Precedence, Queueing, Side, State
 from hotline.store.keys import NUMBER_MASK, log_key, unsigned
+from hotline.store.statements import RESENT
 from hotline.store.views import Damaged, MessageView
 from hotline.wire.entries import (
     Acknowledgement,
@@ -176,11 +177,10 @@ class _Row:
             number = max(self._parts(), default=None)
         if number is None:
             return 0
-        again: int = self._database.execute(
-            "SELECT count(*) FROM resumption WHERE line = ? AND upto >= ? AND after < ?",
-            (self._line, number, number),
+        again: int | None = self._database.execute(
+            RESENT, (log_key(self._line, Side.OWN, 0), log_key(self._line, Side.OWN, number))
         ).get
-        return 1 + again
+        return 1 + (again or 0)
 
     def _parts(self) -> list[int]:
         rows = self._database.execute(

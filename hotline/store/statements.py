@@ -115,6 +115,15 @@ UPDATE message SET queueing = ?, content = (
 ) WHERE row = ? AND queueing = 0
 """
 
+RESENT: Final = """
+SELECT times FROM resent WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1
+"""
+"""How often the entry at key ?2 went out once more; ?1 is where its log begins."""
+
+RESENT_FROM: Final = f"""
+INSERT INTO resent VALUES (?2, ifnull(({RESENT}), 0)) ON CONFLICT DO NOTHING
+"""  # noqa: S608 - constants only
+
 # A resend may cut a run elsewhere and sign anew in the midst of what was signed before. The time
 # kept is the earliest at which any signature (or receipt) covered the place, so it never moves.
 SIGNATURE: Final = """

@@ -243,11 +243,14 @@ class SqliteTransaction(WritesKeyChanges):
         """Give the newest checkpoint that signer has made."""
         return checkpoints.newest(self._database, line, signer)
 
-    def put_resumption(self, line: int, after: int, upto: int, at_ns: int) -> None:
+    def put_resumption(self, line: int, after: int, upto: int) -> None:
         """Note that our entries after..upto (after excluded) were put on the wire once more."""
+        least = log_key(line, Side.OWN, 0)
+        first, behind = least + after + 1, least + upto + 1
+        for key in (first, behind):
+            self._database.execute(statements.RESENT_FROM, (least, key))
         self._database.execute(
-            "INSERT INTO resumption (line, upto, after, at_ns) VALUES (?, ?, ?, ?)",
-            (line, upto, after, at_ns),
+            "UPDATE resent SET times = times + 1 WHERE key BETWEEN ? AND ?", (first, behind - 1)
         )
 
     def take_back(self, line: int, found: Sequence[TakenBack], at_ns: int) -> list[Queued]:

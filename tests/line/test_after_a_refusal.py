@@ -183,6 +183,6 @@ def notes(station: Station) -> int:
 
     database = apsw.Connection(str(station.path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
-        return int(database.execute("SELECT count(*) FROM resumption").get)
+        return int(database.execute("SELECT count(*) FROM resent").get)
     finally:
         database.close()

@@ -127,7 +127,7 @@ def test_a_flag_that_is_played_with_fills_no_disk(rogue: Rogue) -> None:
         world.run(0.001)
     world.run(SOON_S)
     assert rogue.times_got(1) > 1
-    assert rows(station, "resumption") <= 2
+    assert rows(station, "resent") <= 2
     assert 1 < station.view("m1").attempts <= rogue.times_got(1)
 
 
@@ -165,7 +165,7 @@ def test_attempts_do_not_count_what_a_new_session_need_not_send(rogue: Rogue) ->
         dying = Rogue(world, station).call()
         assert dying.times_got(1) == 0
         dying.say(frames.Close("stopped", ""))
-    assert (station.view("m1").attempts, rows(station, "resumption")) == (1, 0)
+    assert (station.view("m1").attempts, rows(station, "resent")) == (1, 0)
     # What was on its way to its disk at the hello is there at its first heartbeat.
     late = Rogue(world, station).call()
     late.say(late.beat(peer_number=has_it.number, peer_head=has_it.head))
@@ -193,7 +193,7 @@ def test_sessions_without_end_fill_no_disk(rogue: Rogue, has_room: bool) -> None
         again.say(again.beat())
         world.run(SOON_S)
         assert again.times_got(1) == 1
-    assert rows(station, "resumption") in (range(1, 6) if has_room else [0])
+    assert rows(station, "resent") == (2 if has_room else 0)
 
 
 def test_heartbeats_that_echo_nothing_are_answered_once(rogue: Rogue) -> None:

@@ -184,7 +184,7 @@ def sign(store: Store, line: int, last: int, at_ns: int) -> None:
 
 def resume(store: Store, line: int, after: int, upto: int) -> None:
     """Note that entries went out once more."""
-    do(store, lambda tx: tx.put_resumption(line, after, upto, 5500))
+    do(store, lambda tx: tx.put_resumption(line, after, upto))
 
 
 def withdraw(store: Store, queueing: Queueing, *rows: int) -> None:

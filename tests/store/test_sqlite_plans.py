@@ -47,7 +47,7 @@ def everything(store: SqliteStore) -> None:
         tx.entries(1, Side.OWN, 1, 9, 9)
         tx.put_partial(1, Partial(Precedence.ROUTINE, "p", 9000, (1,), 1))
         tx.partials(1)
-        tx.put_resumption(1, 0, 2, 1)
+        tx.put_resumption(1, 0, 2)
         tx.find(1, Side.OWN, "c")
         tx.acknowledge(1, Side.OWN, "b", Acknowledged("x", Decision.READ, "", 1))
         assert tx.waiting(1, "e")
