@@ -235,6 +235,14 @@ class Acknowledged:
     at_ns: int
 
 
+class Standing(NamedTuple):
+    """Where a message stands, as far as an answer to it asks; ``number`` is its last entry's."""
+
+    kind: Kind
+    number: int | None
+    decision: Decision | None
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Who decided something about a card, and when (UNIX ns)."""

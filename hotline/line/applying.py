@@ -283,17 +283,18 @@ class _Reading:
         return chunks
 
     def _take_acknowledgement(self, number: int, entry: entries.Acknowledgement) -> None:
-        view = self._tx.find(self._line, Side.OWN, entry.message_id)
-        if view is None or view.number != entry.number or view.kind is not Kind.MESSAGE:
+        # Not what it says: an answer to a message that is damaged here is one all the same.
+        found = self._tx.standing(self._line, Side.OWN, entry.message_id)
+        if found is None or found.number != entry.number or found.kind is not Kind.MESSAGE:
             raise _broke_rules(
                 number, f"it acknowledges entry {entry.number}, which is no such message"
             )
         if entry.number > self._receipted:
             # An honest peer's receipt comes first, by the same session; the next session sends it.
             raise ProtocolError(f"entry {entry.number} is acknowledged without a receipt for it")
-        if view.decision is None:
+        if found.decision is None:
             self.first_acknowledgements += 1
-        elif not supersedes(entry.decision, view.decision):
+        elif not supersedes(entry.decision, found.decision):
             raise _broke_rules(number, f"message {entry.message_id} was acknowledged already")
         answer = Acknowledged(entry.operator, entry.decision, entry.note, entry.time_ns)
         self._tx.acknowledge(self._line, Side.OWN, entry.message_id, answer)

@@ -240,9 +240,9 @@ def _answered(
 
     A ``final`` one is shown in place of any other.
     """
-    view = tx.find(line, Side.PEER, identifier)
-    if view is None or view.number != number:
+    shown = tx.standing(line, Side.PEER, identifier)
+    if shown is None or shown.number != number:
         return False  # not here yet: restore_answers sees to it when it comes
-    if final or view.decision is None or supersedes(answer.decision, view.decision):
+    if final or shown.decision is None or supersedes(answer.decision, shown.decision):
         tx.acknowledge(line, Side.PEER, identifier, answer)
-    return view.decision is None
+    return shown.decision is None

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Queueing,
         Receipt,
         Side,
+        Standing,
         TakenBack,
     )
     from hotline.store.views import MessageView, Pass
@@ -180,6 +181,9 @@ class Transaction(Protocol):
     # --- either direction ---
     def find(self, line: int, side: Side, identifier: str) -> MessageView | None:
         """Give one message: side OWN is what we sent, PEER what we received."""
+
+    def standing(self, line: int, side: Side, identifier: str) -> Standing | None:
+        """Give where one message stands; what it says may be damaged, and is not looked at."""
 
     def acknowledge(self, line: int, side: Side, identifier: str, answer: Acknowledged) -> None:
         """Set the acknowledgement shown with a message; a later one replaces it."""

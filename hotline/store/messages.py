@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import DecodeError, StoreDamagedError
-from hotline.model import Decision, Kind, Precedence, Queueing, Side, State
+from hotline.model import Decision, Kind, Precedence, Queueing, Side, Standing, State
 from hotline.store.keys import NUMBER_MASK, log_key, unsigned
 from hotline.store.statements import RESENT
 from hotline.store.views import Damaged, MessageView
@@ -20,7 +21,7 @@ from hotline.wire.entries import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import apsw
 
@@ -34,6 +35,8 @@ _COLUMNS: Final = (
 _BY_ROW: Final = f"""
 SELECT {_COLUMNS} FROM message m JOIN line l ON l.line = m.line WHERE m.row = ?
 """  # noqa: S608 - constants only
+
+_STANDING: Final = "SELECT kind, number, decision FROM message WHERE row = ?"
 
 # As bytes, for what is spoilt may be no text.
 _NAMES: Final = """
@@ -58,17 +61,32 @@ class Messages:
 
     def view(self, row: int) -> MessageView:
         """Give the message of a row that exists; raises StoreDamagedError."""
+        with self._sound(row):
+            return _Row(self._database, self._logs, self._one(_BY_ROW, row)).view()
+
+    def standing(self, row: int) -> Standing:
+        """Give where the message of a row that exists stands; raises StoreDamagedError."""
+        with self._sound(row):
+            kind, number, decision = self._one(_STANDING, row)
+            return Standing(Kind(kind), number, None if decision is None else Decision(decision))
+
+    def _one(self, statement: str, row: int) -> tuple[Any, ...]:
+        values: tuple[Any, ...] | None = self._database.execute(statement, (row,)).fetchone()
+        if values is None:
+            raise StoreDamagedError(
+                f"{self._database.filename}: message {row} is missing from its table"
+            )
+        return values
+
+    @contextmanager
+    def _sound(self, row: int) -> Iterator[None]:
+        """Turn what goes wrong inside over a value into the word of a damaged row."""
         try:
-            values: tuple[Any, ...] | None = self._database.execute(_BY_ROW, (row,)).fetchone()
-            if values is not None:
-                return _Row(self._database, self._logs, values).view()
+            yield
         except (TypeError, ValueError) as error:  # no such kind, no text, no number
             raise StoreDamagedError(
                 f"{self._database.filename}: message {row} holds what no message can hold"
             ) from error
-        raise StoreDamagedError(
-            f"{self._database.filename}: message {row} is missing from its table"
-        )
 
     def damaged(self, row: int, error: StoreDamagedError) -> Damaged:
         """Give what can be told of a message whose row, or what it stands on, is damaged."""

@@ -70,6 +70,8 @@ SEAL: Final = Bulk(
     single="UPDATE message SET queueing = 2, number = ?2 WHERE row = ?1 AND line = ?3 AND queueing < 2",
 )
 
+ROW_OF: Final = "SELECT row FROM message WHERE line = ? AND side = ? AND id = ?"
+
 NAMED: Final = "SELECT id, digest FROM message WHERE line = ? AND side = ? AND id = ?"
 
 # What the log holds was sent, whatever became of it here since the store was lost.

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Mark,
         Outgoing,
         Receipt,
+        Standing,
         TakenBack,
     )
     from hotline.store.views import MessageView
@@ -257,9 +258,7 @@ class SqliteTransaction(WritesKeyChanges):
         """Say that these of ours stand in our log; gives those that were still queued."""
         was_queued: list[Queued] = []
         for one in found:
-            row = self._database.execute(
-                "SELECT row FROM message WHERE line = ? AND side = 0 AND id = ?", (line, one.id)
-            ).get
+            row = self._row_of(line, Side.OWN, one.id)
             if row is None:
                 row = self._next_row()
                 self._database.execute(
@@ -339,11 +338,13 @@ class SqliteTransaction(WritesKeyChanges):
 
     def find(self, line: int, side: Side, identifier: str) -> MessageView | None:
         """Give one message: side OWN is what we sent, PEER what we received."""
-        row = self._database.execute(
-            "SELECT row FROM message WHERE line = ? AND side = ? AND id = ?",
-            (line, side, identifier),
-        ).get
+        row = self._row_of(line, side, identifier)
         return None if row is None else self._messages.view(row)
+
+    def standing(self, line: int, side: Side, identifier: str) -> Standing | None:
+        """Give where one message stands, from its row alone."""
+        row = self._row_of(line, side, identifier)
+        return None if row is None else self._messages.standing(row)
 
     def acknowledge(self, line: int, side: Side, identifier: str, answer: Acknowledged) -> None:
         """Set the acknowledgement shown with a message; a later one replaces it."""
@@ -378,6 +379,10 @@ class SqliteTransaction(WritesKeyChanges):
         return marks.revocation(self._database, peer_id)
 
     # --- how ---
+
+    def _row_of(self, line: int, side: Side, identifier: str) -> int | None:
+        row: int | None = self._database.execute(statements.ROW_OF, (line, side, identifier)).get
+        return row
 
     def _next_row(self) -> int:
         row: int | None = self._database.execute("SELECT max(row) FROM message").get

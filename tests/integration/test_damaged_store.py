@@ -117,6 +117,24 @@ def test_a_repeated_send_of_a_damaged_message_refuses_nothing(
     ]
 
 
+@pytest.mark.parametrize("statement", SPOILT)
+def test_an_answer_to_a_damaged_message_ends_no_daemon(stations: Stations, statement: str) -> None:
+    """The peer says it at every session anew: the daemon would end at each start, for all its lines."""
+    alpha, bravo = stations.one_session()
+    alpha.send("bravo", message("old"), message("other"))
+    alpha.settled("bravo")
+    alpha.stop()
+    spoil(alpha, statement)
+    assert bravo.hotline("ack", "old", "--decision", "wilco").code == 0
+    assert bravo.hotline("ack", "other").code == 0
+    alpha.start()
+    alpha.up("bravo")
+    alpha.when("bravo", unacknowledged=0)
+    assert alpha.hotline("show", "other").code == 0
+    assert alpha.stop() == 0
+    assert alpha.logged("store_failed") == []
+
+
 NO_READER = """
 from hotline.errors import RefusedError
 from hotline.store.reader import SqliteReader

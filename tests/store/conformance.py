@@ -36,6 +36,7 @@ from hotline.model import (
     Queueing,
     Receipt,
     Side,
+    Standing,
     State,
 )
 from hotline.wire.entries import Acknowledgement, Test, encode
@@ -665,6 +666,21 @@ class StoreConformance:
         view = acts.find(store, line, Side.PEER, "a")
         assert (view.state, view.decision) == (State.ACKNOWLEDGED, Decision.CANNOT)
         assert view.acknowledged_ns == 2**64 - 1  # a peer may claim any time
+
+    def test_where_a_message_stands(self, store: Store, line: int) -> None:
+        """An answer is held against it, and asks nothing else of the message."""
+        acts.enqueue(store, line, outgoing("a"))
+        acts.receive(store, line, "b")
+
+        def now() -> list[Standing | None]:
+            asked = ((Side.OWN, "a"), (Side.PEER, "b"), (Side.PEER, "a"))
+            return do(store, lambda tx: [tx.standing(line, *one) for one in asked])
+
+        queued, received = Standing(Kind.MESSAGE, None, None), Standing(Kind.MESSAGE, 1, None)
+        assert now() == [queued, received, None]
+        acts.seal(store, line)
+        do(store, lambda tx: tx.acknowledge(line, Side.OWN, "a", ANSWER))
+        assert now() == [Standing(Kind.MESSAGE, 1, Decision.WILCO), received, None]
 
     def test_nobody_acknowledges_what_is_not_there(self, store: Store, line: int) -> None:
         """An acknowledgement that goes nowhere would be lost without a word."""

@@ -49,6 +49,7 @@ def everything(store: SqliteStore) -> None:
         tx.partials(1)
         tx.put_resumption(1, 0, 2)
         tx.find(1, Side.OWN, "c")
+        tx.standing(1, Side.OWN, "c")
         tx.acknowledge(1, Side.OWN, "b", Acknowledged("x", Decision.READ, "", 1))
         assert tx.waiting(1, "e")
         tx.set_queueing([row.row for row in tx.due(1, 9, 9)], Queueing.EXPIRED)
