@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import trio
+
 from hotline.errors import RefusedError, StoreDamagedError, StoreError, StoreFullError
 from hotline.limits import DISK_RESERVE_BYTES, INCOMING_RESERVE_BYTES
 
@@ -33,19 +35,32 @@ class Questions:
         in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
         failed: Callable[[StoreError], None],
         log: FilteringBoundLogger,
+        move_wal: Callable[[], Awaitable[None]],
     ) -> None:
-        """Read store in_thread; failed is called when nothing that it says can be trusted any more."""
+        """Read store in_thread; failed is called when nothing that it says can be trusted any more.
+
+        ``move_wal`` is for between two questions, where too many have kept the log from being moved.
+        """
         self._store = store
         self._in_thread = in_thread
         self._failed = failed
         self._log = log
+        self._move_wal = move_wal
+        self._turn = trio.Lock()
         self._told: set[str] = set()
 
     async def read(self, work: Callable[[Reader], T]) -> T:
         """Read the store without holding up the event loop, however slow the disk is."""
         with self.judged():
-            found: T = await self._in_thread(partial(self._store.read, work))
-            return found
+            if not self._store.is_crowded():
+                return await self._ask(work)
+            async with self._turn:
+                await self._move_wal()
+                return await self._ask(work)
+
+    async def _ask(self, work: Callable[[Reader], T]) -> T:
+        found: T = await self._in_thread(partial(self._store.read, work))
+        return found
 
     async def read_round(self, work: Callable[[Reader, Pass], T]) -> tuple[T, list[Damaged]]:
         """Read, and go round what is damaged; the alarm over that is raised here."""

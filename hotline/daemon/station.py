@@ -96,7 +96,9 @@ class Station:
         self._strangers = RateLimit(self._log_stranger)
         self._machine = machine
         self._writer = Writer(store, self._store_failed, machine.worker())
-        self._questions = Questions(store, machine.in_thread, self._store_failed, logs.daemon)
+        self._questions = Questions(
+            store, machine.in_thread, self._store_failed, logs.daemon, self._writer.move_wal
+        )
         self._teller = Teller(self.watches, self._questions, logs.daemon)
         self._old_keys = rotation.OldKeys(logs.daemon.warning)
 

@@ -67,6 +67,10 @@ class Writer:
             raise results[0]
         return results[0]
 
+    async def move_wal(self) -> None:
+        """Have the write-ahead log moved now; whatever comes of it is judged as after a commit."""
+        await self.run(self._move_wal)
+
     async def watch(self) -> None:
         """Wait for a fault of this program in what follows a commit, and raise it.
 

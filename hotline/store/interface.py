@@ -308,6 +308,9 @@ class Store(Protocol):
     def move_wal(self) -> None:
         """Move the write-ahead log into the database; raises StoreError."""
 
+    def is_crowded(self) -> bool:
+        """Tell whether reads should not overlap for a while: the log that they hold up is long."""
+
     def free_bytes(self) -> int:
         """Give the free disk where the store lies."""
 

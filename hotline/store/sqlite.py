@@ -143,13 +143,16 @@ class SqliteStore:
 
     def move_wal(self) -> None:
         """Move the write-ahead log into the database if it has grown; cheap if it has not."""
-        size = self._wal_pages * self._page_bytes
-        if size < WAL_BYTES:
+        if self._wal_bytes < WAL_BYTES:
             return
-        truncate = size >= TRUNCATE_BYTES
+        truncate = self._wal_bytes >= TRUNCATE_BYTES
         mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
         with self._guarded():
             self._checkpoint_wal(mode)
+
+    @property
+    def _wal_bytes(self) -> int:
+        return self._wal_pages * self._page_bytes
 
     def _checkpoint_wal(self, mode: int) -> None:
         try:
@@ -205,6 +208,13 @@ class SqliteStore:
             database.close()
         else:
             self._readers.append(database)
+
+    def is_crowded(self) -> bool:
+        """Tell whether reads keep the write-ahead log from being cut back.
+
+        That takes a moment without any; where one begins before the last has ended, it only grows.
+        """
+        return self._wal_bytes >= TRUNCATE_BYTES
 
     # --- the whole ---
 

@@ -46,6 +46,9 @@ class Shelf:
             raise fault
         return work(self)
 
+    def is_crowded(self) -> bool:
+        return False
+
     def show(self, identifier: str, passed: Pass) -> list[MessageView]:
         if identifier in self.damaged:
             line, side = self.damaged[identifier]
@@ -69,7 +72,13 @@ class Room:
     def __init__(self, nursery: trio.Nursery) -> None:
         self.shelf = Shelf()
         watches = Watches(lambda _: None)
-        questions = Questions(cast("Store", self.shelf), at_once, print, structlog.get_logger())
+        questions = Questions(
+            cast("Store", self.shelf),
+            at_once,
+            print,
+            structlog.get_logger(),
+            trio.lowlevel.checkpoint,
+        )
         self.watch = watches.open(None)
         self._teller = Teller(watches, questions, structlog.get_logger())
         nursery.start_soon(self._teller.run)

@@ -104,6 +104,7 @@ class WatchedStore:
         self._database = store._database
         self.close = store.close
         self.read = store.read
+        self.is_crowded = store.is_crowded
 
     def add_line(self, name: str, peer_id: bytes, own_id: bytes | None = None) -> int:
         number = self._store.add_line(name, peer_id, own_id)
