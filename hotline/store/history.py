@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Final
 from hotline.model import LogEntry, Receipt, Side
 from hotline.store import checkpoints
 from hotline.store.keys import NUMBER_MASK, log_key, unsigned
-from hotline.store.statements import SAID
+from hotline.store.statements import ENTRIES, SAID
 
 if TYPE_CHECKING:
     import apsw
 
     from hotline.model import Checkpoint
-
-_ENTRIES: Final = f"""
-SELECT key, head, {SAID}, messages FROM entry WHERE key BETWEEN ? AND ? ORDER BY key
-"""  # noqa: S608 - constants only
 
 # An entry's kind is its second byte (docs/protocol.md, "Entries"), and its ids stand in it as text.
 _ANSWERS: Final = f"""
@@ -38,7 +34,7 @@ class SqliteHistory:
         found: list[LogEntry] = []
         size = 0
         bounds = log_key(line, side, first), log_key(line, side, NUMBER_MASK)
-        rows = self._database.execute(f"{_ENTRIES} LIMIT ?", (*bounds, most))
+        rows = self._database.execute(ENTRIES, (*bounds, most))
         for key, head, data, messages in rows:
             size += len(data)
             if found and size > most_bytes:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hotline.errors import StoreDamagedError
 from hotline.model import LogEntry, Side
 from hotline.store.keys import NUMBER_MASK, log_key
-from hotline.store.statements import SAID
+from hotline.store.statements import ENTRIES
 from hotline.wire.heads import head_zero, next_head
 
 if TYPE_CHECKING:
     import apsw
-
-
-_ENTRIES: Final = f"""
-SELECT key, head, {SAID}, messages FROM entry WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?
-"""  # noqa: S608 - constants only
 
 
 class Logs:
@@ -54,7 +49,7 @@ class Logs:
         head = self._head_before(line, side, first)
         size = 0
         rows = self._database.execute(
-            _ENTRIES,
+            ENTRIES,
             (log_key(line, side, first), log_key(line, side, NUMBER_MASK), most),
         )
         for expected, (key, stored, data, messages) in enumerate(rows, start=first):

@@ -20,6 +20,10 @@ CASE WHEN entry.row IS NULL THEN data
 """
 """The bytes of an entry, wherever they stand; of those that are lost nothing, which no head fits."""
 
+ENTRIES: Final = f"""
+SELECT key, head, {SAID}, messages FROM entry WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?
+"""  # noqa: S608 - constants only
+
 # CROSS JOIN fixes the order of the loops: the planner, which knows no figures, must not guess.
 QUEUED: Final = f"""
 SELECT {ROW}
