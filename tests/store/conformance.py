@@ -644,6 +644,15 @@ class StoreConformance:
         assert [view.sent_ns for view in views] == [10, 20, 30]
         assert [view.delivered_ns for view in views] == [50, 50, 60]
 
+    def test_a_signature_in_the_midst_of_a_run_moves_no_time(self, store: Store, line: int) -> None:
+        """What goes once more may be cut elsewhere: it was sent when it was sent first."""
+        acts.enqueue(store, line, *(outgoing(f"m{n}") for n in range(1, 4)))
+        acts.seal(store, line, at_ns=10)
+        for number, at_ns in ((2, 20), (1, 30)):
+            acts.sign(store, line, number, at_ns=at_ns)
+        views = store.read(lambda r: r.page(Side.OWN))
+        assert [view.sent_ns for view in views] == [10, 10, 10]
+
     def test_attempts_count_resumptions(self, store: Store, line: int) -> None:
         """How often a message went out tells an operator whether the link or the peer is at fault."""
         acts.enqueue(store, line, *(outgoing(f"m{n}") for n in range(1, 5)))

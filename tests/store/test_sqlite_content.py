@@ -9,6 +9,7 @@ import pytest
 from store import acts
 from store.acts import OWN_ID, PEER_ID, do, outgoing
 
+from hotline.errors import LocalMisuseError
 from hotline.model import Kind, Precedence, Queueing, Side, State, TakenBack
 from hotline.store import connection, migrations, schema
 from hotline.store.keys import log_key, queue_key
@@ -91,6 +92,19 @@ def test_what_came_back_in_the_log_is_let_go(store: SqliteStore, path: Path) -> 
     assert kept(path) == []
     [view] = store.read(lambda r: r.page(Side.OWN))
     assert (view.body, view.state) == ("hello", State.SENT)
+
+
+def test_what_has_its_place_in_the_log_is_not_found_at_another(store: SqliteStore) -> None:
+    """One message under two numbers would be delivered twice, or shown where it does not stand."""
+    line = store.add_line("south", PEER_ID)
+    acts.enqueue(store, line, outgoing("a"))
+    [queued] = acts.queued(store, line)
+    acts.seal(store, line)
+    do(store, lambda tx: acts.append(tx, line, Side.OWN, [queued.content]))
+    found = TakenBack("a", Kind.MESSAGE, Precedence.ROUTINE, 2, b"d" * 16, ())
+    with pytest.raises(LocalMisuseError, match="not as it was thought"):
+        do(store, lambda tx: tx.take_back(line, [found], 5))
+    assert [view.number for view in store.read(lambda r: r.page(Side.OWN))] == [1]
 
 
 def test_a_store_of_before_is_brought_over(path: Path) -> None:

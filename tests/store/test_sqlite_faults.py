@@ -146,7 +146,9 @@ def test_a_failed_fsync_is_never_tried_again(
     again.close()
 
 
-def test_opening_writes_the_log_once_more(store: SqliteStore, disk: FaultyDisk, path: Path) -> None:
+def test_the_log_is_written_and_synced_once_more_before_anything_reads_it(
+    store: SqliteStore, disk: FaultyDisk, path: Path
+) -> None:
     """What a failed fsync left in memory only would be trusted by the next start, and then lost."""
     disk.on_sync = broken
     with pytest.raises(StoreError):
@@ -154,8 +156,17 @@ def test_opening_writes_the_log_once_more(store: SqliteStore, disk: FaultyDisk, 
     store.close()
     disk.heal()
     disk.synced.clear()
+    disk.written.clear()
+    wal = f"{path}-wal"
+    before: list[tuple[set[str], list[str]]] = []
+
+    def note(name: str) -> None:
+        if name == str(path):
+            before.append((set(disk.written), list(disk.synced)))
+
+    disk.on_open = note
     SqliteStore.open(path, station_id=OWN_ID, vfs=disk.name).close()
-    assert str(path) in disk.synced
+    assert before[0] == ({wal}, [wal])
 
 
 def test_a_failed_read_stops_the_store_too(
@@ -209,6 +220,18 @@ def test_a_changed_entry_is_found_when_it_is_read(path: Path, statement: str, fa
     store = SqliteStore.open(path, station_id=OWN_ID)
     with pytest.raises(StoreError, match=message):
         store.read(lambda r: r.page(Side.OWN, after=0))
+    store.close()
+
+
+def test_a_hole_right_before_what_is_read_is_found(path: Path) -> None:
+    """What follows a lost entry can be checked against nothing, and would be sent as it stands."""
+    store = SqliteStore.open(path, station_id=OWN_ID)
+    line = store.add_line("south", PEER_ID)
+    acts.enqueue(store, line, *(outgoing(f"m{n}") for n in range(3)))
+    acts.seal(store, line)
+    spoil(path, "DELETE FROM entry WHERE key & 255 = 1")
+    with pytest.raises(StoreError, match=r"station\.db: entry 1 of our own log .* is missing"):
+        do(store, lambda tx: tx.entries(line, Side.OWN, 2, 10, 9999))
     store.close()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -18,7 +20,6 @@ from hotline.wire.heads import head_zero, next_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -91,9 +92,11 @@ def test_a_newer_schema(path: Path) -> None:
     """An older program that writes what it does not understand would break a newer one's store."""
     open_store(path).close()
     database = apsw.Connection(str(path))
-    database.pragma("user_version", 99)
+    newer = len(migrations.steps()) + 1
+    database.pragma("user_version", newer)
     database.close()
-    with pytest.raises(StoreError, match="schema 99, this hotline knows up to") as caught:
+    message = f"schema {newer}, this hotline knows up to {newer - 1}"
+    with pytest.raises(StoreError, match=message) as caught:
         open_store(path)
     assert "newer" in caught.value.hint
 
@@ -104,6 +107,20 @@ def test_another_station_s_store(path: Path) -> None:
     with pytest.raises(StoreError, match="belongs to another station, 0001020304050607"):
         SqliteStore.open(path, station_id=PEER_ID)
     open_store(path).close()
+
+
+def test_the_name_of_the_file_is_synced_before_anything_is_in_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut the file could be gone, with messages in it that were called queued."""
+    synced: list[tuple[Path, int]] = []
+
+    def record(descriptor: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink(), path.stat().st_size))
+
+    monkeypatch.setattr(os, "fsync", record)
+    open_store(path).close()
+    assert synced == [(path.parent, 0)]
 
 
 def test_a_refused_store_is_let_go(path: Path) -> None:
