@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import apsw
 import pytest
 
 from hotline.errors import EvidenceError
 from hotline.evidence.audit import Audit, Auditor
-from hotline.model import Side
+from hotline.model import Position, Side
 from hotline.store.archive import SqliteArchive
 from hotline.store.keys import log_key
 from hotline.store.statements import SAID
+from support.line_sessions import pairing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hotline.line.pairing import Pairing
     from support.evidence_case import Case, Holder
 
 OWN, PEER = (log_key(1, side, 0) for side in Side)
@@ -190,3 +192,69 @@ def test_a_line_of_another_card_is_not_checked_by_ours(case: Case, copy: Path) -
     with pytest.raises(EvidenceError, match="another card"):
         Auditor(archive, record, own, own).run(lambda: None)
     archive.close()
+
+
+OTHER: Final = b"\x07" * 64
+"""The head of a history that neither station holds."""
+
+
+def put(path: Path, statement: str, *values: object) -> None:
+    """Change exactly one row by hand, to values that no file spells."""
+    database = apsw.Connection(str(path))
+    database.execute(statement, values)  # type: ignore[arg-type]
+    assert database.changes() == 1
+    database.close()
+
+
+def signing(case: Case, signer: Side) -> Pairing:
+    """Give the keys of the author (OWN), or of its peer, as they sign on this line."""
+    names = case.author.station.name, case.reader.station.name
+    return pairing(*(names if signer is Side.OWN else names[::-1]))
+
+
+@pytest.mark.parametrize("newest", [False, True])
+def test_a_genuine_receipt_over_another_history_is_found(
+    case: Case, copy: Path, newest: bool
+) -> None:
+    """A peer that was restored may have signed both: for the other one we have no entries."""
+    receipt = case.author.record.receipt
+    assert receipt is not None
+    signature = signing(case, Side.PEER).sign_receipt(Position(receipt.number, OTHER), 5)
+    statement = (
+        "UPDATE line SET receipt_head = ?, receipt_time_ns = 5, receipt_signature = ?"
+        if newest
+        else f"UPDATE receipt SET head = ?, time_ns = 5, signature = ? WHERE key = {OWN}"  # noqa: S608
+        f" + {receipt.number}"
+    )
+    put(copy, statement, OTHER, signature)
+    with pytest.raises(EvidenceError, match="is for another head than our log has"):
+        audit(copy, case.author)
+
+
+@pytest.mark.parametrize("signer", Side)
+@pytest.mark.parametrize(
+    ("own", "peer", "fault"),
+    [
+        (Position(1, OTHER), None, "has another head at entry 1 of"),
+        (None, Position(1, OTHER), "has another head at entry 1 of"),
+        (Position(10**6, OTHER), None, "reaches to entry 1000000 of"),
+        (None, Position(10**6, OTHER), "reaches to entry 1000000 of"),
+    ],
+    ids=["own log", "other log", "beyond own log", "beyond other log"],
+)
+def test_a_genuine_checkpoint_over_another_history_is_found(
+    case: Case, copy: Path, signer: Side, own: Position | None, peer: Position | None, fault: str
+) -> None:
+    """Whoever signed it holds, or held, other logs than these; that has to come out, here or there."""
+    record = case.author.record
+    ends = (record.own, record.peer)[:: 1 if signer is Side.OWN else -1]
+    made = signing(case, signer).sign_checkpoint(own or ends[0], peer or ends[1], 5)
+    columns = "own_number = ?, own_head = ?, peer_number = ?, peer_head = ?, time_ns = 5"
+    where = first("checkpoint", "checkpoint", f"signer = {signer.value}")
+    put(
+        copy,
+        f"UPDATE checkpoint SET {columns}, signature = ? WHERE {where}",  # noqa: S608
+        *(made.own.number, made.own.head, made.peer.number, made.peer.head, made.signature),
+    )
+    with pytest.raises(EvidenceError, match=fault):
+        audit(copy, case.author)
