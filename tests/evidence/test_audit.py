@@ -201,7 +201,7 @@ OTHER: Final = b"\x07" * 64
 def put(path: Path, statement: str, *values: object) -> None:
     """Change exactly one row by hand, to values that no file spells."""
     database = apsw.Connection(str(path))
-    database.execute(statement, values)  # type: ignore[arg-type]
+    database.execute(statement, values)
     assert database.changes() == 1
     database.close()
 

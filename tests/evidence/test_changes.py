@@ -285,6 +285,40 @@ def test_a_stolen_old_key_seals_what_was_written_later_and_it_shows(rotated: Cas
     assert "was signed before the change" in page.page(proven)
 
 
+@pytest.mark.parametrize("by", ["receipt", "answer receipt", "writer seal", "reader seal"])
+def test_whatever_old_keys_have_signed_the_page_warns_of_it(rotated: Case, by: str) -> None:
+    """Each of the four can be made by who stole them, whenever that is."""
+    proven = prove(evidence(rotated).encode())
+    newest = {
+        station.founding.name: station.cards[-1]
+        for station in (rotated.author.own, rotated.reader.own)
+    }
+    writer, reader = proven.writer, proven.reader
+    assert newest[writer.name] != writer
+    assert newest[reader.name] != reader
+    seals = {
+        name: replace(sealed, by=card if by == f"{who} seal" else newest[card.name])
+        for who, name, card, sealed in (
+            ("writer", "writer_checkpoint", writer, proven.writer_checkpoint),
+            ("reader", "reader_checkpoint", reader, proven.reader_checkpoint),
+        )
+        if sealed is not None
+    }
+    assert len(seals) == 2
+    shown = page.page(
+        replace(
+            proven,
+            receipt_by=reader if by == "receipt" else newest[reader.name],
+            answer_receipt=(proven.signed, 5),
+            answer_receipt_by=writer if by == "answer receipt" else newest[writer.name],
+            writer_checkpoint=seals["writer_checkpoint"],
+            reader_checkpoint=seals["reader_checkpoint"],
+        )
+    )
+    assert shown.count("It signed so by its keys before entry") == 1
+    assert "was signed before the change" in shown
+
+
 def test_a_run_with_a_receipt_by_old_keys_says_so(
     rotated: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,6 +60,11 @@ def test_a_receipt_is_in_the_hands_of_who_got_it(proofs: list[Evidence]) -> None
     assert by_author.answer_receipt is None
     assert by_reader.receipt is None
     assert by_reader.answer_receipt is not None
+    for proven, own, others in ((by_author, 1, 0), (by_reader, 0, 1)):
+        told = page.page(proven)
+        writer, reader = proven.writer.name, proven.reader.name
+        assert told.count(f"- {reader} signed that its disk had the log of {writer}") == own
+        assert told.count(f"- {writer} signed that its disk had the log of {reader}") == others
 
 
 @pytest.mark.parametrize("identifier", ["long", "plain"])

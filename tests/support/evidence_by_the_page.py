@@ -146,9 +146,13 @@ def read_evidence(data: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     said = whole(first)
     shown = [number for number, _ in first.shown]
     said["interrupted"] = shown != list(range(shown[0], shown[-1] + 1))
+    second = None if answer is None else Excerpt.read(answer, readers, writer, back)
+    for here, there in zip(sent, back, strict=True):
+        covers = [first.covered(*here), second is not None and second.covered(*there)]
+        assert any(covers)
     answers = []
-    if answer is not None:
-        for _, found in Excerpt.read(answer, readers, writer, back).shown:
+    if second is not None:
+        for _, found in second.shown:
             kind, values = entry(found)
             assert kind == ACKNOWLEDGEMENT
             assert (values["message_id"], values["number"]) == (said["id"], first.shown[-1][0])
