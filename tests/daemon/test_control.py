@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
+import structlog
 import trio
 
-from hotline.daemon.control import _Client
+from hotline.daemon import control
+from hotline.daemon.control import Control, _Client
 from hotline.daemon.station import Station
 from hotline.model import Side
 from support.home import Home
@@ -57,3 +62,28 @@ async def test_what_one_client_sends_is_queued_in_its_order(home: Home) -> None:
         await answers(station, calls)
         views = await station.read(lambda reader: reader.page(Side.OWN, most=100))
     assert [view.id for view in views] == ids
+
+
+async def asked_for_status(station: Station) -> bytes:
+    """Give what a client hears that asks one thing; nothing if it is hung up on."""
+    one, other = trio.socket.socketpair()
+    ours, theirs = trio.SocketStream(one), trio.SocketStream(other)
+    got = b""
+    async with ours, trio.open_nursery() as nursery:
+        nursery.start_soon(Control(station, structlog.get_logger()).serve, theirs)
+        with trio.fail_after(60), contextlib.suppress(trio.BrokenResourceError):
+            await ours.send_all(b'{"jsonrpc":"2.0","id":1,"method":"status"}\n')
+            got = await ours.receive_some()
+        nursery.cancel_scope.cancel()
+    return got
+
+
+async def test_another_user_is_served_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mode of the socket keeps others out; should somebody widen it, what the kernel says does."""
+    async with home.at_work(home.lines("bravo")) as station:
+        for uid, served in ((os.geteuid(), True), (os.geteuid() + 4321, False)):
+            monkeypatch.setattr(control, "_user", lambda _, uid=uid: uid)
+            with structlog.testing.capture_logs() as logged:
+                got = await asked_for_status(station)
+            assert (b'"result"' in got, got == b"") == (served, not served)
+            assert ("control_refused" in [one["event"] for one in logged]) != served

@@ -90,6 +90,15 @@ async def test_each_damaged_row_is_one_alarm() -> None:
     assert desk.failures == []
 
 
+def test_not_every_row_of_a_rotten_disk_is_an_alarm() -> None:
+    """What was told of is remembered: a store of a million damaged rows would fill log and memory."""
+    desk = Desk()
+    with structlog.testing.capture_logs() as told:
+        for row in range(3000):
+            desk.questions.damaged(StoreDamagedError(f"row {row}"))
+    assert 100 < len(told) < 2000
+
+
 def test_a_disk_that_does_not_tell_its_room_has_failed() -> None:
     """Raised into the middle of a session, it would end the daemon without a word to any peer."""
     desk = Desk()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from hotline.daemon.connection import _TCP_USER_TIMEOUT, Connection
 from hotline.daemon.runner import Runner
@@ -71,3 +72,40 @@ async def test_the_kernel_bears_every_silence_that_the_line_bears(heartbeat_s: f
             await trio.lowlevel.checkpoint()
         assert ours.socket.fileno() == -1
         nursery.cancel_scope.cancel()
+
+
+async def test_a_line_is_woken_earlier_if_it_asks_for_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What a request has begun, a pause or a wait for a receipt, may end long before the next beat."""
+    woken: list[float] = []
+
+    class Sleeper(QuietLine):
+        until = 1000.0
+
+        def start(self, _moment: Any) -> list[Any]:
+            return []
+
+        def deadline(self, _moment: Any) -> float:
+            return self.until
+
+        def wake(self, moment: Any) -> list[Any]:
+            woken.append(moment.now)
+            self.until = moment.now + 1000.0
+            return []
+
+    line: Any = Sleeper(5.0)
+    writer: Any = SimpleNamespace(submit=lambda _: None)
+    dial: Any = None
+    runner = Runner(line, {}, writer, lambda *_: None, dial)
+    began = trio.current_time()
+    line.until = began + 1000.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(runner.run)
+        autojump_clock.jump(10)
+        await trio.testing.wait_all_tasks_blocked()
+        line.until = began + 20.0
+        runner.perform([])
+        await trio.sleep(100)
+        nursery.cancel_scope.cancel()
+    assert woken == [pytest.approx(began + 20.0)]

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 import structlog
 import trio
 import trio.testing
 
+from hotline.daemon import watching
 from hotline.daemon.questions import Questions
 from hotline.daemon.telling import Teller
 from hotline.daemon.watching import Watches
@@ -156,6 +158,19 @@ async def test_another_message_of_the_same_id_is_no_news() -> None:
         events = await room.told()
         nursery.cancel_scope.cancel()
     assert short(events) == ["a", "b"]
+
+
+async def test_more_news_than_can_be_kept_end_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was dropped is not shown any more: who looks on must not believe that nothing came."""
+    monkeypatch.setattr(watching, "_NEWS_WAITING", 3)
+    async with trio.open_nursery() as nursery:
+        room = Room(nursery)
+        for number in range(3):
+            room.came([f"m{number}"])
+            assert not room.watch.scope.cancel_called
+        room.came(["one too many"])
+        assert room.watch.scope.cancel_called
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_flash_that_cannot_be_shown_is_told_before_all_else() -> None:

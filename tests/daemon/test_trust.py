@@ -6,7 +6,8 @@ import pytest
 
 from hotline.daemon.config import StationConfig
 from hotline.daemon.trust import Trust, halt_of, line_notices, station_notices
-from hotline.model import Mark
+from hotline.model import KeyChange, Mark, Side
+from hotline.store.sqlite import SqliteStore
 
 DAY_NS = 86400 * 10**9
 NOW_NS = 1_795_443_000_000_000_000
@@ -72,3 +73,30 @@ def test_a_revoked_card_asks_for_nothing() -> None:
     halt = halt_of(revoked)
     assert (halt.code, halt.at_ns) == ("revoked", NOW_NS)
     assert "bela" in halt.text
+
+
+OWN, FIRST, SECOND, THIRD, STRANGER = (bytes([n]) * 32 for n in range(5))
+
+
+@pytest.mark.parametrize("refused", [FIRST, SECOND, THIRD], ids=["first", "second", "third"])
+def test_a_card_is_refused_with_all_that_its_station_has_used(
+    tmp_path: Path, refused: bytes
+) -> None:
+    """Who was refused comes again with the card before, or with the one after."""
+    store = SqliteStore.open(tmp_path / "store.db", station_id=OWN)
+    line, mark = store.add_line("south", FIRST), Mark("bela", NOW_NS)
+    store.add_line("west", STRANGER)
+    store.transact(
+        [
+            lambda tx: tx.put_key_change(line, Side.PEER, KeyChange(3, SECOND, b"s")),
+            lambda tx: tx.put_key_change(line, Side.PEER, KeyChange(9, THIRD, b"s")),
+            lambda tx: tx.put_revocation(refused, mark),
+        ]
+    )
+
+    def trust(peer_id: bytes) -> Trust:
+        return store.read(lambda reader: Trust.read(reader, OWN, peer_id))
+
+    assert [trust(one).revoked for one in (FIRST, SECOND, THIRD)] == [mark] * 3
+    assert trust(STRANGER).revoked is None
+    store.close()

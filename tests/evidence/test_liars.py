@@ -253,7 +253,7 @@ def test_a_run_does_not_change_to_keys_that_are_in_force() -> None:
         runs.check(io.BytesIO(data))
 
 
-@pytest.mark.parametrize("before", [WRITER.own_zero, OTHER])
+@pytest.mark.parametrize("before", [WRITER.own_zero, OTHER], ids=["honest", "another"])
 def test_a_run_begins_with_these_two_cards(before: bytes) -> None:
     """A run from the first entry on would be shown that was never said on this line."""
     *_, end = places(WRITER, LOG, before)

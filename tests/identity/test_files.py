@@ -242,6 +242,30 @@ def test_a_file_system_without_permissions_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("change", ["remove", "rename", "replace"])
+def test_the_directory_is_synced_after_every_change_of_names(
+    tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut a destroyed key could be back, and a half that was used be unused again."""
+    path = tmp_path / "old"
+    create(path, b"x", SECRET_MODE)
+    synced: list[tuple[Path, list[str]]] = []
+
+    def record(descriptor: int) -> None:
+        names = sorted(one.name for one in tmp_path.iterdir())
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink(), names))
+
+    monkeypatch.setattr(os, "fsync", record)
+    if change == "remove":
+        remove(path)
+    elif change == "rename":
+        rename(path, "new")
+    else:
+        replace({path: b"new"}, SECRET_MODE)
+    left = {"remove": [], "rename": ["new"], "replace": ["old"]}[change]
+    assert synced[-1] == (tmp_path, left)
+
+
 def test_no_descriptor_is_leaked(secret: Secret) -> None:
     """A daemon that reloads a refused file every minute must not run out of descriptors."""
     path, read = secret

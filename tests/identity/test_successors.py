@@ -139,6 +139,20 @@ def test_nobody_links_himself_with_an_innocent_card(
     assert linked_ids(tmp_path / "liar.card", liar) == [liar.id, card.id]
 
 
+def test_a_false_claim_hides_no_true_one(
+    tmp_path: Path, card: Card, keys: SecretKeys, other_keys: SecretKeys
+) -> None:
+    """Whoever may put a file there could else keep a refused station's next card from being known."""
+    genuine = Card.make(card.name, other_keys, NOW_NS)
+    true = Succession.make(card, keys, genuine, other_keys, NOW_NS)
+    liars = SecretKeys.generate(os.urandom)
+    liar = Succession.make(card, keys, Card.make(card.name, liars, NOW_NS), liars, NOW_NS)
+    false = replace(liar, encoded=without_the_old_signatures(liar.encoded))
+    write_succession(tmp_path / "1-false.succession", false)
+    write_succession(tmp_path / "2-true.succession", true)
+    assert linked_ids(tmp_path / "north.card", card) == [card.id, genuine.id]
+
+
 def without_the_old_signatures(encoded: bytes) -> bytes:
     signed_part, _, _, *by_new = msgpack.unpackb(encoded)
     return bytes(msgpack.packb([signed_part, bytes(64), bytes(4627), *by_new]))

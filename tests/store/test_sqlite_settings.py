@@ -111,7 +111,12 @@ def test_a_question_that_outlasts_the_store_leaves_nothing_open(
     store: SqliteStore, path: Path
 ) -> None:
     """A daemon stops while somebody still looks, and its next start is not to meet what was left."""
-    assert store.read(lambda reader: (store.close(), len(reader.lines()))[1]) == 1
+
+    def close_and_look(reader: Reader) -> int:
+        store.close()
+        return len(reader.lines())
+
+    assert store.read(close_and_look) == 1
     assert connections(path) == 0
 
 
