@@ -239,6 +239,53 @@ def test_standard_input_and_waiting(operator: Operator, daemon: FakeDaemon) -> N
     assert [len(params["ids"]) for params in daemon.params("wait")] == [1024, 476]
 
 
+@pytest.mark.parametrize("state", ["expired", "cancelled"])
+def test_5_when_what_was_waited_for_will_never_be(
+    operator: Operator, daemon: FakeDaemon, state: str
+) -> None:
+    """A script that looks at the code alone would take orders for delivered that were never sent."""
+    daemon.on("send", accept_all)
+
+    def reach(params: Params, _connection: Connection) -> Params:
+        states = ["delivered", state, "delivered"]
+        return {
+            "messages": [{"id": i, "state": s} for i, s in zip(params["ids"], states, strict=True)]
+        }
+
+    daemon.on("wait", reach)
+    name = batch(operator.folder, *({"id": i, "body": "x"} for i in "abc"))
+    done = operator.run("send", "bravo", "--batch", name, "--wait", "delivered")
+    assert done.code == 5
+    assert "1 expired or cancelled" in done.out
+    done = operator.run("send", "bravo", "--batch", name, "--wait", "delivered", "--json")
+    assert (done.code, [one["state"] for one in done.objects]) == (
+        5,
+        ["delivered", state, "delivered"],
+    )
+    assert "1 expired or cancelled" in done.err
+
+
+@pytest.mark.parametrize("method", ["send", "wait"])
+def test_an_answer_about_other_messages_is_none(
+    operator: Operator, daemon: FakeDaemon, method: str
+) -> None:
+    """What was said of others would be told of these: queued that is not, delivered that is not."""
+    daemon.on("send", accept_all)
+
+    def others(params: Params, connection: Connection) -> Params:
+        if method == "send":
+            params = {"messages": [{"id": f"other-{m['id']}"} for m in params["messages"]]}
+            return accept_all(params, connection)
+        return {"messages": [{"id": f"other-{i}", "state": "delivered"} for i in params["ids"]]}
+
+    daemon.on(method, others)
+    name = batch(operator.folder, {"id": "a", "body": "x"})
+    done = operator.run("send", "bravo", "--batch", name, "--wait", "delivered", "--json")
+    assert done.code == 3
+    assert f"does not understand: {method}: " in done.err
+    assert [one["state"] for one in done.objects] == ([None] if method == "send" else ["queued"])
+
+
 def test_a_message_on_two_lines_is_told_for_both(operator: Operator, daemon: FakeDaemon) -> None:
     """A line without an outcome looks like one that was never sent, and would be sent again."""
     seen: set[str] = set()
