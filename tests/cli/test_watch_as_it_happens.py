@@ -25,7 +25,7 @@ def test_an_event_does_not_wait_for_the_next_one(
         raise Gone
 
     daemon.on("watch", one_message)
-    process = operator.start("watch", *options)
+    process = operator.start("watch", *options, PYTHONUNBUFFERED="")
     assert process.stdout is not None
     try:
         assert select.select([process.stdout], [], [], 20)[0], "it is kept back"
