@@ -9,13 +9,17 @@ import pytest
 
 from hotline.daemon import views
 from hotline.daemon.trust import Trust
-from hotline.model import Decision, LogEntry, Position, Precedence, Side, State
+from hotline.errors import HaltError
+from hotline.line import agreement
+from hotline.model import Decision, Halt, LogEntry, Position, Precedence, Side, State
 from hotline.wire import entries, heads
 from support.line_stores import codes, copy, exchange, rest, restore, until_halted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hotline.model import LineRecord
+    from hotline.store.interface import Transaction
     from support.line_world import LineWorld, Station
 
 
@@ -45,6 +49,31 @@ def test_a_halted_line_promises_no_attempt_before_the_disk_has_the_halt(
     assert other.record.halt is None, "the disk has it already: this test looks too late"
     status = views.line(other.line, other.moment(), Trust(), [])
     assert (status["state"], status["next_attempt_s"]) == ("halted", None)
+
+
+@pytest.mark.parametrize("code", ["peer-log-lost", "own-log-lost", "fork", "peer-broke-rules"])
+def test_a_peer_that_recovers_lifts_no_halt_but_that_of_its_loss(
+    other_world: LineWorld, code: str
+) -> None:
+    """Its word alone would have us go on where it has two histories, or broke the rules."""
+    station, peer = other_world.stations
+    hello = replace(
+        agreement.hello_of(peer.record, interval_s=5, accepting=True, choice=0), recovering=True
+    )
+
+    def examined(tx: Transaction) -> LineRecord:
+        agreement.put_halt(tx, station.record.line, Halt(code, "for a test", 1))
+        return agreement.examine(
+            tx, station.record.line, station.line.pairing, hello, agreement.Floor(0, 0)
+        )
+
+    [outcome] = station.store.transact([examined])
+    if code == "peer-log-lost":
+        assert not isinstance(outcome, Exception)
+        assert outcome.halt is None
+    else:
+        assert isinstance(outcome, HaltError)
+        assert outcome.code == code
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["arbiter", "second"])

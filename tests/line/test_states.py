@@ -109,6 +109,21 @@ def test_both_kernels_are_asked_honestly(world: LineWorld) -> None:
     assert {s.reason for s in world.stations} == {"network-silent"}
 
 
+def test_bytes_that_open_no_record_prove_nothing(world: LineWorld) -> None:
+    """Whoever sits on the path could hold a dead line up, a byte now and then."""
+    settle(world)
+    station, began = world.arbiter, world.now
+    link = station.line.links.current
+    assert link is not None
+    world.clog()
+    for _ in range(int((MISSED_DOWN + 1) * HEARTBEAT_S)):
+        world.run(1)
+        station.do(lambda line, at: line.received(link.conn, b"\0", at))
+    [(degraded_at, *_), (down_at, *_)] = station.states(began)[:2]
+    assert degraded_at - began <= MISSED_DEGRADED * HEARTBEAT_S + SLACK_S
+    assert down_at - began <= MISSED_DOWN * HEARTBEAT_S + SLACK_S
+
+
 def test_a_stalled_peer_is_told_from_a_dead_network(world: LineWorld) -> None:
     """Its host takes what we send, and nobody answers."""
     settle(world)
