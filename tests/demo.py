@@ -159,7 +159,9 @@ class Station:
     def start(self) -> None:
         """Start the daemon, shown, and wait until it answers its operator."""
         print(f"$ {shlex.join(self.command('run'))} &", flush=True)
-        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # state/ itself is private too: it is the state folder of a station that is made beside the demo.
+        for folder in (self._state.parent, self._state):
+            folder.mkdir(mode=0o700, exist_ok=True)
         # A session of its own, so that Ctrl-C reaches the demo alone, which then stops both.
         with (self._state / "stderr.log").open("wb") as log, uninterrupted():
             self._daemon = subprocess.Popen(

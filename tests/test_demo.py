@@ -60,6 +60,8 @@ def test_the_demo_runs_twice_and_leaves_no_process(folder: Path) -> None:
         assert "bravo: down" in done.stdout
         assert done.stdout.rstrip().endswith("keys/ and state/.")
         assert processes_in(folder) == []
+    # README goes on in the same working copy, with a station that keeps its state in state/.
+    assert (folder / "state").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def state_folder(config: StationConfig) -> Path:
     """Make the state folder, for this user only, and give it; raises ConfigError if it is open."""
     try:
-        _make(config.state, 0o700)
+        _make(config.state)
         found = config.state.stat()
     except OSError as error:
         raise ConfigError(f"cannot make the state folder {config.state}: {reason(error)}") from None
@@ -31,12 +31,15 @@ def state_folder(config: StationConfig) -> Path:
     return config.state
 
 
-def _make(folder: Path, mode: int) -> None:
-    """Make a folder, with those above it, and its name durable: a store syncs only what is inside."""
+def _make(folder: Path) -> None:
+    """Make a folder, with those above it, and its name durable: a store syncs only what is inside.
+
+    Those above are private too: one of them may be the state folder of another station.
+    """
     above = folder.parent
     if not above.exists():
-        _make(above, 0o777)
-    folder.mkdir(mode=mode, exist_ok=True)
+        _make(above)
+    folder.mkdir(mode=0o700, exist_ok=True)
     # Also where it is there: who made it may have died before this. (It may be in a closed one.)
     with suppress(PermissionError):
         descriptor = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
