@@ -118,3 +118,14 @@ def test_a_peer_pinned_afterwards_is_given_the_newest_card(
     ]
     assert words[0]["words"] != words[1]["words"]
     assert words[0]["words"][0] in added.out
+
+
+def test_no_card_of_its_own_is_pinned(operator: Operator, daemon: FakeDaemon, folder: Path) -> None:
+    """The first card lies beside the peer's: mistaken for it, it made a line that nobody answers."""
+    daemon.answers("rotate", {"number": 2})
+    assert operator.run("key", "rotate").code == 0
+    before = (folder / "hotline.toml").read_bytes()
+    for card in ("alpha.card", "alpha.2.card"):
+        done = operator.run("peer", "add", card, "--name", "north")
+        assert (done.code, "this station's own card" in done.err) == (5, True)
+    assert (folder / "hotline.toml").read_bytes() == before

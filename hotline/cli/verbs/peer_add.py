@@ -51,7 +51,7 @@ def _add(args: argparse.Namespace, config: StationConfig) -> int:
     name = args.name or card.name
     check_name(name)
     addresses = [str(Address.parse(address)) for address in args.address]
-    _refuse_duplicates(config, own, card, name)
+    _refuse_duplicates(config, card, name)
     _refuse_revoked(args, card)
     kept = _keep(config, card, name)
     _append(config.path, _table(config, name, kept, addresses, card) + _own_card(config, own))
@@ -81,8 +81,10 @@ def _alone(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _refuse_duplicates(config: StationConfig, own: Card, card: Card, name: str) -> None:
-    if card.id == own.id:
+def _refuse_duplicates(config: StationConfig, card: Card, name: str) -> None:
+    # The older ones too: they lie beside the peer's, under the shorter names.
+    first = read_card(config.card)
+    if card.id in {first.id, *(one.card.id for one in read_successions(config.card, first))}:
         raise RefusedError(
             "own-card", "this is this station's own card", hint="get the peer's card"
         )
