@@ -19,14 +19,14 @@ class Cure(NamedTuple):
 
 _CALL: Final = "call the peer's operator by another way"
 _RESTORED: Final = (
-    f"remove nothing, and {_CALL}. If somebody restored a backup here, stop the daemon and put the"
-    " newest store back, if it still exists."
+    f"remove nothing, and {_CALL}. If somebody restored a backup here, stop the daemon, put the"
+    " newest store back, if it still exists, start, and have hotline retry said over there."
 )
 
 _HALTED: Final = {
     "fork": Cure(
-        f"{_RESTORED} Otherwise this line cannot be recovered: keep both stores as evidence, make a"
-        " new station, and pair again"
+        f"{_RESTORED} If it was over there, say hotline retry here once that is done. Otherwise this"
+        " line cannot be recovered: keep both stores as evidence, make a new station, and pair again"
     ),
     "own-log-lost": Cure(
         f"{_RESTORED} Only if it is lost for good, no other machine runs with this station's key, and"
@@ -35,7 +35,8 @@ _HALTED: Final = {
     ),
     "peer-log-lost": Cure(
         f"remove nothing, and {_CALL}: if its store is lost for good, hotline line recover is said over"
-        " there, and here nothing. Only where the peer has no address to dial, say after that:",
+        " there, and here nothing. Only where its newest store has been put back, or where it recovers"
+        " and has no address to dial, say after that:",
         "hotline retry {line}",
     ),
     "own-key-missing": Cure(
@@ -60,7 +61,10 @@ _ANY_HALT: Final = Cure(f"remove nothing, and {_CALL}")
 """For a reason that only a newer daemon knows."""
 
 _DOWN: Final = {
-    "peer-halted": Cure(f"{_CALL}: the line stands still until somebody acts over there"),
+    "peer-halted": Cure(
+        f"{_CALL}: the line stands still until somebody acts over there. Where the cause is gone, as"
+        " after the newest store was put back here, hotline retry has to be said there"
+    ),
     "peer-revoked": Cure(
         f"{_CALL}. If it was meant, a new station is needed here, with a new card"
     ),

@@ -149,6 +149,22 @@ def test_what_can_do_harm_is_not_said_as_if_it_were_routine(
         assert "as evidence" in " ".join(out.split())
 
 
+def test_a_store_that_is_put_back_leads_to_a_retry_at_the_other_station(
+    operator: Operator, daemon: FakeDaemon
+) -> None:
+    """The station that was restored is well again; its peer stays halted until somebody says so there."""
+    told = {
+        reason: " ".join(shown(operator, daemon, state=state, reason=reason).split())
+        for state, reason in STILL
+    }
+    for reason in ("own-log-lost", "fork"):
+        assert "start, and have hotline retry said over there" in told[reason]
+    for reason in ("fork", "peer-log-lost"):
+        assert "hotline retry" in told[reason].partition("over there")[2]
+    assert "newest store has been put back" in told["peer-log-lost"]
+    assert "hotline retry has to be said there" in told["peer-halted"]
+
+
 def test_every_halt_has_a_cure_of_its_own() -> None:
     """Whoever adds a code must say what an operator does about it."""
     assert set(cures._HALTED) == {*HALTS, "revoked"}

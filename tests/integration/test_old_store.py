@@ -100,6 +100,34 @@ def test_a_restored_store_halts_both(stations: Stations, tmp_path: Path) -> None
         assert station.hotline("status", "--check").code == 6
 
 
+def test_the_newest_store_is_put_back_and_the_peer_says_retry(
+    stations: Stations, tmp_path: Path
+) -> None:
+    """What `status` says to do, done to the letter: the peer stays halted until it is said there."""
+    alpha, bravo = stations.running_pair()
+    alpha.send("bravo", message("one"))
+    alpha.settled("bravo")
+    alpha.stop()
+    keep_store(alpha, tmp_path / "old")
+    alpha.start()
+    alpha.up("bravo")
+    alpha.send("bravo", message("two"))
+    alpha.settled("bravo")
+    alpha.stop()
+    keep_store(alpha, tmp_path / "newest")
+    put_back(alpha, tmp_path / "old")
+    alpha.start()
+    assert_stopped((alpha, "bravo", "own-log-lost"), (bravo, "alpha", "peer-log-lost"))
+    alpha.stop()
+    put_back(alpha, tmp_path / "newest")
+    alpha.start()
+    until("alpha hears of it", lambda: alpha.status("bravo")["reason"] == "peer-halted")
+    assert bravo.hotline("retry", "alpha").code == 0
+    alpha.up("bravo")
+    bravo.up("alpha")
+    assert [one["id"] for one in bravo.box("inbox")] == ["one", "two"]
+
+
 def test_a_wiped_store_halts_both(stations: Stations) -> None:
     """A new disk with the old key is the same danger as an old backup."""
     alpha, bravo = stations.running_pair()
