@@ -85,6 +85,8 @@ def wait_for_many(
             told += f", {reached / passed_s:.0f} a second, {duration(left_s)} to go"
         progress.show(told)
 
+    # Until the first event comes, which may be days: what was shown last was the queueing, all done.
+    progress.show(f"{args.wait}: 0 of {len(ids)}", at_once=True)
     for first in range(0, len(ids), WAIT_IDS):
         some = ids[first : first + WAIT_IDS]
         request = _post(args, client, some)

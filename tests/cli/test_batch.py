@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.fake_daemon import Connection, FakeDaemon, Gone, Params, Refusal, accept_all
+from cli.fake_daemon import Connection, FakeDaemon, Gone, Params, Refusal, Silent, accept_all
 from cli.station_operator import Operator
 
 
@@ -323,6 +323,23 @@ def test_progress_on_a_terminal(operator: Operator, daemon: FakeDaemon) -> None:
     assert "a second" in done.out
     assert "to go" in done.out
     assert done.out.endswith("3000 accepted for bravo\r\n")
+
+
+def test_who_waits_for_a_line_that_is_down_sees_it(operator: Operator, daemon: FakeDaemon) -> None:
+    """ "100 %, 0 ms to go" stood there for as long as nothing was delivered."""
+
+    def never(_params: Params, _connection: Connection) -> Params:
+        raise Silent
+
+    daemon.on("send", accept_all)
+    daemon.on("wait", never)
+    name = batch(operator.folder, *({"body": "x"} for _ in range(3000)))
+    command = ("send", "bravo", "--batch", name, "--wait", "delivered", "--timeout", "0.3")
+    done = operator.on_terminal(*command)
+    assert done.code == 4
+    shown = [row for row in done.out.split("\r\x1b[K") if row]
+    assert "queued" in shown[0]
+    assert shown[1] == "delivered: 0 of 3000"
 
 
 def test_answers_are_read_while_sending(operator: Operator, daemon: FakeDaemon) -> None:
