@@ -160,6 +160,14 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400}d {whole % 86400 // 3600}h"
 
 
+def rate(per_s: float) -> str:
+    """Give a rate in the words of a person: ``300 a second``, ``6 a minute``, ``2 an hour``."""
+    for seconds, unit in ((1, "a second"), (60, "a minute")):
+        if per_s * seconds >= 0.95:
+            return f"{per_s * seconds:.0f} {unit}"
+    return f"{per_s * 3600:.0f} an hour"
+
+
 def size(size_bytes: int) -> str:
     """Give a count of bytes as a person reads it: ``512 B``, ``1.5 KiB``, ``3.0 MiB``."""
     if size_bytes < 1024:

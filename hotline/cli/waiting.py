@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hotline.cli import cures, station
 from hotline.cli.exits import TimedOutError
 from hotline.errors import HotlineError, RefusedError
-from hotline.text import duration
+from hotline.text import duration, rate
 
 if TYPE_CHECKING:
     import argparse
@@ -82,7 +82,7 @@ def wait_for_many(
         told = f"{args.wait}: {reached} of {len(ids)}"
         if reached and (passed_s := time.monotonic() - began_s) > 0:
             left_s = passed_s * (len(ids) - reached) / reached
-            told += f", {reached / passed_s:.0f} a second, {duration(left_s)} to go"
+            told += f", {rate(reached / passed_s)}, {duration(left_s)} to go"
         progress.show(told)
 
     # Until the first event comes, which may be days: what was shown last was the queueing, all done.

@@ -326,7 +326,7 @@ def test_progress_on_a_terminal(operator: Operator, daemon: FakeDaemon) -> None:
 
 
 def test_who_waits_for_a_line_that_is_down_sees_it(operator: Operator, daemon: FakeDaemon) -> None:
-    """ "100 %, 0 ms to go" stood there for as long as nothing was delivered."""
+    """It said "100 %, 0 ms to go" for as long as nothing was delivered."""
 
     def never(_params: Params, _connection: Connection) -> Params:
         raise Silent

@@ -440,6 +440,9 @@ def test_a_drain_is_shown_in_place(operator: Operator, daemon: FakeDaemon) -> No
         },
     )
     assert "draining, 300 a second, 30 s to go" in operator.run("status").out
+    slow = {"lines": [line(queued=1, delivered_per_s=0.1, drain_s=10.0)]}
+    daemon.answers("status", {"station": "alpha", "station_id": "c4c7", **slow})
+    assert "draining, 6 a minute, 10 s to go" in operator.run("status").out
 
 
 def test_a_flash_rings(operator: Operator, daemon: FakeDaemon) -> None:

@@ -152,7 +152,7 @@ def test_what_can_do_harm_is_not_said_as_if_it_were_routine(
 def test_a_store_that_is_put_back_leads_to_a_retry_at_the_other_station(
     operator: Operator, daemon: FakeDaemon
 ) -> None:
-    """The station that was restored is well again; its peer stays halted until somebody says so there."""
+    """Who was restored is well again; the peer stays halted until somebody says so there."""
     told = {
         reason: " ".join(shown(operator, daemon, state=state, reason=reason).split())
         for state, reason in STILL

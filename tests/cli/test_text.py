@@ -150,6 +150,22 @@ def test_durations_are_shown(seconds: float, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("per_s", "shown"),
+    [
+        (300.4, "300 a second"),
+        (0.96, "1 a second"),
+        (0.94, "56 a minute"),
+        (0.1, "6 a minute"),
+        (0.001, "4 an hour"),
+        (0.0, "0 an hour"),
+    ],
+)
+def test_rates_are_shown(per_s: float, shown: str) -> None:
+    """A slow line moves: "0 a second, 7 s to go" is no answer."""
+    assert text.rate(per_s) == shown
+
+
+@pytest.mark.parametrize(
     ("size_bytes", "shown"),
     [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (1048575, "1.0 MiB"), (2**40, "1.0 TiB")],
 )

@@ -9,7 +9,7 @@ from hotline.cli import cures, exits, station
 from hotline.cli.columns import fill, grouped
 from hotline.cli.rendering import time_of, word
 from hotline.cli.terminal import complain, display_columns, paint, print_json
-from hotline.text import duration, one_line
+from hotline.text import duration, one_line, rate
 
 if TYPE_CHECKING:
     import argparse
@@ -88,7 +88,7 @@ def _line(line: Line) -> Iterator[str]:
     )
     if line.get("drain_s") is not None and line.get("delivered_per_s") is not None:
         yield (
-            f"  draining, {line['delivered_per_s']:.0f} a second, {_seconds(line, 'drain_s')} to go"
+            f"  draining, {rate(float(line['delivered_per_s']))}, {_seconds(line, 'drain_s')} to go"
         )
     if line.get("verified_at") is not None:
         when = time_of(line, "verified_at")

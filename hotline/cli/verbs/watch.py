@@ -9,7 +9,7 @@ from hotline.cli import rendering, station
 from hotline.cli.exits import GoneError, UnreachableError
 from hotline.cli.rendering import time_of, word
 from hotline.cli.terminal import Progress, paint, print_json
-from hotline.text import duration, one_line
+from hotline.text import duration, one_line, rate
 
 if TYPE_CHECKING:
     import argparse
@@ -83,8 +83,7 @@ def _draining(event: Event) -> str:
     told = f"{word(event, 'line')}: {word(event, 'waiting')} to deliver"
     if event.get("drain_s") is not None and event.get("delivered_per_s") is not None:
         told += (
-            f", {float(event['delivered_per_s']):.0f} a second,"
-            f" {duration(float(event['drain_s']))} to go"
+            f", {rate(float(event['delivered_per_s']))}, {duration(float(event['drain_s']))} to go"
         )
     return told
 
