@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from hotline import __version__
 from hotline.cli.exits import UsageError
@@ -41,6 +41,16 @@ _GROUPS: Final = (identity, keys, sending, reading, answering, line, evidence, c
 
 class Parser(argparse.ArgumentParser):
     """A parser that leaves complaining, and the exit code, to hotline.cli.main."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Read the command line; what is left over is refused in the name of its verb."""
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            hint = f"see: {found.prog} --help"
+            if getattr(found, "text", None) or getattr(found, "note", None):
+                hint = f"a text of several words stands in quotes; {hint}"
+            raise UsageError(f"unrecognized arguments: {' '.join(rest)}", hint=hint)
+        return found
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""

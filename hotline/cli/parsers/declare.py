@@ -39,9 +39,9 @@ def group(verbs: Any, name: str, help_text: str, examples: str) -> Any:
 
 
 def verb(verbs: Any, name: str, module: str, help_text: str, examples: str) -> Any:
-    """Declare a verb; module is where its ``run`` stands."""
+    """Declare a verb; module is where its ``run`` stands, prog how it is called."""
     parser = group(verbs, name, help_text, examples)
-    parser.set_defaults(module=module)
+    parser.set_defaults(module=module, prog=parser.prog)
     return parser
 
 
