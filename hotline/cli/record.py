@@ -91,7 +91,8 @@ def opened(args: argparse.Namespace) -> Iterator[Record]:
     config = station.load(args)
     if not has_store(config):
         raise UsageError(
-            f"there is no store at {config.store_path}", hint="the daemon makes it: hotline run"
+            f"there is no store at {config.store_path}",
+            hint=f"the daemon makes it: {station.command('run', station.typed_config(args))}",
         )
     own = read_card(config.card)
     archive = SqliteArchive.open(config.store_path, station_id=own.id)

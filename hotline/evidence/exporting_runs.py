@@ -44,6 +44,8 @@ def export(store: Readable, wanted: Wanted, write: Callable[[bytes], object]) ->
     """
     record, side, first = wanted.record, wanted.side, wanted.first
     end = (record.own if side is Side.OWN else record.peer).number
+    if not end:
+        raise EvidenceError("the log is empty: nothing has been said there yet")
     if not 1 <= first <= wanted.last <= end:
         raise EvidenceError(f"the log has entries 1 to {end}, not {first} to {wanted.last}")
     writer, reader = (wanted.own, wanted.peer)[:: 1 if side is Side.OWN else -1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -345,16 +346,23 @@ def test_parts_are_put_together_as_the_line_does() -> None:
     assert whole("long", routine, 8000, len(content)) == "long"
 
 
+def checks(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Give the words of the command that an export says to check its file with."""
+    return shlex.split(capsys.readouterr().out.rpartition("check it with: hotline ")[2])
+
+
 @pytest.mark.usefixtures("folder")
 def test_what_is_said_of_a_run_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """A row that is broken by the terminal, in the midst of a station id, cannot be compared."""
     for argv, signatures in (("--last 1", "(1 signature, "), ("", " signatures, ")):
-        output = f"w{len(argv)}.run"
-        assert main(f"log export west {argv} -o {output}".split()) == exits.DONE
-        assert main(["evidence", "verify", output]) == exits.DONE
+        output = f"w {len(argv)}.run"
+        assert main([*f"log export west {argv} -o".split(), output]) == exits.DONE
+        assert main(checks(capsys)) == exits.DONE
         told = capsys.readouterr().out
         assert signatures in told
         assert max(map(len, told.splitlines())) <= 80
+    assert main(["evidence", "export", "air-7", "-o", "air 7.evidence"]) == exits.DONE
+    assert main(checks(capsys)) == exits.DONE
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,6 +52,17 @@ def test_both_stations_export_both_logs(case: Case) -> None:
             assert (found.receipt is not None) == (side is Side.OWN)
             assert found.writer_checkpoint is not None
             assert found.reader_checkpoint is not None
+
+
+def test_an_empty_log_is_told_as_such(case: Case) -> None:
+    """Of a station that has only listened it said "entries 1 to 0, not 1 to 0"."""
+    holder = case.author
+    nothing = replace(holder.record.own, number=0)
+    wanted = exporting_runs.Wanted(
+        replace(holder.record, own=nothing), Side.OWN, holder.own, holder.peer, 1, 0
+    )
+    with pytest.raises(EvidenceError, match="the log is empty"):
+        next(exporting_runs.export(holder.station.store, wanted, io.BytesIO().write))
 
 
 def test_a_run_from_the_midst_ends_at_a_signed_head(case: Case) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.buffer.write(written)
     else:
         files.create(Path(args.output), written, files.SECRET_MODE)
-        print(f"check it with: hotline evidence verify {one_line(args.output)}")
+        print(f"check it with: hotline evidence verify {one_line(shlex.quote(args.output))}")
     if evidence.message.interrupted:
         _say_interrupted(line.name, view, evidence.message.numbers)
     return exits.DONE

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         if not lines and not args.follow and not config.heartbeat_log.exists():
             raise UsageError(
                 f"there is no heartbeat log at {config.heartbeat_log}",
-                hint="the daemon makes it: hotline run",
+                hint=f"the daemon makes it: {station.command('run', station.typed_config(args))}",
             )
         found = [beat for line in lines if (beat := _beat(line, args)) is not None]
         table = None if args.json else _table(config, args, found)

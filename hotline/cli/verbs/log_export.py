@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -38,5 +39,5 @@ def run(args: argparse.Namespace) -> int:
         finally:
             meter.clear()
     print(f"entries {args.first} to {reached} are in {one_line(args.output)}")
-    print(f"check it with: hotline evidence verify {one_line(args.output)}")
+    print(f"check it with: hotline evidence verify {one_line(shlex.quote(args.output))}")
     return exits.DONE

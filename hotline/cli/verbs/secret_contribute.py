@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from hotline.cli import exits, pairing
+from hotline.cli import exits, pairing, station
 from hotline.cli.halves import Stations, half_path, spent_path
 from hotline.identity import files
 from hotline.identity.halves import Half, read_half, write_half
@@ -33,5 +33,6 @@ def run(args: argparse.Namespace) -> int:
         f"Say these words to {found.peer.name}'s operator in person, where nobody else hears them,"
     )
     print("or give them a copy of that file in their hand; get theirs the same way. Then:")
-    print(f"  hotline secret combine {args.line}")
+    combine = station.command(f"secret combine {args.line}", station.typed_config(args))
+    print(f"  {one_line(combine)}")
     return exits.DONE
