@@ -159,7 +159,7 @@ class Station:
     def start(self) -> None:
         """Start the daemon, shown, and wait until it answers its operator."""
         print(f"$ {shlex.join(self.command('run'))} &", flush=True)
-        # state/ itself is private too: it is the state folder of a station that is made beside the demo.
+        # state/ itself is private too: a station that is made beside the demo keeps its state there.
         for folder in (self._state.parent, self._state):
             folder.mkdir(mode=0o700, exist_ok=True)
         # A session of its own, so that Ctrl-C reaches the demo alone, which then stops both.

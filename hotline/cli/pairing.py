@@ -27,5 +27,5 @@ def tell(own: Card, peer: Card) -> None:
     print(f"pair code of {own.name} and {peer.name}:")
     for row in rows(pair_code(own.id, peer.id)):
         print(row)
-    print("Both operators read the same words to each other, in person or by a voice they know.")
+    print("Both read the same words to each other, in person or by a voice that they know.")
     print("If one word differs, this is not the peer's card: do not use the line.")

@@ -10,6 +10,7 @@ import trio
 
 from hotline.errors import RefusedError, StoreDamagedError, StoreError, StoreFullError
 from hotline.limits import DISK_RESERVE_BYTES, INCOMING_RESERVE_BYTES
+from hotline.text import size
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -77,8 +78,8 @@ class Questions:
         if free < DISK_RESERVE_BYTES:
             raise RefusedError(
                 "disk-full",
-                f"the disk under {folder} has {free} bytes left",
-                hint=f"free at least {DISK_RESERVE_BYTES} bytes",
+                f"the disk under {folder} has {size(free)} left",
+                hint=f"make room: messages are taken while {size(DISK_RESERVE_BYTES)} are free",
             )
 
     def has_room(self) -> bool:

@@ -96,7 +96,7 @@ class Armour:
         if not block.startswith(self._begin) or not block.endswith(self._end):
             raise IdentityError(
                 f"{source} is not exactly one {self.label} block",
-                hint="remove any text around the BEGIN and END lines",
+                hint="copy it anew, whole: its BEGIN line to its END line, and nothing around them",
             )
         return block[len(self._begin) : -len(self._end)]
 

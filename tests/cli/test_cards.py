@@ -71,6 +71,7 @@ def test_on_a_terminal_four_words_are_asked_for(operator: Operator, daemon: Fake
         asked = re.findall(r"row (\d) word (\d)", done.out)
         assert [row for row, _ in asked] == ["1", "2", "3", "4"]
         places.add(tuple(word for _, word in asked))
+        assert max(map(len, done.out.splitlines())) <= 80, "words in the midst of a row are misread"
     assert len(places) > 1
     assert operator.converse("peer", "verify", "bravo", answers=[("nothing: ", "\n")]).code == 0
     assert daemon.requests == []

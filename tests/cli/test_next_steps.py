@@ -1,4 +1,4 @@
-"""What a command says is next, or says to look at, works as it is written, where the operator stands."""
+"""What a command says is next, or says to look at, works as it is written, wherever that is."""
 
 from __future__ import annotations
 

@@ -284,9 +284,11 @@ def test_status(operator: Operator, daemon: FakeDaemon) -> None:
         next_attempt_s=12.0,
         attempts=7,
     )
-    status = {"station": "alpha", "station_id": "c4c7", "lines": [line(), down]}
+    late = line(name="late", last_heard_s=175.0, clock_offset_ms=-7.3e6, clock_differs=True)
+    status = {"station": "alpha", "station_id": "c4c7", "lines": [line(), down, late]}
     daemon.answers("status", status)
     done = operator.run("status")
+    assert "the clocks differ: times shown by the two stations do not compare" in done.out
     assert "line bravo: up since 231530ZNOV26" in done.out
     assert (
         "heard 400 ms ago, round trip 42 ms, their clock 3 ms behind, operator on watch" in done.out

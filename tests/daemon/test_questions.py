@@ -126,4 +126,5 @@ def test_room_is_what_the_limits_say() -> None:
             with pytest.raises(RefusedError) as caught:
                 desk.questions.check_disk(Path("state"))
             assert caught.value.code == "disk-full"
+            assert caught.value.hint == "make room: messages are taken while 64.0 MiB are free"
     assert desk.failures == []

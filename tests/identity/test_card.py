@@ -265,11 +265,13 @@ def test_a_card_is_never_overwritten(tmp_path: Path, card: Card, other_card: Car
 def test_a_bad_card_file_is_named(tmp_path: Path) -> None:
     """With several cards in a directory, the error must say which one."""
     path = tmp_path / "x.card"
-    path.write_text("hello\n")
-    with pytest.raises(IdentityError) as caught:
-        read_card(path)
-    assert str(caught.value) == f"{path} is not exactly one HOTLINE CARD block"
-    assert caught.value.hint
+    # Nothing, some text, and one that was cut short on its way: around none of them is there a text.
+    for found in ("", "hello\n", "-----BEGIN HOTLINE CARD-----\nk8UK\n"):
+        path.write_text(found)
+        with pytest.raises(IdentityError) as caught:
+            read_card(path)
+        assert str(caught.value) == f"{path} is not exactly one HOTLINE CARD block"
+        assert caught.value.hint.startswith("copy it anew, whole")
 
 
 def test_a_card_that_was_read_has_the_keys_that_it_names() -> None:

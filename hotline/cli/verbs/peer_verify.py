@@ -62,7 +62,7 @@ def _asked(words: tuple[str, ...], peer: str) -> bool:
         f"row {number // WORDS_PER_ROW + 1} word {number % WORDS_PER_ROW + 1}" for number in numbers
     )
     print(f"To mark the line as verified, type what {peer}'s operator reads to you as")
-    typed = cards.answer(f"{shown}; or only Enter, to mark nothing: ").split()
+    typed = cards.answer(f"{shown};\nor only Enter, to mark nothing: ").split()
     if typed:
         _check(typed, tuple(words[number] for number in numbers))
     return bool(typed)

@@ -81,7 +81,11 @@ def _line(line: Line) -> Iterator[str]:
     yield f"line {word(line, 'name')}: {paint(state, state)} since {since}"
     why = f"{word(line, 'detail')} [{word(line, 'reason')}]"
     yield from (f"  {row}" for row in fill(why, display_columns() - 2))
-    yield "  " + ", ".join(_contact(line))
+    yield from (f"  {row}" for row in fill(", ".join(_contact(line)), display_columns() - 2))
+    if line.get("clock_differs"):
+        yield paint(
+            "  the clocks differ: times shown by the two stations do not compare", "degraded"
+        )
     yield (
         f"  queued {word(line, 'queued')}, in flight {word(line, 'in_flight')},"
         f" unacknowledged {word(line, 'unacknowledged')}, unread here {word(line, 'unread')}"
@@ -132,8 +136,6 @@ def _contact(line: Line) -> Iterator[str]:
     if line.get("clock_offset_ms") is not None:
         offset_s = float(line["clock_offset_ms"]) / 1000
         yield f"their clock {duration(abs(offset_s))} {'behind' if offset_s < 0 else 'ahead'}"
-    if line.get("clock_differs"):
-        yield paint("the clocks differ", "degraded")
     attended = line.get("attended")
     if attended is not None:
         yield "operator on watch" if attended else "nobody on watch"
