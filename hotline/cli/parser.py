@@ -27,11 +27,12 @@ examples:
   hotline init alpha --listen 0.0.0.0:1963       make a station
   hotline peer add bravo.card --address bravo.example:1963
   hotline run                                    the daemon, in the foreground
-  hotline send bravo "Aircraft 20 NM off course" --precedence flash --wait delivered
+  hotline send bravo "Aircraft 20 NM off course" --precedence flash
   hotline status --check && echo fit for use
 
-exit codes: 0 done, 2 usage or configuration, 3 daemon not reachable, 4 timed out waiting,
-            5 refused, 6 status --check: a line is not fit for use
+exit codes: 0 done, 2 usage or configuration, 3 daemon not reachable,
+            4 timed out waiting, 5 refused,
+            6 status --check: a line is not fit for use
 """
 
 

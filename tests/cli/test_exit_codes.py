@@ -1,14 +1,17 @@
 """Exit codes and complaints: what scripts and tired operators go by."""
 
+import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from cli.fake_daemon import Connection, FakeDaemon, Gone, Params, Silent, accept_all, line
 from cli.station_operator import ROOT, Operator
 
 from hotline.cli.client import ANSWER_BYTES, RECEIVE_BYTES
+from hotline.cli.parser import build
 
 VERBS_OF_THE_DAEMON = ["send bravo x", "inbox", "outbox", "show x", "ack x", "cancel x", "status"]
 VERBS_OF_THE_DAEMON += ["watch", "retry", "send bravo --test"]
@@ -372,3 +375,18 @@ def test_every_verb_helps_with_examples(operator: Operator, verb: str) -> None:
     done = operator.run(*verb.split(), "--help")
     assert done.code == 0
     assert f"examples:\n  hotline {verb}"[:24] in done.out
+
+
+def test_all_help_fits_a_terminal() -> None:
+    """An exit code that the terminal cut in two is one more thing to puzzle over."""
+
+    def parsers(one: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+        yield one
+        for action in one._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for under in action.choices.values():
+                    yield from parsers(under)
+
+    every = [parser.format_help() for parser in parsers(build())]
+    assert len(every) > 20
+    assert [row for text in every for row in text.splitlines() if len(row) > 80] == []

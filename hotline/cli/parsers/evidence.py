@@ -33,7 +33,7 @@ def _log(verbs: Any) -> None:
         verbs,
         "verify",
         "hotline.cli.verbs.log_verify",
-        "check every hash, signature, receipt and checkpoint in the store; needs no daemon",
+        "check every hash and signature, receipts and checkpoints too; needs no daemon",
         """hotline log verify
         hotline log verify bravo --json""",
     )

@@ -17,7 +17,7 @@ def add(verbs: Any) -> None:
         "make a station: its configuration, secret key and card",
         """hotline init alpha
         hotline init alpha --dir /etc/hotline --listen 0.0.0.0:1963 --passphrase
-        hotline --config hotline.toml init alpha     only the key and card that the file names""",
+        hotline --config hotline.toml init alpha     the key and card that it names""",
     )
     init.add_argument("name", metavar="NAME", help="lower-case letters, digits and hyphens")
     init.add_argument("--dir", metavar="D", help="where to make the files (default: here)")
@@ -115,9 +115,9 @@ def _peer(verbs: Any) -> None:
         verbs,
         "verify",
         "hotline.cli.verbs.peer_verify",
-        "show the pair code that both operators read to each other, and mark it as compared",
+        "show the pair code that both operators read to each other; mark it compared",
         """hotline peer verify bravo
-        hotline peer verify bravo --confirm "WORDS"      all sixteen, as the peer reads them""",
+        hotline peer verify bravo --confirm "WORDS"      all sixteen, as they are read""",
     )
     verify.add_argument("line", metavar="LINE")
     verify.add_argument(
