@@ -284,3 +284,14 @@ def test_two_who_add_at_once_add_one_after_the_other(
     _, told = others[0].communicate(timeout=60)
     assert (first.code, others[0].returncode) == (0, code), told
     assert [line.name for line in load(operator.folder / "hotline.toml").lines] == lines
+
+
+def test_a_peer_of_this_stations_name_needs_another_name(operator: Operator, folder: Path) -> None:
+    """Its card would be kept where this station's own lies: nobody is told to move that away."""
+    assert operator.run("init", "alpha", "--dir", "namesake").code == 0
+    before = (folder / "alpha.card").read_bytes()
+    done = operator.run("peer", "add", "namesake/alpha.card")
+    assert done.code == 5
+    assert done.err.endswith("is this station's own card\nhint: choose another --name\n")
+    assert operator.run("peer", "add", "namesake/alpha.card", "--name", "namesake").code == 0
+    assert (folder / "alpha.card").read_bytes() == before

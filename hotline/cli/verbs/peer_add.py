@@ -136,6 +136,10 @@ def _keep(config: StationConfig, card: Card, name: str) -> Path:
     """Give this station's own copy of the card, made if need be, beside the secret key."""
     kept = config.key.parent / f"{name}.card"
     if os.path.lexists(kept):
+        if kept.samefile(config.card):
+            raise RefusedError(
+                "exists", f"{kept} is this station's own card", hint="choose another --name"
+            )
         if read_card(kept) != card:
             raise RefusedError(
                 "exists",
