@@ -130,3 +130,23 @@ def test_who_can_make_the_mac_does_not_wash_the_log_away(
         station.do(lambda line, at, conn=conn, unit=unit: line.received(conn, unit, at))  # type: ignore[misc]
     told = [report for _, report in station.reports if report.event == "session_failed"]
     assert [report.level for report in told] == ["debug"] * 20
+
+
+def test_who_can_make_the_mac_does_not_say_what_the_state_is(
+    make_world: Callable[..., LineWorld],
+) -> None:
+    """An operator would read of a failed handshake, and look for a thief where a cable is cut."""
+    world = make_world(5)
+    world.checks = False
+    station = world.arbiter
+    station.addresses = (world.other(station).name,)
+    station.start()
+    world.run(1)
+    told = (str(station.state), station.reason)
+    attempts = station.line.links.attempts
+    assert told == ("down", "refused")
+    key = pairing(world.other(station).name, station.name).calling_mac_key
+    for number in range(3):
+        assert not played(station, with_a_right_mac(key, number))
+        assert (str(station.state), station.reason) == told
+    assert station.line.links.attempts == attempts

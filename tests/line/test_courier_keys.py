@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hotline import limits
+from hotline.errors import ProtocolError
 from hotline.identity import SecretKeys
 from hotline.identity.courierkey import CourierKey, CourierSecret
+from hotline.line.lineage import Generation
 from hotline.wire import frames
+from support.line_sessions import pairing
+from support.line_world import identity, successor
 from support.rogue import SOON_S, STUCK_S, Rogue
 
 if TYPE_CHECKING:
@@ -72,3 +76,17 @@ def test_a_courier_key_that_is_kept_is_not_checked_again(
     agreed.world.run(SOON_S)
     assert agreed.stands()
     assert checked == []
+
+
+def test_the_courier_key_of_a_card_that_is_over_is_refused() -> None:
+    """Whoever stole the old keys could have all files for the peer sealed to a key of theirs."""
+    keys, card = identity("south")
+    succession, _ = successor("south", card, keys, 1)
+    old = CourierKey.make(keys, card, CourierSecret(keys)).encoded
+    north = pairing("north", "south")
+    north.peers.add(Generation(succession.card, number=3))
+    assert north.courier_key_card(old) == card
+    north.peers.end_before(1)
+    for read in (north.courier_key_card, north.read_courier_key):
+        with pytest.raises(ProtocolError, match="not that of a card of south"):
+            read(old)
