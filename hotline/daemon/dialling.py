@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -12,8 +12,26 @@ from hotline.daemon.config import Address
 from hotline.errors import HotlineError
 from hotline.limits import DIAL_TIMEOUT_S
 
-_REFUSED: Final = {errno.ECONNREFUSED, errno.ECONNRESET}
-_UNREACHABLE: Final = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN}
+_TROUBLES: Final = {
+    # The last two are what a packet filter of this machine says.
+    "refused": {errno.ECONNREFUSED, errno.ECONNRESET, errno.EPERM, errno.EACCES},
+    "unreachable": {
+        errno.ENETUNREACH,
+        errno.EHOSTUNREACH,
+        errno.EADDRNOTAVAIL,
+        errno.ENETDOWN,
+        errno.EHOSTDOWN,
+    },
+    "no-room": {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS},
+}
+"""Words for what connect(2) and socket(2) say; where a name has several addresses the first counts."""
+
+_RESOLVE_S: Final = 0.8 * DIAL_TIMEOUT_S
+"""For the name, so that it can be blamed before the whole dial is given up; the usual resolver asks its
+second server after five seconds."""
+
+_LOOKUPS: Final = 32
+"""Names looked up at once; each keeps a thread, also one that nobody waits for any longer."""
 
 
 class DialFailedError(HotlineError):
@@ -25,28 +43,44 @@ class DialFailedError(HotlineError):
         self.trouble = trouble
 
 
-async def dial(address: str) -> trio.SocketStream:
-    """Connect to HOST:PORT; raises DialFailedError."""
-    target = Address.parse(address)
-    try:
-        with trio.fail_after(DIAL_TIMEOUT_S):
-            # No happy eyeballs delay tricks of our own: trio tries the addresses of a name in turn.
-            return await trio.open_tcp_stream(target.host, target.port)
-    except trio.TooSlowError:
-        raise DialFailedError("timed-out", f"no answer within {DIAL_TIMEOUT_S:.0f} s") from None
-    except (socket.gaierror, UnicodeError) as error:
-        raise DialFailedError("unresolved", str(error)) from None
-    except OSError as error:
-        raise DialFailedError(_trouble(error), str(error)) from None
+class Dialler(trio.abc.HostnameResolver):
+    """Connects; looks names up on threads of its own, for those of trio read the store."""
+
+    def __init__(self) -> None:
+        self._threads = trio.CapacityLimiter(_LOOKUPS)
+
+    async def dial(self, address: str) -> trio.SocketStream:
+        """Connect to HOST:PORT; raises DialFailedError."""
+        target = Address.parse(address)
+        trio.socket.set_custom_hostname_resolver(self)
+        try:
+            with trio.fail_after(DIAL_TIMEOUT_S):
+                # No happy eyeballs delay tricks of our own: trio tries the addresses of a name in turn.
+                return await trio.open_tcp_stream(target.host, target.port)
+        except trio.TooSlowError:
+            why = f"no answer within {DIAL_TIMEOUT_S:.0f} s"
+            raise DialFailedError("timed-out", why) from None
+        except (socket.gaierror, UnicodeError) as error:
+            raise DialFailedError("unresolved", str(error)) from None
+        except OSError as error:
+            raise DialFailedError(_trouble(error), str(error)) from None
+
+    async def getaddrinfo(self, host: bytes | None, *arguments: Any) -> Any:
+        """Do as socket's does; raises gaierror also where no server answers."""
+        with trio.move_on_after(_RESOLVE_S):
+            return await trio.to_thread.run_sync(
+                socket.getaddrinfo, host, *arguments, abandon_on_cancel=True, limiter=self._threads
+            )
+        raise socket.gaierror(socket.EAI_AGAIN, f"no answer within {_RESOLVE_S:.0f} s")
+
+    async def getnameinfo(self, *_: Any) -> tuple[str, str]:
+        """Be whole; nobody asks for the name of an address."""
+        raise NotImplementedError
 
 
 def _trouble(error: OSError) -> str:
     numbers = {error.errno} | {cause.errno for cause in _causes(error)}
-    if numbers & _REFUSED:
-        return "refused"
-    if numbers & _UNREACHABLE:
-        return "unreachable"
-    return "timed-out"
+    return next((word for word, known in _TROUBLES.items() if numbers & known), "timed-out")
 
 
 def _causes(error: BaseException) -> list[OSError]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from hotline.daemon import control_socket, dialling
+from hotline.daemon import control_socket
+from hotline.daemon.dialling import Dialler
 from hotline.daemon.worker import StoreThread, Worker
 from hotline.noise.ephemerals import Ephemerals, system_ephemerals
 from hotline.noise.kem import MLKEM1024
@@ -55,7 +56,7 @@ async def _listen(address: Address) -> list[trio.SocketListener]:
 def this_machine() -> Machine:
     """Give the real one."""
     return Machine(
-        dial=dialling.dial,
+        dial=Dialler().dial,
         listen=_listen,
         listen_control=control_socket.listen,
         signals=trio.open_signal_receiver,

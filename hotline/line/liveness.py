@@ -47,7 +47,8 @@ REASONS: Final = {
     "refuses for it",
     "unreachable": "no route to the peer's host",
     "timed-out": "the peer's host does not answer: it is off or cut off",
-    "unresolved": "the name of the peer's host cannot be resolved",
+    "no-room": "this machine has no descriptor or memory left for one more connection",
+    "unresolved": "the name of the peer's host cannot be resolved, or no name server answers",
     "no-answer": "a connection is made but the handshake is not answered: the daemon there is "
     "stalled, or does not take us for its peer (another card or line secret, keys that are over, a "
     "card that is revoked)",
