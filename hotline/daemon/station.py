@@ -78,7 +78,7 @@ class Station:
     ) -> None:
         """Put a station together; must be called inside trio."""
         self.config = config
-        self.watches = Watches(self._set_attended)
+        self.watches = Watches(self._attend)
         self.answers = Answers()
         self.failure: StoreError | None = None
         self.stop_asked = trio.Event()
@@ -186,7 +186,7 @@ class Station:
             machine.ephemerals, machine.uniform, kernel_took_all, self._questions.has_room
         )
         line = Line(pairing, record, world, config.to_dial, config.heartbeat_s)
-        line.attend(attended=bool(len(self.watches)))
+        line.attend(attended=self.watches.attended(config.name))
         return Runner(line, connections, self._writer, self._reported, machine.dial)
 
     async def reload(self, config: StationConfig) -> None:
@@ -463,9 +463,9 @@ class Station:
         """Log who had a line recovered: it must be traceable to a person."""
         self._logs.daemon.warning("recovery_asked", line=line, operator=operator)
 
-    def _set_attended(self, attended: bool) -> None:
-        for runner in self._runners.values():
-            runner.perform(runner.line.set_attended(attended, moment()))
+    def _attend(self) -> None:
+        for name, runner in self._runners.items():
+            runner.perform(runner.line.set_attended(self.watches.attended(name), moment()))
 
     # --- what happens ---
 

@@ -42,7 +42,7 @@ class Teller:
     def progress(self, line: Line, report: Report) -> None:
         """Tell what came on a line, or came to the peer, if anybody is on watch."""
         name = line.record.name
-        if not len(self._watches):
+        if not self._watches.attended(name):
             return
         if report.event == "entries_applied":
             fields = report.fields

@@ -179,9 +179,9 @@ def _runs(
 
 
 class Watches:
-    """All open watches; ``on_change`` is told whenever somebody comes on watch or the last leaves."""
+    """All open watches; ``on_change`` is called whenever somebody comes on watch or leaves."""
 
-    def __init__(self, on_change: Callable[[bool], None]) -> None:
+    def __init__(self, on_change: Callable[[], None]) -> None:
         """Start with nobody on watch."""
         self._on_change = on_change
         self._open: set[Watch] = set()
@@ -194,14 +194,17 @@ class Watches:
         """An operator comes on watch."""
         watch = Watch(line)
         self._open.add(watch)
-        self._on_change(True)
+        self._on_change()
         return watch
 
     def close(self, watch: Watch) -> None:
         """An operator leaves."""
         self._open.discard(watch)
-        if not self._open:
-            self._on_change(False)
+        self._on_change()
+
+    def attended(self, line: str) -> bool:
+        """Tell whether anybody watches a line."""
+        return any(watch.line in (None, line) for watch in self._open)
 
     def tell(self, line: str, event: dict[str, Any]) -> None:
         """Pass an event of line to everyone who watches it."""

@@ -73,7 +73,7 @@ class Room:
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self.shelf = Shelf()
-        watches = Watches(lambda _: None)
+        watches = Watches(lambda: None)
         questions = Questions(
             cast("Store", self.shelf),
             at_once,

@@ -9,25 +9,34 @@ from hotline.daemon.watching import News, Watch, Watches
 from hotline.model import Incoming, Kind, Precedence
 from hotline.store.views import Arrival
 from hotline.wire.entries import Message
+from support.home import Home
 
 MIB = 2**20
 
 
-def test_the_line_is_told_whenever_the_watch_changes() -> None:
-    """The peer is shown whether somebody is there: after the last has gone, nobody is."""
-    told: list[bool] = []
-    watches = Watches(told.append)
-    first, second = watches.open(None), watches.open("bravo")
-    watches.close(first)
-    assert (told[-1], len(watches)) == (True, 1)
-    watches.close(second)
-    watches.close(second)
-    assert (told[-1], len(watches)) == (False, 0)
+async def test_a_line_is_attended_only_while_somebody_watches_it(home: Home) -> None:
+    """Its peer is shown that somebody is there: whoever looks at another line sees nothing of it."""
+    async with home.at_work(home.lines("bravo", "charlie")) as station:
+
+        def attended() -> list[str]:
+            return [n for n in station.line_names() if station.runner(n).line.attended]
+
+        assert attended() == []
+        every, bravo = station.watches.open(None), station.watches.open("bravo")
+        assert attended() == ["bravo", "charlie"]
+        station.watches.close(every)
+        assert (attended(), len(station.watches)) == (["bravo"], 1)
+        delta = station.watches.open("delta")
+        await station.reload(home.lines("bravo", "charlie", "delta"))
+        assert attended() == ["bravo", "delta"], "a line that comes while somebody waits for it"
+        for watch in (delta, bravo, bravo):
+            station.watches.close(watch)
+        assert (attended(), len(station.watches)) == ([], 0)
 
 
 async def test_events_reach_those_who_watch_the_line_in_order() -> None:
     """An operator who watches one line must not be shown another's, nor miss one of its own."""
-    watches = Watches(lambda _: None)
+    watches = Watches(lambda: None)
     every, bravo = watches.open(None), watches.open("bravo")
     for number in range(3):
         watches.tell("bravo", {"n": number})
@@ -83,7 +92,7 @@ async def test_a_watcher_that_keeps_up_is_never_let_go() -> None:
 
 async def test_letting_go_ends_even_a_watcher_that_is_held_up_in_the_middle() -> None:
     """The client that does not read holds up the event that is being sent, not the next one."""
-    watches = Watches(lambda _: None)
+    watches = Watches(lambda: None)
     watch = watches.open(None)
     with trio.fail_after(5), watch.scope:
         watches.let_go()
@@ -93,7 +102,7 @@ async def test_letting_go_ends_even_a_watcher_that_is_held_up_in_the_middle() ->
 
 async def test_progress_wakes_everyone_who_waits_once() -> None:
     """A command that waits for "delivered" must look again each time, and must not spin."""
-    watches = Watches(lambda _: None)
+    watches = Watches(lambda: None)
     first, same = watches.progress("bravo"), watches.progress("bravo")
     other = watches.progress("charlie")
     watches.progressed("bravo")
