@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hotline.errors import HaltError, ProtocolError
+from hotline.errors import HaltError, ProtocolError, StoreFullError
 from hotline.limits import COMMITS_WAITING
+from hotline.line.disk import Disk
 from hotline.line.effects import Commit, Effect, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hotline.errors import HotlineError
+    from hotline.errors import HotlineError, StoreError
     from hotline.line.moment import Moment
     from hotline.line.pairing import Pairing
     from hotline.model import Acknowledged, Halt, LineRecord
@@ -45,6 +46,7 @@ class Context:
         self.record = record
         self.unrecorded_halt: Halt | None = None
         self.effects: list[Effect] = []
+        self.disk = Disk()
         self._commits_waiting = 0
 
     @property
@@ -67,11 +69,18 @@ class Context:
 
         def deliver(outcome: Any, moment: Moment) -> list[Effect]:
             self._commits_waiting -= 1
+            self.disk.answered(moment.now)
             done(outcome, moment)
             return self.flush(moment)
 
         self._commits_waiting += 1
+        self.disk.asked()
         self.effects.append(Commit(work, deliver, after))
+
+    def disk_full(self, what: str, error: StoreError) -> None:
+        """The disk does not take what: told once until it has; of a lost store the daemon tells."""
+        if isinstance(error, StoreFullError) and self.disk.full(what):
+            self.report("store_full", level="error", why=str(error))
 
     def fault_of(self, session: object, error: HotlineError, moment: Moment) -> None:
         """Deal with what the peer did wrong in a session: with a halt always, else while it stands."""

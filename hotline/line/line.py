@@ -129,7 +129,7 @@ class Line:
             self._checkpoints.due_at,
             self.courier.offers_at,
             self._receiving.accept_again_at,
-            self._receiving.stalls_at(moment.now),
+            self._context.disk.stalls_at(moment.now),
             self.sending.next_expiry_at,
             self.vitals.next_change(moment),
         ]
@@ -493,6 +493,7 @@ class Line:
         self._recovery.check_finished()
         self.key_changes.check(moment)
         self.links.check(moment.now)
+        self._context.disk.look(moment.now)
         self.vitals.reassess(moment)
         effects, self._context.effects = self._context.effects, []
         return effects

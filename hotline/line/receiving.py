@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from hotline.errors import HaltError, HotlineError, ProtocolError, StoreError, StoreFullError
-from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, RUNS_HELD, STORE_STALLED_S
+from hotline.limits import ENTRY_BYTES, IN_FLIGHT_BYTES, RUNS_HELD
 from hotline.line import applying
 from hotline.line.lineage import Generation
 from hotline.wire.entries import ends_key_change
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _REFUSAL_PAUSE_S: Final = 5.0
 """After the disk was full, entries are taken in again so much later."""
 
+_ENTRIES: Final = "entries"
+"""What the disk may have no room for."""
+
 
 class Receiving:
     """Runs that came and are not yet durable here."""
@@ -35,7 +38,6 @@ class Receiving:
         self._next = context.record.peer.number + 1
         self._waiting: list[Entries] = []
         self._applying: list[Entries] = []
-        self._applying_since = 0.0
         self._held_bytes = 0
         self._dropped = False
         self.accept_again_at: float | None = None
@@ -44,16 +46,7 @@ class Receiving:
 
     def accepting(self, now: float) -> bool:
         """Tell whether the store takes entries in: it has not refused, and is not stuck."""
-        return self.accept_again_at is None and not self._stalled(now)
-
-    def _stalled(self, now: float) -> bool:
-        return bool(self._applying) and now >= self._applying_since + STORE_STALLED_S
-
-    def stalls_at(self, now: float) -> float | None:
-        """Give when the store counts as stuck unless it answers; None if that is not to come."""
-        if not self._applying or self._stalled(now):
-            return None
-        return self._applying_since + STORE_STALLED_S
+        return self.accept_again_at is None and not self._context.disk.stalled(now)
 
     @property
     def at_disk(self) -> bool:
@@ -99,6 +92,7 @@ class Receiving:
             return False
         if self._has_room:
             self.accept_again_at = None
+            self._context.disk.room(_ENTRIES)
             return True
         self.accept_again_at = moment.now + _REFUSAL_PAUSE_S
         if not self._trying:  # a second answer could come when entries are taken in already
@@ -121,7 +115,6 @@ class Receiving:
         changes = (n for n, run in enumerate(self._waiting, 1) if ends_key_change(run.entries[-1]))
         end = next(changes, len(self._waiting))
         self._applying, self._waiting = self._waiting[:end], self._waiting[end:]
-        self._applying_since = moment.now
         context, batch = self._context, self._applying
         if not context.has_room():
             self._not_applied(StoreFullError("the disk has only its reserve left"), moment)
@@ -180,7 +173,7 @@ class Receiving:
         if isinstance(error, StoreFullError):
             self.accept_again_at = moment.now + _REFUSAL_PAUSE_S
             self._has_room = False
-            self._context.report("store_full", level="error", why=str(error))
+            self._context.disk_full(_ENTRIES, error)
             # At once: a peer that never learned of the refusal would wait for a receipt for ever.
             self._context.beat(moment)
         elif isinstance(error, HaltError) or not (

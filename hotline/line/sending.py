@@ -28,6 +28,10 @@ _EXPIRY_CHECK_S: Final = 1.0
 _EXPIRED_A_CHECK: Final = 256
 _RESUMPTION_NOTED_S: Final = 1.0
 
+_RUN: Final = "run"
+_RECEIPT: Final = "receipt"
+"""What the disk may have no room for: a run of what is queued, the peer's receipt."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Fetch:
@@ -67,6 +71,12 @@ class Sending:
     def begun(self) -> bool:
         """Whether entries may go over the session that stands."""
         return self._active
+
+    @property
+    def refused(self) -> bool:
+        """Whether the disk has no room for what is to leave here, or for a receipt that came for it."""
+        disk = self._context.disk
+        return disk.refuses(_RECEIPT) or (disk.refuses(_RUN) and self.peer_accepting)
 
     @property
     def receipt_at_disk(self) -> bool:
@@ -190,11 +200,13 @@ class Sending:
             fetch = self._begin_fetch()
 
         def taken(outcome: Any, then: Moment) -> list[Effect]:
+            context.disk.answered(then.now)
             self._taken(fetch, outcome, then)
             told(outcome if isinstance(outcome, Exception) else outcome.answers)
             return context.flush(then)
 
         # Not by context.commit: what our operators ask for is no load that the peer makes.
+        context.disk.asked()
         context.effects.append(
             Commit(lambda tx: accepting.accept(tx, line, messages, bounds, way), taken)
         )
@@ -223,9 +235,12 @@ class Sending:
         if isinstance(outcome, HotlineError):
             # Full disk: what is queued stays queued, and the next hint looks again.
             self._paused = True
-            if not isinstance(outcome, StoreError):
+            if isinstance(outcome, StoreError):
+                self._context.disk_full(_RUN, outcome)
+            else:
                 self._context.fault(outcome, moment)  # our keys for what is queued are not here
             return
+        self._context.disk.room(_RUN)
         run: sealing.Run = outcome
         self._context.record = run.record
         if run.change is not None:
@@ -281,7 +296,9 @@ class Sending:
             # A full disk: the next hint tries again, for the peer may have no other receipt to give.
             self._receipts.keep(said)
             self._paused = True
+            context.disk_full(_RECEIPT, outcome)
             return
+        context.disk.room(_RECEIPT)
         if isinstance(outcome, HotlineError):
             # Of an older session it counts for nothing: the keys it is signed by may have gone since.
             context.fault_of(said.session, outcome, moment)

@@ -117,7 +117,7 @@ class Vitals:
             interval_s=pulse.interval_s,
             peer_interval_s=pulse.peer_interval_s,
             kernel_took_all=took_all,
-            accepting=self._receiving.accepting(moment.now),
+            accepting=self._receiving.accepting(moment.now) and not self._sending.refused,
             peer_accepting=self._sending.peer_accepting,
             peer_attended=pulse.attended,
             waiting_since=self._sending.waiting_since,
