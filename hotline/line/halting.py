@@ -24,9 +24,11 @@ class Halting:
         self._examinations = 0
 
     def halt(self, error: HaltError, moment: Moment) -> None:
-        """Stop: the two records disagree."""
-        self._context.unrecorded_halt = Halt(error.code, str(error), moment.wall_ns)
-        self._context.report("line_halted", level="error", code=error.code, why=str(error))
+        """Stop: the two records disagree. To find the same again, at the next call, is no news."""
+        known = self._context.halt
+        if known is None or (known.code, known.text) != (error.code, str(error)):
+            self._context.unrecorded_halt = Halt(error.code, str(error), moment.wall_ns)
+            self._context.report("line_halted", level="error", code=error.code, why=str(error))
         self.remember()
 
     def lift(self, told: Callable[[Any], None]) -> None:

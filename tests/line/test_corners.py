@@ -11,7 +11,7 @@ from hotline.errors import RefusedError, StoreFullError
 from hotline.limits import HANDSHAKE_TIMEOUT_S, IN_FLIGHT_BYTES
 from hotline.line import accepting
 from hotline.model import Decision, Halt, Precedence
-from hotline.wire import frames, records
+from hotline.wire import entries, frames, records
 from support.line_frames import HEARTBEAT
 from support.line_sessions import Ends
 from support.rogue import SOON_S, Rogue
@@ -298,3 +298,26 @@ def test_a_session_that_is_never_agreed_ends_with_a_word(rogue: Rogue) -> None:
     assert not rogue.stands()
     [said] = rogue.all(frames.Close)
     assert (said.code, said.reason) == ("superseded", "not agreed in time, or replaced")
+
+
+def test_a_halt_that_is_found_again_at_each_call_is_told_once(rogue: Rogue) -> None:
+    """A peer that calls on and on would fill the log with alarms, and move when the halt was found."""
+    station, world = rogue.station, rogue.world
+    empty = rogue.hello()
+    rogue.call().say(rogue.beat(), rogue.run(entries.Test("t1", 1, "rogue")))
+    world.run(SOON_S)
+    rogue.say(frames.Close("stopped", ""))
+    for _ in range(3):
+        rogue.knock()
+        rogue.say(empty)
+        world.run(1)
+        assert not rogue.stands()
+    assert [one["code"] for one in station.events("line_halted")] == ["peer-log-lost"]
+    halt = station.record.halt
+    assert halt is not None
+    assert halt.at_ns < station.moment().wall_ns - 2 * 10**9
+    station.do(lambda line, at: line.retry(at))
+    rogue.knock()
+    rogue.say(empty)
+    world.run(1)
+    assert len(station.events("line_halted")) == 2, "an operator has said that it is over"
