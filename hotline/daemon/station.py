@@ -336,11 +336,16 @@ class Station:
         runner = self.usable(name)
         self._check_cards(runner, own_id, peer_id)
         mark = Mark(operator, moment().wall_ns)
+
+        def noted(_: Any, __: Moment) -> list[Effect]:
+            # Here, not after the wait: the name may belong to another card by then.
+            self._trust[name] = replace(self._trust[name], verified=mark)
+            self._log_verified(name, mark)
+            return []
+
         await runner.request(
-            lambda tx: tx.put_verification(own_id, peer_id, mark), lambda *_: [], fetch=False
+            lambda tx: tx.put_verification(own_id, peer_id, mark), noted, fetch=False
         )
-        self._trust[name] = replace(self._trust[name], verified=mark)
-        self._log_verified(name, mark)
         return self._trust[name]
 
     async def revoke(self, name: str, own_id: bytes, peer_id: bytes, operator: str) -> Trust:

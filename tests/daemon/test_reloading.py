@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import structlog
+import trio
+import trio.testing
 
 from hotline.daemon.config import Address, StationConfig
 from hotline.daemon.station import Station
@@ -84,6 +87,28 @@ async def test_a_disk_that_fills_up_in_between_loses_no_line_in_silence(home: Ho
         home.room = lambda _: True
         await station.reload(wanted)
         assert station.line_names() == ["delta", "north", "bravo"]
+
+
+async def test_no_card_is_called_verified_for_another_that_had_its_name(home: Home) -> None:
+    """Whoever compared the pair code may be told that it is noted once the line has another card."""
+    async with home.at_work(home.lines("bravo")) as station:
+        runner = station.runner("bravo")
+        pairing, request, reloaded = runner.line.pairing, runner.request, trio.Event()
+
+        async def told_late(*asked: Any, **how: Any) -> Any:
+            done = await request(*asked, **how)
+            await reloaded.wait()
+            return done
+
+        runner.request = told_late  # type: ignore[method-assign]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(station.verify, "bravo", pairing.own.id, pairing.peer.id, "anna")
+            await trio.testing.wait_all_tasks_blocked()
+            await station.reload(home.lines(bravo=home.line("bravo", "charlie")))
+            reloaded.set()
+        [line] = station.status()["lines"]
+        assert (line["verified_at"], line["verified_by"]) == (None, None)
+        assert (await station.trust(pairing.peer.id)).verified, "the card that it was"
 
 
 async def test_a_revoked_peer_is_expected_nowhere_again(home: Home) -> None:
