@@ -73,7 +73,8 @@ class Endings:
     def dial_lost(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
         """A dial came to nothing; trouble is a word of liveness.REASONS."""
         self._context.report("dial_failed", address=link.address, reason=trouble, why=detail)
-        self.lose(link, trouble, "", moment)
+        # The last one may have been taken away meanwhile: there will be no other.
+        self.lose(link, trouble if self._links.addresses else "no-address", "", moment)
 
     def overdue(self, link: Link, moment: Moment) -> None:
         """A connection has not come as far as it should have by its deadline, or is given up."""

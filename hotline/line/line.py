@@ -97,8 +97,7 @@ class Line:
         """Begin; should be called once."""
         self._next_beat_at = moment.now
         self.vitals.since_ns = moment.wall_ns
-        if not self.links.addresses:
-            self.vitals.session_lost("no-address", "")
+        self.vitals.set_dialling(may_dial=bool(self.links.addresses))
         return self.wake(moment)
 
     def wake(self, moment: Moment) -> list[Effect]:
@@ -175,6 +174,7 @@ class Line:
     ) -> list[Effect]:
         """Take other addresses and another heartbeat; what stands is kept."""
         self.links.set_addresses(addresses, moment.now)
+        self.vitals.set_dialling(may_dial=bool(addresses))
         self.vitals.set_heartbeat(heartbeat_s)
         self._next_beat_at = moment.now
         return self.wake(moment)

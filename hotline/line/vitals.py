@@ -45,6 +45,7 @@ class Vitals:
         self.since_ns = 0
         self._trouble = "starting"
         self._trouble_detail = ""
+        self._may_dial = True
 
     def session_agreed(self, moment: Moment, peer_interval_ms: int) -> None:
         """A session carries the line from now on."""
@@ -59,6 +60,12 @@ class Vitals:
         if (self._trouble, trouble) == ("peer-revoked", "no-answer"):
             return  # the peer has said why it answers no more
         self._trouble, self._trouble_detail = trouble, detail
+
+    def set_dialling(self, *, may_dial: bool) -> None:
+        """There is an address to dial, or none; without a session a change of that is what is known."""
+        if may_dial is not self._may_dial and not self.standing:
+            self.session_lost("starting" if may_dial else "no-address", "")
+        self._may_dial = may_dial
 
     def set_heartbeat(self, heartbeat_s: float) -> None:
         """Beat at another pace from now on."""

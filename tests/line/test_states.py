@@ -46,6 +46,36 @@ def test_a_fresh_line_says_that_it_has_not_tried(make_world: Callable[..., LineW
     world.until(lambda: world.second.reason == "timed-out")
 
 
+def test_a_line_whose_addresses_are_taken_away_waits_to_be_called(
+    make_world: Callable[..., LineWorld],
+) -> None:
+    """Why the last call failed stood there for good, as if another would be made."""
+    world = make_world()
+    station = world.second.start()
+    world.run(5)
+    assert state(station) == ("down", "refused")
+    station.do(lambda line, at: line.reconfigure((), HEARTBEAT_S, at))
+    assert state(station) == ("down", "no-address")
+    station.do(lambda line, at: line.reconfigure((world.arbiter.name,), HEARTBEAT_S, at))
+    assert state(station) == ("down", "starting")
+    world.clog()
+    world.until(lambda: station.line.links.dialling is not None)
+    station.do(lambda line, at: line.reconfigure((), HEARTBEAT_S, at))
+    world.until(lambda: station.line.links.dialling is None)
+    assert state(station) == ("down", "no-address"), "a call was under way"
+    world.heal()
+    station.do(lambda line, at: line.reconfigure((world.arbiter.name,), HEARTBEAT_S, at))
+    world.arbiter.start()
+    world.until_up()
+    station.do(lambda line, at: line.reconfigure((), HEARTBEAT_S, at))
+    assert station.state == "up"
+    world.arbiter.stop()
+    world.until(lambda: station.state == "down")
+    assert station.reason == "peer-stopped", "the peer has said why"
+    station.do(lambda line, at: line.reconfigure((), 2 * HEARTBEAT_S, at))
+    assert station.reason == "peer-stopped", "nothing about addresses has changed"
+
+
 def test_up_is_said_by_both_within_a_second(make_world: Callable[..., LineWorld]) -> None:
     """A line that takes an interval to notice that it stands is believed down for as long."""
     world = make_world(1).start()
