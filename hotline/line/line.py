@@ -275,8 +275,7 @@ class Line:
         try:
             return link.session.pull(most_bytes)
         except ProtocolError:
-            link.deadline = 0.0  # its record budget is used up: the next wake lets it go
-            return b""
+            return b""  # its record budget is used up: it was given up when that was pushed
 
     # --- sessions ---
 
@@ -481,11 +480,12 @@ class Line:
     def _push(self, link: Link, frame: frames.Frame) -> None:
         session = link.session
         if session is None or not session.is_open or session.unsent_bytes > limits.UNSENT_BYTES:
-            if link.deadline != 0.0:  # the next wake lets it go
-                link.deadline, link.trouble = 0.0, "unread"
+            if link.give_up("unread"):
                 self._context.report("session_unread", level="warning", conn=link.conn)
             return
         session.push(frame)
+        if session.is_spent and link.give_up("spent"):
+            self._context.report("session_spent", level="warning", conn=link.conn)
         self._context.effects.append(Writable(link.conn))
 
     def _flush(self, moment: Moment) -> list[Effect]:

@@ -71,6 +71,13 @@ class Link:
     trouble: str = "session-lost"
     """Why it is given up, if it is while it stands: a word of liveness.REASONS."""
 
+    def give_up(self, trouble: str) -> bool:
+        """Have the next wake let it go, which is due at once; tells whether that is news."""
+        is_news = self.deadline != 0.0
+        if is_news:
+            self.deadline, self.trouble = 0.0, trouble
+        return is_news
+
     def keep_early(self, frame: OfSession) -> None:
         """The peer has agreed to this session before our own store could answer."""
         self.early_bytes += UNIT_BYTES

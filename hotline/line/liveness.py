@@ -55,6 +55,7 @@ REASONS: Final = {
     "handshake-failed": "what answers does not prove to be the peer's station: something else "
     "listens there, or bytes were changed on the way",
     "session-lost": "the connection broke",
+    "spent": "the session has carried all records that it may, and no other could be made in time",
     "unread": "the peer does not read what this station sends: its daemon is at fault",
     "truncated": "the connection ended without a close: cut on the way, or the peer's daemon died",
     "peer-stopped": "the peer's daemon was stopped by its operator",

@@ -85,6 +85,11 @@ class Session:
         return self._writer.pending_bytes if self._writer is not None else 0
 
     @property
+    def is_spent(self) -> bool:
+        """Tell whether the record budget ends before what waits to be pulled."""
+        return self._writer is not None and self._writer.overdrawn
+
+    @property
     def records_opened(self) -> int:
         """Records of the peer that opened under the session's key: the only proof of life."""
         return self._reader.records if self._reader is not None else 0

@@ -76,6 +76,12 @@ class RecordWriter:
         """Plaintext that waits for a unit."""
         return len(self._plain)
 
+    @property
+    def overdrawn(self) -> bool:
+        """Whether more waits than the session's record budget can carry."""
+        waiting = -(-len(self._plain) // RECORD_BYTES)
+        return self._budget.count + waiting > RECORDS_PER_SESSION
+
     def push(self, frame_type: int, body: bytes) -> None:
         """Append one frame."""
         if frame_type == PADDING or len(body) > FRAME_BYTES:

@@ -278,13 +278,34 @@ def test_a_used_up_session_has_no_last_words(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_used_up_session_is_let_go(rogue: Rogue, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line that waits on a session which can say no more is down and does not know it."""
+    """A line that waits on a session which can say no more is down; it knew at its next heartbeat."""
     rogue.call().say(rogue.beat())
     rogue.world.run(SOON_S)
-    monkeypatch.setattr(records, "RECORDS_PER_SESSION", 3)
-    rogue.station.send("m1")
+    station = rogue.station
+    rogue.reads = False  # the socket takes what waits a moment later than the line gives it
+    monkeypatch.setattr(records, "RECORDS_PER_SESSION", 5)
+    station.send("m1")
     rogue.world.run(SOON_S)
-    rogue.station.do(lambda line, at: line.wake(at))
+    assert not rogue.stands()
+    assert (station.state, station.reason) == ("down", "spent")
+    assert len(station.events("session_spent")) == 1
+
+
+def test_a_session_lasts_to_its_last_record(rogue: Rogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is let go before it must be loses what another may not have been made for."""
+    rogue.call().say(rogue.beat())
+    rogue.world.run(SOON_S)
+    station, left = rogue.station, 4
+    session = station.line.links.by_conn[1].session
+    assert session is not None
+    assert session._writer is not None
+    most = session._writer.records + left
+    monkeypatch.setattr(records, "RECORDS_PER_SESSION", most)
+    for number in range(left + 1):
+        assert rogue.stands() is (session._writer.records <= most)
+        station.do(lambda line, at: line.set_attended(not line.attended, at))
+        assert session._writer.records == min(most, most - left + number + 1)
+    rogue.world.run(SOON_S)
     assert not rogue.stands()
 
 
