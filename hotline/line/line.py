@@ -283,7 +283,7 @@ class Line:
         """Both attestations verified: should be called once per session, before any other frame."""
         halt = self._context.halt
         if not self.key_changes.session_opened(link):
-            self._endings.lose(link, TURNED_AWAY, "", moment)
+            self._endings.lose(link, "keys-over", "", moment)
             return
         if halt is not None and halt.code != agreement.PEER_LOG_LOST:  # that one may be recovering
             self._endings.close(link, "halted", halt.text, moment)

@@ -54,6 +54,8 @@ REASONS: Final = {
     "card that is revoked)",
     "handshake-failed": "what answers does not prove to be the peer's station: something else "
     "listens there, or bytes were changed on the way",
+    "keys-over": "the last call began under keys that were over before it was answered: the next one "
+    "is made with the new ones",
     "session-lost": "the connection broke",
     "spent": "the session has carried all records that it may, and no other could be made in time",
     "unread": "the peer does not read what this station sends: its daemon is at fault",

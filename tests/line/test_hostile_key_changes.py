@@ -231,6 +231,23 @@ def test_a_session_that_was_begun_with_our_old_keys_is_turned_away_once_they_are
     assert late.conn not in {told["conn"] for told in station.events("session_opened")}
 
 
+def test_a_call_whose_keys_end_on_the_way_says_so(make_world: Callable[..., LineWorld]) -> None:
+    """An older reason went on standing in status, as if this call had never been made."""
+    world = make_world()
+    station = world.second.start()
+    world.run(5)
+    assert station.reason == "refused"
+    world.arbiter.start()
+    station.do(lambda line, at: line.retry(at))
+    links, owns = station.line.links, station.line.pairing.owns
+    world.until(lambda: links.dialling is not None and links.dialling.session is not None)
+    succession, keys = successor(station.name, station.card, station.keys, 1)
+    owns.add(Generation(succession.card, keys))
+    owns.end_before(1)  # as by a receipt that a courier brought
+    world.until(lambda: bool(station.events("session_outdated")))
+    assert (station.state, station.reason) == ("down", "keys-over")
+
+
 def test_what_is_over_verifies_nothing() -> None:
     """The newest key is tried first, and the old one only as long as it counts."""
     lineage = Lineage(Generation(identity("south")[1]))
