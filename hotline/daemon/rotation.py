@@ -101,10 +101,13 @@ def status(identity: Identity, runners: Sequence[Runner]) -> dict[str, Any] | No
 class OldKeys:
     """Says that the old keys are over, once each time that nobody is waited for any longer."""
 
-    def __init__(self, warning: Callable[..., None]) -> None:
-        """Log with warning."""
+    def __init__(self, identity: Identity, warning: Callable[..., None]) -> None:
+        """Log with warning; at a start too, if old keys are still here.
+
+        Whoever was waited for may have been revoked or removed while no daemon ran.
+        """
         self._logged_as = warning
-        self._waited = False
+        self._waited = bool(identity.old_key_files)
 
     def note(self, identity: Identity, runners: Sequence[Runner]) -> None:
         """Lines may end now, and with them a wait: should be called before, and ``look`` after."""

@@ -100,7 +100,7 @@ class Station:
             store, machine.in_thread, self._store_failed, logs.daemon, self._writer.move_wal
         )
         self._teller = Teller(self.watches, self._questions, logs.daemon)
-        self._old_keys = rotation.OldKeys(logs.daemon.warning)
+        self._old_keys = rotation.OldKeys(identity, logs.daemon.warning)
 
     # --- life ---
 

@@ -10,6 +10,7 @@ import structlog
 import trio
 import trio.testing
 
+from hotline.daemon import offline
 from hotline.daemon.config import Address, StationConfig
 from hotline.daemon.station import Station
 from hotline.errors import HotlineError
@@ -163,6 +164,28 @@ async def test_old_keys_are_over_when_the_last_peer_is_revoked(home: Home) -> No
         events = [one["event"] for one in logged]
         assert events.count("old_keys_ended") == 1
         assert events.index("old_keys_ended") > events.index("line_revoked")
+
+
+async def test_a_start_says_which_old_keys_are_over(home: Home) -> None:
+    """The last peer that was waited for may be revoked or removed while no daemon runs."""
+    async with home.at_work(home.lines("bravo")) as station:
+        home.succeed("alpha")
+        await station.rotate(None, "anna")
+        pairing = station.runner("bravo").line.pairing
+
+    async def told(config: StationConfig) -> list[Any]:
+        with structlog.testing.capture_logs() as logged:
+            async with home.at_work(config):
+                pass
+        return [one["files"] for one in logged if one["event"] == "old_keys_ended"]
+
+    assert await told(home.lines("bravo")) == [], "bravo has not confirmed"
+    old = home.folder / "alpha.key"
+    assert await told(home.lines()) == [[str(old)]], "removed"
+    offline.revoke(home.lines("bravo"), pairing.peer.id)
+    assert await told(home.lines("bravo")) == [[str(old)]], "revoked"
+    old.unlink()
+    assert await told(home.lines("bravo")) == [], "they are destroyed"
 
 
 async def test_without_a_change_of_keys_none_are_over(home: Home) -> None:
