@@ -93,6 +93,7 @@ async def take_in(station: Station, operator: str, params: Params) -> dict[str, 
     courier.ready()
     courier.roomy()
     content = await station.aside(lambda: courier.open(file))
+    courier.ready()  # to open it took a while: the card may have been revoked, or the line halted
 
     def taken_then(taken: Taken, then: Moment) -> list[Effect]:
         effects = courier.taken(taken, content, operator, then)

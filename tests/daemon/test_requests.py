@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -10,9 +11,13 @@ from hotline.daemon.answers import Answers
 from hotline.daemon.jsonrpc import Call
 from hotline.daemon.requests import Requests
 from hotline.daemon.station import Station
-from hotline.errors import StoreFullError
+from hotline.errors import RefusedError, StoreFullError
 from hotline.line.agreement import put_halt
-from hotline.model import Halt
+from hotline.line.pairing import Pairing
+from hotline.model import Halt, Position
+from hotline.wire import courier, entries, heads
+from hotline.wire.courier import Content
+from hotline.wire.frames import Entries
 from support.home import Home
 
 
@@ -74,3 +79,30 @@ async def test_a_send_says_how_its_line_stands(home: Home) -> None:
 
 def _no_room(_works: object) -> None:
     raise StoreFullError("the disk is full", hint="make room")
+
+
+async def test_a_file_that_is_opened_while_its_card_is_revoked_is_not_taken_in(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the keys may have made it: nothing comes in, by any way, from then on."""
+    async with home.at_work(home.lines("bravo")) as station:
+        line, aside = station.runner("bravo").line, station.aside
+        own, peer = line.pairing.own, line.pairing.peer
+        bravo = Pairing(home.keys["bravo"], peer, own)
+        data = entries.encode(entries.Test("t1", 1, "rogue"))
+        end = Position(1, heads.chain(bravo.own_zero, [data])[-1])
+        nothing = Position(0, bravo.own_zero), Position(0, bravo.peer_zero)
+        runs = (Entries(1, (data,), bravo.sign_head(end)),)
+        said = Content(peer.id, own.id, 1, *nothing, 0, None, None, runs, None)
+        file = bravo.seal_courier(courier.encode(said), line.pairing.courier_key)
+
+        async def revoked_meanwhile(work: Any) -> Any:
+            opened = await aside(work)
+            await station.revoke("bravo", own.id, peer.id, "anna")
+            return opened
+
+        with monkeypatch.context() as patch:
+            patch.setattr(station, "aside", revoked_meanwhile)
+            with pytest.raises(RefusedError, match="halted .revoked."):
+                await asked(station, "courier_import", file=base64.b64encode(file).decode())
+        assert line.record.peer.number == 0
