@@ -75,6 +75,9 @@ class Courier:
         """Send our key if it is due and nothing of ours goes first; else look again in a while."""
         if moment.now < self.offers_at:
             return
+        if self._context.session() is None:
+            self.offers_at = math.inf  # the next one sets it anew
+            return
         self.offers_at = moment.now + _CALMS * CALM_S
         is_calm = moment.now >= self._vitals.pulse.calm_at(_CALMS)
         if is_calm and self._sending.begun and self._sending.waiting_since is None:

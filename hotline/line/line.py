@@ -131,9 +131,8 @@ class Line:
             self._context.disk.stalls_at(moment.now),
             self.sending.next_expiry_at,
             self.vitals.next_change(moment),
+            self.links.next_deadline(may_dial=self._context.halt is None),
         ]
-        if self._context.halt is None:
-            times.append(self.links.next_deadline())
         return min(time for time in times if time is not None)
 
     def queued(self, moment: Moment) -> list[Effect]:

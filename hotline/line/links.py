@@ -269,10 +269,10 @@ class Links:
             if link.deadline is not None and now >= link.deadline
         ]
 
-    def next_deadline(self) -> float | None:
-        """Give the earliest time at which a link or a dial is due."""
+    def next_deadline(self, *, may_dial: bool) -> float | None:
+        """Give the earliest time at which a link is due, or a dial if one may be made."""
         times = [link.deadline for link in self.by_conn.values() if link.deadline is not None]
         due = self.dial_due_at()
-        if due is not None:
+        if may_dial and due is not None:
             times.append(due)
         return min(times, default=None)

@@ -108,8 +108,11 @@ class Receiving:
             self.accept_again_at = moment.now
 
     def _apply_more(self, moment: Moment) -> None:
-        """Hand all runs that wait to the disk at once; one batch is under way at a time."""
-        if self._applying or not self._waiting:
+        """Hand all runs that wait to the disk at once; one batch is under way at a time.
+
+        None once the line is halted: whoever was refused, or disagrees, is not believed in what waits.
+        """
+        if self._applying or not self._waiting or self._context.halt is not None:
             return
         # What follows a key change is signed by the new keys, which must be known by then.
         changes = (n for n, run in enumerate(self._waiting, 1) if ends_key_change(run.entries[-1]))

@@ -103,6 +103,6 @@ async def test_a_file_that_is_opened_while_its_card_is_revoked_is_not_taken_in(
 
         with monkeypatch.context() as patch:
             patch.setattr(station, "aside", revoked_meanwhile)
-            with pytest.raises(RefusedError, match="halted .revoked."):
+            with pytest.raises(RefusedError, match=r"halted \(revoked\)"):
                 await asked(station, "courier_import", file=base64.b64encode(file).decode())
         assert line.record.peer.number == 0

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hotline.errors import RefusedError, StoreFullError
-from hotline.limits import HANDSHAKE_TIMEOUT_S, IN_FLIGHT_BYTES
+from hotline.limits import HANDSHAKE_TIMEOUT_S, HEARTBEAT_MAX_S, IN_FLIGHT_BYTES
 from hotline.line import accepting
 from hotline.model import Decision, Halt, Precedence
 from hotline.wire import entries, frames, records
 from support.line_frames import HEARTBEAT
 from support.line_sessions import Ends
-from support.rogue import SOON_S, Rogue
+from support.rogue import SOON_S, STUCK_S, Rogue
 
 if TYPE_CHECKING:
     from support.line_world import LineWorld, Station
@@ -342,3 +342,39 @@ def test_a_halt_that_is_found_again_at_each_call_is_told_once(rogue: Rogue) -> N
     rogue.say(empty)
     world.run(1)
     assert len(station.events("line_halted")) == 2, "an operator has said that it is over"
+
+
+@pytest.mark.parametrize("why", ["revoked", "fork"])
+def test_what_waits_for_the_disk_is_not_taken_in_once_the_line_is_halted(
+    agreed: Rogue, why: str
+) -> None:
+    """The operator had refused the card, and its next messages still came into the inbox."""
+    station = agreed.station
+    for name in ("m1", "m2"):
+        agreed.say(agreed.run(entries.Message(name, Precedence.ROUTINE, 1, None, "lt", "s", "b")))
+    if why == "revoked":
+        station.do(lambda line, at: line.revoke(Halt("revoked", "refused for good", 1), at))
+    else:
+        agreed.say(agreed.beat(peer_head=bytes(64)))
+    agreed.world.run(4 * STUCK_S)
+    assert (station.reason, station.inbox()) == (why, ["m1"]), "m1 was at the disk"
+
+
+def test_a_halted_line_keeps_no_caller_beyond_its_time(rogue: Rogue) -> None:
+    """Its timer stood still until the next heartbeat, a minute later for a line that beats slowly."""
+    station, world = forked(rogue)
+    station.do(lambda line, at: line.reconfigure((), HEARTBEAT_MAX_S, at))
+    world.run(HEARTBEAT_MAX_S / 4)
+    station.line.called("late", station.moment())
+    station.do(lambda line, at: line.recorded(line.record, at))
+    world.run(HANDSHAKE_TIMEOUT_S - 1)
+    assert station.line.links.by_conn
+    world.run(2)
+    assert not station.line.links.by_conn
+
+
+def test_a_line_without_a_session_looks_for_nobody_to_give_its_courier_key(rogue: Rogue) -> None:
+    """It woke every two seconds for as long as the peer was away."""
+    rogue.call().say(rogue.beat(), frames.Close("stopped", ""))
+    rogue.world.run(60)
+    assert rogue.station.line.courier.offers_at == float("inf")
