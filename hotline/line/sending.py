@@ -326,11 +326,13 @@ class Sending:
             lambda tx: accepting.expire(tx, line, wall_ns, _EXPIRED_A_CHECK), self._expired
         )
 
-    def _expired(self, outcome: Any, _: Moment) -> None:
+    def _expired(self, outcome: Any, moment: Moment) -> None:
         self._expiring = False
         if isinstance(outcome, HotlineError):
             return  # the next check looks again
         self._context.record, ids = outcome
+        if len(ids) == _EXPIRED_A_CHECK:
+            self._next_expiry_at = moment.now  # there may be more, and they hold up the queue
         self._report_expired(ids)
 
     def _report_expired(self, ids: list[str]) -> None:

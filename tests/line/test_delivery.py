@@ -275,6 +275,16 @@ def test_a_message_expires_in_the_queue_and_only_there(
     assert north.record.queued_bytes == 0
 
 
+def test_what_expires_together_is_told_together(make_world: Callable[..., LineWorld]) -> None:
+    """A backlog that was over went on being shown as queued, and filled the queue, for an hour."""
+    world = make_world()
+    station = world.arbiter.start()
+    for number in range(700):
+        station.send(f"m{number}", expires_s=5)
+    world.run(6.5)
+    assert (station.record.queued, len(station.events("message_expired"))) == (0, 700)
+
+
 def test_expiry_is_by_the_wall_clock_that_operators_see(
     make_world: Callable[..., LineWorld],
 ) -> None:
