@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
     from hotline.daemon.answers import Answer
     from hotline.daemon.lasting import Lasting
+    from hotline.daemon.runner import Runner
     from hotline.daemon.station import Station
     from hotline.daemon.trust import Trust
     from hotline.identity.keyfile import PassphraseSource
+    from hotline.line.effects import Effect
+    from hotline.line.moment import Moment
+    from hotline.model import LineRecord
     from hotline.store.views import Damaged, MessageView
 
 
@@ -47,7 +51,11 @@ def _passphrase(given: str | None) -> PassphraseSource | None:
 
 
 class Requests:
-    """Serves one operator's requests; ``operator`` is who the socket says they are."""
+    """Serves one operator's requests; ``operator`` is who the socket says they are.
+
+    What follows from a commit is done when that is durable, not after the wait for it: the client may
+    have gone by then, and what it asked for is done all the same.
+    """
 
     def __init__(self, station: Station, operator: str, lasting: Lasting) -> None:
         """Work on station; lasting does what this client waits for and watches."""
@@ -230,7 +238,7 @@ class Requests:
             [one for one in damaged if name is None or one.line in (None, name)],
         )
 
-    async def _line_of(self, identifier: str, name: str | None, side: Side) -> Any:
+    async def _line_of(self, identifier: str, name: str | None, side: Side) -> Runner:
         """Give the runner of the one line that has this message on this side."""
         found, damaged = await self._known(identifier, name)
         if damaged:
@@ -272,12 +280,14 @@ class Requests:
         params.end()
         runner = await self._line_of(identifier, name, Side.OWN)
         number = runner.line.record.line
+
+        def cancelled(outcome: tuple[LineRecord, MessageView], then: Moment) -> list[Effect]:
+            self._station.watches.progressed(outcome[1].line)
+            return runner.line.recorded(outcome[0], then)
+
         _, view = await runner.request(
-            lambda tx: accepting.cancel(tx, number, identifier),
-            lambda outcome, then: runner.line.recorded(outcome[0], then),
-            fetch=False,
+            lambda tx: accepting.cancel(tx, number, identifier), cancelled, fetch=False
         )
-        self._station.watches.progressed(view.line)
         return {"message": views.message(view)}
 
     # --- the line ---
@@ -302,12 +312,12 @@ class Requests:
         runner = self._station.usable(params.take("line", str, needed=True))
         params.end()
         number = runner.line.record.line
-        await runner.request(
-            lambda tx: taking_back.begin(tx, number),
-            runner.line.recorded,
-            fetch=False,
-        )
-        self._station.recovery_asked(runner.line.record.name, self._operator)
+
+        def begun(record: LineRecord, then: Moment) -> list[Effect]:
+            self._station.recovery_asked(record.name, self._operator)
+            return runner.line.recorded(record, then)
+
+        await runner.request(lambda tx: taking_back.begin(tx, number), begun, fetch=False)
         await runner.retry().wait()
         return {"line": runner.line.record.name}
 

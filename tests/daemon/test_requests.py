@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import base64
+import threading
+from functools import partial
 from typing import Any
 
 import pytest
+import structlog
+import trio
+import trio.testing
 
 from hotline.daemon.answers import Answers
 from hotline.daemon.jsonrpc import Call
@@ -106,3 +111,49 @@ async def test_a_file_that_is_opened_while_its_card_is_revoked_is_not_taken_in(
             with pytest.raises(RefusedError, match=r"halted \(revoked\)"):
                 await asked(station, "courier_import", file=base64.b64encode(file).decode())
         assert line.record.peer.number == 0
+
+
+async def test_what_is_done_is_told_though_its_operator_has_gone(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that is interrupted while the disk is at work has asked for what is done then."""
+    async with home.at_work(home.lines("bravo")) as station:
+        runner = station.runner("bravo")
+        number, pairing = runner.line.record.line, runner.line.pairing
+        halt = Halt("own-log-lost", "the peer holds more", 1)
+        await runner.request(
+            lambda tx: put_halt(tx, number, halt), runner.line.recorded, fetch=False
+        )
+        await asked(station, "send", line="bravo", messages=[{"id": "m1", "body": "b"}])
+        waits = station.watches.progress("bravo")
+        store: Any = station._writer._store
+        cards = {"own_id": pairing.own.id.hex(), "peer_id": pairing.peer.id.hex()}
+        with structlog.testing.capture_logs() as logged:
+            await gone_from(station, store, monkeypatch, "cancel", id="m1")
+            assert waits.is_set(), "whoever waits for it would wait for ever"
+            await gone_from(station, store, monkeypatch, "verify", line="bravo", **cards)
+            await gone_from(station, store, monkeypatch, "recover", line="bravo")
+        told = {one["event"]: one.get("operator") for one in logged}
+        assert told["line_verified"] == told["recovery_asked"] == "anna"
+        assert station.status()["lines"][0]["verified_by"] == "anna"
+        assert runner.line.record.recovering
+
+
+async def gone_from(
+    station: Station, store: Any, monkeypatch: pytest.MonkeyPatch, method: str, **params: Any
+) -> None:
+    """Ask, be gone before the disk has answered, and see to it that it answers."""
+    over, transact = threading.Event(), store.transact
+
+    def slowly(works: Any) -> Any:
+        over.wait()
+        return transact(works)
+
+    async with trio.open_nursery() as nursery:
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "transact", slowly)
+            nursery.start_soon(partial(asked, station, method, **params))
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            nursery.cancel_scope.cancel()
+            over.set()
+    await station.runner("bravo").request(lambda _: None, lambda *_: [], fetch=False)
