@@ -44,7 +44,7 @@ class Endings:
             self._vitals.session_lost(trouble or "session-lost", detail)
         # A session that was replaced has done its work: its end is no call that failed.
         if stood or (link.dialled and not link.agreed):
-            self._links.failed(moment.now)
+            self._links.failed(moment.now, stood=stood)
 
     def close(
         self, link: Link, code: str, reason: str, moment: Moment, trouble: str = "session-lost"

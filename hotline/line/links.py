@@ -143,14 +143,17 @@ class Links:
         self.by_conn[link.conn] = link
         return link
 
-    def failed(self, now: float) -> None:
-        """Count a dial that came to nothing: the next address at once, a pause after the last."""
+    def failed(self, now: float, *, stood: bool) -> None:
+        """Count a dial that came to nothing: the next address at once, a pause after the last.
+
+        And a pause after a session that stood: two stations that agree, and part again, would dial each
+        other without one for as long as there is another address.
+        """
         self._next_address += 1
-        if self._next_address >= len(self.addresses):
+        is_last = self._next_address >= len(self.addresses)
+        if is_last:
             self._next_address = 0
-            self.next_dial_at = now + self._backoff.failed()
-        else:
-            self.next_dial_at = now
+        self.next_dial_at = now + self._backoff.failed() if is_last or stood else now
 
     def contact(self) -> None:
         """Start over with short pauses: should be called when the peer has agreed to a session.

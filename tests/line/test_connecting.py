@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hotline import limits
+from hotline.errors import ProtocolError
 from hotline.line import session as session_module
 from hotline.wire import records
 from hotline.wire.frames import Close
@@ -278,6 +279,28 @@ def test_a_session_that_cannot_agree_does_not_reset_the_pauses(
     assert len(world.second.dials) < 40
     world.arbiter.full = False
     world.until_up()
+
+
+@pytest.mark.parametrize("addresses", [1, 2])
+def test_there_is_a_pause_after_every_session_that_ends(
+    make_world: Callable[..., LineWorld], addresses: int
+) -> None:
+    """A peer that agrees and breaks off each time was called anew at once, if it had two addresses."""
+    world = make_world(8)
+    world.checks = False
+    north, south = world.stations
+    south.addresses = (north.name,) * addresses
+    world.start()
+
+    def break_off(*_: object) -> None:
+        raise ProtocolError("it breaks off")
+
+    north.line._take_heartbeat = break_off  # type: ignore[method-assign,assignment]
+    world.run(60)
+    ended_at = [at for at, one in south.reports if one.event == "session_cut"]
+    pauses = [min(at for at in south.dials if at >= end) - end for end in ended_at[:-1]]
+    assert len(pauses) > 20
+    assert sum(pauses) / len(pauses) == pytest.approx(limits.BACKOFF_FIRST_S / 2, rel=0.3)
 
 
 def test_retry_dials_at_once(make_world: Callable[..., LineWorld]) -> None:
