@@ -350,7 +350,6 @@ class Requests:
         own_id, peer_id = params.station_id("own_id"), params.station_id("peer_id")
         params.end()
         trust = await decide(name, own_id, peer_id, self._operator)
-        self._station.watches.progressed(name)  # nobody waits for a line that is revoked
         return {"line": name, **views.trust(trust)}
 
     async def _trust(self, params: Params) -> dict[str, Any]:

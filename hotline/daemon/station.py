@@ -362,6 +362,7 @@ class Station:
             self._old_keys.note(self._identity, self._usable())
             effects = runner.line.revoke(halt_of(mark), at)
             self._look_at_old_keys()
+            self.watches.progressed(name)  # nobody waits for a line that is revoked
             return effects
 
         if self._trust[name].revoked is None:

@@ -18,12 +18,13 @@ class Door:
     def __init__(self) -> None:
         """Let nobody in yet."""
         self._lines: dict[str, Line] = {}
-        self._seen: dict[str, OrderedDict[bytes, None]] = {}
+        self._seen: dict[bytes, OrderedDict[bytes, None]] = {}
+        """By the lines' psk, which is made of both cards and the secret: a name may change."""
 
     def add(self, line: Line) -> None:
         """Let a line's peer in."""
         self._lines[line.record.name] = line
-        self._seen.setdefault(line.record.name, OrderedDict())
+        self._seen.setdefault(line.pairing.psk, OrderedDict())
 
     def remove(self, name: str) -> None:
         """Let a line's peer in no longer."""
@@ -37,7 +38,7 @@ class Door:
         """
         for line in self._lines.values():
             if line.pairing.called_by(unit) is not None:
-                seen = self._seen[line.record.name]
+                seen = self._seen[line.pairing.psk]
                 return None if handshake.fingerprint(unit) in seen else line
         return None
 
@@ -49,7 +50,7 @@ class Door:
         it out. The memory is bounded and does not outlive the daemon; a replay beyond it gets one
         answer that it cannot read, and no further.
         """
-        seen = self._seen[line.record.name]
+        seen = self._seen[line.pairing.psk]
         seen[handshake.fingerprint(unit)] = None
         if len(seen) > REPLAYS_REMEMBERED:
             seen.popitem(last=False)

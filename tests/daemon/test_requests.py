@@ -133,6 +133,9 @@ async def test_what_is_done_is_told_though_its_operator_has_gone(
             assert waits.is_set(), "whoever waits for it would wait for ever"
             await gone_from(station, store, monkeypatch, "verify", line="bravo", **cards)
             await gone_from(station, store, monkeypatch, "recover", line="bravo")
+            waits = station.watches.progress("bravo")
+            await gone_from(station, store, monkeypatch, "revoke", line="bravo", **cards)
+            assert waits.is_set(), "nothing will become of what is waited for"
         told = {one["event"]: one.get("operator") for one in logged}
         assert told["line_verified"] == told["recovery_asked"] == "anna"
         assert station.status()["lines"][0]["verified_by"] == "anna"

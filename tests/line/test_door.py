@@ -52,6 +52,15 @@ def test_each_caller_is_led_to_its_own_line(door: Door) -> None:
     assert door.identify(unit(pairing("stranger", "south"))) is STRANGER
 
 
+def test_a_replay_is_a_strangers_under_another_name_of_its_line_too(door: Door) -> None:
+    """A new name in the configuration let whoever recorded a call learn that the station is here."""
+    call = unit(pairing("north", "south"))
+    assert passes(door, call) is NORTH
+    door.remove("north")
+    door.add(stand_in("renamed", NORTH.pairing))
+    assert door.identify(call) is None
+
+
 @pytest.mark.parametrize("junk", [bytes(4096), b"\xff" * 4096, b"GET / HTTP/1.1".ljust(4096)])
 def test_junk_is_nobodys(door: Door, junk: bytes) -> None:
     """It must cost no more than a hash for each line."""
@@ -97,7 +106,7 @@ def test_the_memory_is_bounded_and_forgets_the_oldest(
     caller = pairing("north", "south")
     for mark in range(50):
         assert passes(door, unit(caller, mark)) is NORTH
-        assert len(door._seen["north"]) <= 8
+        assert len(door._seen[NORTH.pairing.psk]) <= 8
     assert all(door.identify(unit(caller, mark)) is None for mark in range(42, 50))
 
 
