@@ -23,12 +23,7 @@ from hotline.daemon.telling import Teller
 from hotline.daemon.trust import Trust, halt_of, line_notices, station_notices
 from hotline.daemon.watching import Watches
 from hotline.daemon.writer import Writer
-from hotline.errors import (
-    ConfigError,
-    RefusedError,
-    StoreError,
-    StoreFullError,
-)
+from hotline.errors import ConfigError, RefusedError, StoreError, StoreFullError
 from hotline.line.accepting import QueueLimits
 from hotline.line.door import Door
 from hotline.line.line import Line
@@ -250,6 +245,8 @@ class Station:
         self._runners[config.name].perform(effects)
 
     async def _add_late(self, config: LineConfig, pairing: Pairing) -> None:
+        if self.stop_asked.is_set():
+            return  # the goodbyes are being said: a session of it would be cut without one
         try:
             await self._add(config, pairing)
         except StoreFullError as error:  # there was room a moment ago, and others have ended since

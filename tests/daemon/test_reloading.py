@@ -112,6 +112,26 @@ async def test_no_card_is_called_verified_for_another_that_had_its_name(home: Ho
         assert (await station.trust(pairing.peer.id)).verified, "the card that it was"
 
 
+async def test_a_daemon_that_stops_begins_no_line(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the goodbyes its session would be cut: the peer would look for a fault that is none."""
+    async with home.at_work(home.lines("bravo")) as station:
+        remove, added = station._remove, []
+
+        async def stop_meanwhile(names: Any) -> None:
+            await remove(names)
+            station.stop_asked.set()
+
+        async def add(config: Any, _: Any) -> None:
+            added.append(config.name)
+
+        monkeypatch.setattr(station, "_remove", stop_meanwhile)
+        monkeypatch.setattr(station, "_add", add)
+        await station.reload(home.lines("charlie"))
+        assert added == []
+
+
 async def test_a_revoked_peer_is_expected_nowhere_again(home: Home) -> None:
     """Its operator is told to keep the line: each reading gave its host the kept places back."""
     known = replace(home.line("bravo"), addresses=(Address("192.0.2.7", 1963),))
