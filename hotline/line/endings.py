@@ -85,8 +85,20 @@ class Endings:
             self.lose(link, "no-answer", "", moment)
         elif link is self._links.current:  # what was found about it has been told
             self.lose(link, link.trouble, "", moment)
+        elif link.agreed:
+            self.close(link, "superseded", "another session took its place", moment, TURNED_AWAY)
         else:
-            self.close(link, "superseded", "not agreed in time, or replaced", moment)
+            self._not_agreed(link, moment)
+
+    def _not_agreed(self, link: Link, moment: Moment) -> None:
+        """Both attestations came, and then a hello did not, or our own disk's word on it."""
+        within = f"within {limits.HANDSHAKE_TIMEOUT_S:.0f} s"
+        if link.hello_taken:
+            words = f"this station's disk did not answer {within}"
+            self.close(link, "superseded", words, moment, "not-accepting")
+            return
+        self._context.report("session_silent", level="warning", conn=link.conn, reason="no-hello")
+        self.close(link, "superseded", f"no hello came {within}", moment, "no-hello")
 
     def broke(self, link: Link, error: RemoteError, moment: Moment) -> None:
         """The other end broke a rule: end the session without a word."""

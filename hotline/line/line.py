@@ -450,8 +450,9 @@ class Line:
         if current is None or self._context.settling:
             return  # what waits for our disk has not begun: the line is down for what was before
         if assessment.state is LineState.DOWN:
-            self._context.report("session_silent", level="warning", reason=assessment.reason)
-            self._endings.lose(current, assessment.reason, "", moment)
+            reason, conn = assessment.reason, current.conn
+            self._context.report("session_silent", level="warning", conn=conn, reason=reason)
+            self._endings.lose(current, reason, "", moment)
 
     def _kernel_took_all(self) -> bool | None:
         link = self.links.current

@@ -56,6 +56,8 @@ REASONS: Final = {
     "listens there, or bytes were changed on the way",
     "keys-over": "the last call began under keys that were over before it was answered: the next one "
     "is made with the new ones",
+    "no-hello": "the peer attested but said no hello in time: its daemon is stalled or at fault, or "
+    "the network was cut since",
     "session-lost": "the connection broke",
     "spent": "the session has carried all records that it may, and no other could be made in time",
     "unread": "the peer does not read what this station sends: its daemon is at fault",

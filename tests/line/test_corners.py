@@ -318,7 +318,7 @@ def test_a_session_that_is_never_agreed_ends_with_a_word(rogue: Rogue) -> None:
     rogue.world.run(HANDSHAKE_TIMEOUT_S)
     assert not rogue.stands()
     [said] = rogue.all(frames.Close)
-    assert (said.code, said.reason) == ("superseded", "not agreed in time, or replaced")
+    assert (said.code, said.reason) == ("superseded", "no hello came within 10 s")
 
 
 def test_a_halt_that_is_found_again_at_each_call_is_told_once(rogue: Rogue) -> None:

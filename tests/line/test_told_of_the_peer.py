@@ -1,0 +1,56 @@
+"""What the line's state says where the peer, or what answers in its place, breaks off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hotline.limits import HANDSHAKE_TIMEOUT_S, RETIRE_S
+from hotline.wire import frames
+from support.rogue import SOON_S, Rogue
+
+if TYPE_CHECKING:
+    from support.line_world import Station
+
+
+def detail(station: Station) -> str:
+    return station.line.vitals.assessment.detail
+
+
+def test_a_peer_that_says_no_hello_is_told_as_that(rogue: Rogue) -> None:
+    """No connection broke: whoever looks for a cable does not look at the peer's daemon."""
+    rogue.knock()
+    rogue.flush()
+    rogue.world.run(HANDSHAKE_TIMEOUT_S + SOON_S)
+    station = rogue.station
+    assert (station.state, station.reason) == ("down", "no-hello")
+    assert "said no hello" in detail(station)
+    assert [event["reason"] for event in station.events("session_silent")] == ["no-hello"]
+    [close] = rogue.all(frames.Close)
+    assert (close.code, close.reason) == ("superseded", "no hello came within 10 s")
+
+
+def test_our_own_disk_is_not_told_as_the_peers_silence(rogue: Rogue) -> None:
+    """It said hello: our examination of it waits for a disk that is stuck."""
+    rogue.knock()
+    rogue.world.commit_s = (60.0, 60.0)
+    rogue.say(rogue.hello())
+    rogue.world.run(HANDSHAKE_TIMEOUT_S + SOON_S)
+    station = rogue.station
+    assert not rogue.stands()
+    assert (station.state, station.reason) == ("down", "not-accepting")
+    assert station.events("session_silent") == []
+    [close] = rogue.all(frames.Close)
+    assert close.reason == "this station's disk did not answer within 10 s"
+
+
+def test_a_session_that_was_replaced_ends_as_one(rogue: Rogue) -> None:
+    """It was agreed to and did its work: nobody was silent."""
+    rogue.call().say(rogue.beat())
+    newer = Rogue(rogue.world, rogue.station)
+    newer.call()
+    for _ in range(4):
+        rogue.world.run(RETIRE_S / 4 + SOON_S)
+        newer.flush()
+    assert not rogue.stands()
+    assert [close.reason for close in rogue.all(frames.Close)] == ["another session took its place"]
+    assert rogue.station.events("session_silent") == []
