@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from hotline import limits
 from hotline.line.effects import Hangup
-from hotline.line.liveness import TROUBLE_OF_CLOSE, TURNED_AWAY
+from hotline.line.liveness import PEER_CLOSED, TROUBLE_OF_CLOSE, TURNED_AWAY
+from hotline.text import utc
 from hotline.wire import frames
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Endings:
         # A caller that never proved itself changes neither what we say nor when we dial.
         proven = link.dialled or link.opened_at is not None
         if stood or (self._links.current is None and proven and trouble != TURNED_AWAY):
-            self._vitals.session_lost(trouble or "session-lost", detail)
+            self._vitals.session_lost(trouble, detail)
         # A session that was replaced has done its work: its end is no call that failed.
         if stood or (link.dialled and not link.agreed):
             self._links.failed(moment.now, stood=stood)
@@ -65,10 +66,13 @@ class Endings:
     def peer_closed(self, link: Link, close: frames.Close, moment: Moment) -> None:
         """The peer said goodbye."""
         self._context.report("session_closed", conn=link.conn, code=close.code, why=close.reason)
-        trouble = TROUBLE_OF_CLOSE.get(close.code, "session-lost")
+        trouble = TROUBLE_OF_CLOSE.get(close.code, PEER_CLOSED)
+        if link is self._links.current and trouble == TURNED_AWAY:
+            trouble = PEER_CLOSED  # it speaks of another session, and none stands here
         # Quoted: what it calls the peer is this station, and its "we" is not ours.
-        detail = f'it says "{close.reason}"' if close.code == "halted" else ""
-        self.lose(link, trouble, detail, moment)
+        code = f"{close.code}, " if trouble == PEER_CLOSED else ""
+        said = f'it says "{close.reason}" ({utc(moment.wall_ns)})'
+        self.lose(link, trouble, code + said, moment)
 
     def dial_lost(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
         """A dial came to nothing; trouble is a word of liveness.REASONS."""

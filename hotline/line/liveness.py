@@ -65,12 +65,16 @@ REASONS: Final = {
     "peer-stopped": "the peer's daemon was stopped by its operator",
     "peer-halted": "the peer has halted the line",
     "peer-revoked": "the peer's operators refuse this station's card for good",
+    "peer-closed": "the peer closed the session",
     "protocol-error": "the peer broke the protocol; see the daemon's log",
 }
 
 
 TURNED_AWAY: Final = ""
 """The trouble of a session that gave way to another: none, for nothing was lost."""
+
+PEER_CLOSED: Final = "peer-closed"
+"""The trouble of a session that the peer closed for what it alone knows: its own words follow."""
 
 TROUBLE_OF_CLOSE: Final = {
     "stopped": "peer-stopped",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hotline.limits import HANDSHAKE_TIMEOUT_S, RETIRE_S
 from hotline.wire import frames
 from support.rogue import SOON_S, Rogue
@@ -54,3 +56,32 @@ def test_a_session_that_was_replaced_ends_as_one(rogue: Rogue) -> None:
     assert not rogue.stands()
     assert [close.reason for close in rogue.all(frames.Close)] == ["another session took its place"]
     assert rogue.station.events("session_silent") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [("superseded", "superseded, it"), ("zzz\x1b[31m", "zzz\x1b[31m, it")]
+)
+def test_a_peer_that_closes_is_told_with_its_own_words(rogue: Rogue, code: str, told: str) -> None:
+    """No connection broke; what the peer had to say stood in the log alone."""
+    rogue.call().say(rogue.beat())
+    rogue.say(frames.Close(code, "tired\nof you"))
+    station = rogue.station
+    assert (station.state, station.reason) == ("down", "peer-closed")
+    begins = f'the peer closed the session: {told} says "tired\nof you" (2023-'
+    assert detail(station).startswith(begins)
+
+
+def test_who_gives_way_before_it_stood_tells_no_trouble(rogue: Rogue) -> None:
+    """An arbiter's no to a session that never carried the line is no loss of it."""
+    rogue.knock()
+    rogue.say(frames.Close("superseded", "another session stands"))
+    assert not rogue.stands()
+    assert rogue.station.reason == "no-address"
+
+
+def test_what_the_peer_says_of_its_stop_is_quoted(rogue: Rogue) -> None:
+    """Its operator may have said why, and when it was is what the next one asks."""
+    rogue.call().say(rogue.beat())
+    rogue.say(frames.Close("stopped", "the station stops"))
+    assert rogue.station.reason == "peer-stopped"
+    assert ': it says "the station stops" (2023-' in detail(rogue.station)
