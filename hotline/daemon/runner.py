@@ -60,9 +60,9 @@ class Runner:
                     continue
                 self.perform(self.line.wake(moment()))
 
-    async def stop(self, *, failed: bool) -> None:
+    async def stop(self, *, failed: bool = False, reconfigured: bool = False) -> None:
         """End every session with a close frame, and wait until the farewells have left."""
-        self.perform(self.line.stop(moment(), failed=failed))
+        self.perform(self.line.stop(moment(), failed=failed, reconfigured=reconfigured))
         while self._connections:
             self._ended = trio.Event()
             await self._ended.wait()

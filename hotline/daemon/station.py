@@ -268,7 +268,7 @@ class Station:
         with trio.move_on_after(_STOP_S):
             async with trio.open_nursery() as nursery:
                 for runner, _ in runners:
-                    nursery.start_soon(partial(runner.stop, failed=False))
+                    nursery.start_soon(partial(runner.stop, reconfigured=True))
         for name, (_, scope) in zip(names, runners, strict=True):
             scope.cancel()
             self.watches.progressed(name)  # whoever waits for it should not

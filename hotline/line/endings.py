@@ -63,6 +63,14 @@ class Endings:
         for link in list(self._links.by_conn.values()):
             self.close(link, code, reason, moment, trouble)
 
+    def goodbye(self, moment: Moment, *, reconfigured: bool) -> None:
+        """The daemon stops; or this line alone, for it was changed or removed in the configuration."""
+        if reconfigured:
+            words = "the station goes on: this line was changed or removed in its configuration"
+            self.close_all("stopped", words, moment, trouble="reconfigured")
+        else:
+            self.close_all("stopped", "the station stops", moment)
+
     def peer_closed(self, link: Link, close: frames.Close, moment: Moment) -> None:
         """The peer said goodbye."""
         self._context.report("session_closed", conn=link.conn, code=close.code, why=close.reason)

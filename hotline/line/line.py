@@ -6,6 +6,7 @@ store is an effect too (Commit), and nothing is said to the peer before its outc
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hotline import limits
@@ -178,20 +179,20 @@ class Line:
         self._next_beat_at = moment.now
         return self.wake(moment)
 
-    def stop(self, moment: Moment, *, failed: bool = False) -> list[Effect]:
+    def stop(
+        self, moment: Moment, *, failed: bool = False, reconfigured: bool = False
+    ) -> list[Effect]:
         """End every session with a close frame: by an operator's wish, after a last checkpoint.
 
-        Where the store has failed nothing more is signed.
+        Where the store has failed nothing more is signed; reconfigured: the daemon goes on.
         """
         self._context.stopping = True
         if failed:
             self._endings.close_all("failed", "the store failed", moment)
         else:
-            self._checkpoints.say_last(moment, self._say_goodbye)
+            goodbye = partial(self._endings.goodbye, reconfigured=reconfigured)
+            self._checkpoints.say_last(moment, goodbye)
         return self._flush(moment)
-
-    def _say_goodbye(self, moment: Moment) -> None:
-        self._endings.close_all("stopped", "the station stops", moment)
 
     def revoke(self, revoked: Halt, moment: Moment) -> list[Effect]:
         """An operator refuses the peer's card for good: every session ends, and none comes again."""

@@ -42,6 +42,7 @@ REASONS: Final = {
     "the peer's store is slow or stuck, or the link is",
     "starting": "not yet tried",
     "stopped": "this station's daemon is stopping",
+    "reconfigured": "this line was changed or removed in this station's configuration",
     "no-address": "no address to dial: waiting for the peer to call",
     "refused": "the connection is refused: no daemon listens there, or something on the way "
     "refuses for it",
@@ -62,7 +63,7 @@ REASONS: Final = {
     "spent": "the session has carried all records that it may, and no other could be made in time",
     "unread": "the peer does not read what this station sends: its daemon is at fault",
     "truncated": "the connection ended without a close: cut on the way, or the peer's daemon died",
-    "peer-stopped": "the peer's daemon was stopped by its operator",
+    "peer-stopped": "the peer's operator stopped its daemon, or ended this line there",
     "peer-halted": "the peer has halted the line",
     "peer-revoked": "the peer's operators refuse this station's card for good",
     "peer-closed": "the peer closed the session",

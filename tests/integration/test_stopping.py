@@ -136,8 +136,11 @@ def test_hangup_takes_up_a_new_line_and_another_address(stations: Stations) -> N
     del alpha.lines["charlie"]
     alpha.write()
     alpha.running.tell(signal.SIGHUP)
-    charlie.when("alpha", state="down")
+    told = charlie.when("alpha", state="down", reason="peer-stopped")["detail"]
+    assert "the station goes on" in told, "nobody stopped the daemon there"
     until("the line is gone", lambda: len(alpha.call("status")["lines"]) == 1)
+    alpha.await_logged("line_state", line="charlie", reason="reconfigured")
+    assert not alpha.logged("line_state", reason="stopped")
     assert alpha.hotline("send", "charlie", "x").code == 5
     charlie.await_logged("session_closed", code="stopped")
 

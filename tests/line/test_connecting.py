@@ -341,6 +341,17 @@ def test_stopping_says_so(world: LineWorld) -> None:
     assert world.sessions == 0
 
 
+def test_a_line_that_ends_for_its_configuration_says_so(world: LineWorld) -> None:
+    """Neither operator may read that a daemon was stopped where none was."""
+    north, south = world.stations
+    north.do(lambda line, at: line.stop(at, reconfigured=True))
+    world.until(lambda: south.state == "down")
+    assert north.reason == "reconfigured"
+    assert south.reason == "peer-stopped"
+    assert "the station goes on" in south.line.vitals.assessment.detail
+    assert south.events("session_closed")[-1]["code"] == "stopped"
+
+
 def test_a_failed_store_is_no_operators_wish(world: LineWorld) -> None:
     """Nobody is sent to a disk that has failed while its station seems to have been stopped."""
     north, south = world.stations
