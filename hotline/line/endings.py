@@ -82,6 +82,25 @@ class Endings:
         said = f'it says "{close.reason}" ({utc(moment.wall_ns)})'
         self.lose(link, trouble, code + said, moment)
 
+    def cut(self, link: Link, trouble: str, moment: Moment) -> None:
+        """The stream ended without a close: ``truncated`` or ``session-lost``."""
+        if link.opened_at is not None:
+            self._context.report("session_cut", level="warning", conn=link.conn, how=trouble)
+            self.lose(link, trouble, "", moment)
+        elif link.dialled:
+            how = "was closed" if trouble == "truncated" else "broke"
+            self._unanswered(link, f"the connection {how}", moment)
+        else:
+            self.lose(link, "no-answer", "", moment)
+
+    def _unanswered(self, link: Link, how: str, moment: Moment) -> None:
+        """A connection that we made has ended before the peer's attestation verified."""
+        came = link.session.answered if link.session is not None else ""
+        why = f"{came or 'nothing came'}, and {how}"
+        trouble = "handshake-failed" if came else "no-answer"
+        self._context.report("dial_failed", address=link.address, reason=trouble, why=why)
+        self.lose(link, trouble, why if came else "", moment)
+
     def dial_lost(self, link: Link, trouble: str, detail: str, moment: Moment) -> None:
         """A dial came to nothing; trouble is a word of liveness.REASONS."""
         self._context.report("dial_failed", address=link.address, reason=trouble, why=detail)
@@ -90,9 +109,12 @@ class Endings:
 
     def overdue(self, link: Link, moment: Moment) -> None:
         """A connection has not come as far as it should have by its deadline, or is given up."""
-        if link.opened_at is None and link.dialled:
-            trouble = "timed-out" if link.session is None else "no-answer"
-            self.dial_lost(link, trouble, "", moment)
+        if link.session is None:
+            why = f"no connection within {limits.DIAL_TIMEOUT_S:.0f} s"
+            self.dial_lost(link, "timed-out", why, moment)
+        elif link.opened_at is None and link.dialled:
+            how = f"no more within {limits.HANDSHAKE_TIMEOUT_S:.0f} s"
+            self._unanswered(link, how, moment)
         elif link.opened_at is None:
             self.lose(link, "no-answer", "", moment)
         elif link is self._links.current:  # what was found about it has been told

@@ -260,11 +260,7 @@ class Line:
         link = self.links.by_conn.get(conn)
         if link is None:
             return self._flush(moment)
-        if link.opened_at is None:
-            self._endings.lose(link, "no-answer", "", moment)
-            return self.wake(moment)
-        self._context.report("session_cut", level="warning", conn=conn, how=trouble)
-        self._endings.lose(link, trouble, "", moment)
+        self._endings.cut(link, trouble, moment)
         return self.wake(moment)
 
     def pull(self, conn: int, most_bytes: int) -> bytes:

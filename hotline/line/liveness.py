@@ -54,7 +54,7 @@ REASONS: Final = {
     "stalled, or does not take us for its peer (another card or line secret, keys that are over, a "
     "card that is revoked)",
     "handshake-failed": "what answers does not prove to be the peer's station: something else "
-    "listens there, or bytes were changed on the way",
+    "listens there, bytes were changed on the way, or it broke off",
     "keys-over": "the last call began under keys that were over before it was answered: the next one "
     "is made with the new ones",
     "no-hello": "the peer attested but said no hello in time: its daemon is stalled or at fault, or "

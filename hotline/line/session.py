@@ -74,6 +74,13 @@ class Session:
         return self.stage is Stage.OPEN
 
     @property
+    def answered(self) -> str:
+        """Say how far the answer to our call has come; empty if nothing has."""
+        if self.stage is not Stage.HANDSHAKE:
+            return "an answer came, without an attestation"
+        return f"{len(self._unit)} bytes of an answer came" if self._unit else ""
+
+    @property
     def has_pending(self) -> bool:
         """Tell whether ``pull`` would give bytes."""
         waits = bool(self._raw) or self.unsent_bytes > 0

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hotline.limits import HANDSHAKE_TIMEOUT_S, RETIRE_S
+from hotline.limits import DIAL_TIMEOUT_S, HANDSHAKE_TIMEOUT_S, RETIRE_S, SEND_BYTES, UNIT_BYTES
+from hotline.line.session import Session
 from hotline.wire import frames
+from support.line_sessions import pairing
+from support.line_world import EPHEMERALS
 from support.rogue import SOON_S, Rogue
 
 if TYPE_CHECKING:
-    from support.line_world import Station
+    from collections.abc import Callable
+
+    from hotline.line.effects import Dial
+    from support.line_world import LineWorld, Station
 
 
 def detail(station: Station) -> str:
@@ -85,3 +91,68 @@ def test_what_the_peer_says_of_its_stop_is_quoted(rogue: Rogue) -> None:
     rogue.say(frames.Close("stopped", "the station stops"))
     assert rogue.station.reason == "peer-stopped"
     assert ': it says "the station stops" (2023-' in detail(rogue.station)
+
+
+NOTHING = ("no-answer", "nothing came")
+JUNK = ("handshake-failed", "20 bytes of an answer came")
+ANSWER = ("handshake-failed", "an answer came, without an attestation")
+
+
+def answer(world: LineWorld, first: bytes, expected: tuple[str, str]) -> bytes:
+    """Give what comes back to a first unit."""
+    if expected is ANSWER:
+        genuine = pairing(world.arbiter.name, world.second.name)
+        session = Session(genuine, EPHEMERALS, initiator=False)
+        assert list(session.receive(first)) == []
+        return session.pull(UNIT_BYTES)
+    return b"HTTP/1.1 400 Bad Req" if expected is JUNK else b""
+
+
+@pytest.mark.parametrize("expected", [NOTHING, JUNK, ANSWER], ids=["nothing", "junk", "answer"])
+@pytest.mark.parametrize(
+    ("trouble", "how"),
+    [
+        ("truncated", "the connection was closed"),
+        ("session-lost", "the connection broke"),
+        ("", "no more within 10 s"),
+    ],
+)
+def test_what_answers_and_breaks_off_is_told_from_what_does_not_answer(
+    make_world: Callable[..., LineWorld], expected: tuple[str, str], trouble: str, how: str
+) -> None:
+    """Something listens there, and the operator was sent to look for a card or a line secret."""
+    world = make_world()
+    caller = world.second
+
+    def dial(by: Station, effect: Dial) -> None:
+        def connected() -> None:
+            by.do(lambda line, at: line.connected(effect.conn, at))
+            data = answer(world, by.line.pull(effect.conn, SEND_BYTES), expected)
+            by.do(lambda line, at: line.received(effect.conn, data, at))
+            if trouble:
+                by.do(lambda line, at: line.ended(effect.conn, trouble, at))
+
+        world.after(0, connected)
+
+    world.dial = dial  # type: ignore[method-assign]
+    caller.start()
+    world.until(lambda: caller.state == "down" and caller.reason != "starting")
+    reason, came = expected
+    assert caller.reason == reason
+    assert (f": {came}, and {how}" in detail(caller)) == (reason == "handshake-failed")
+    failed = caller.events("dial_failed")[0]
+    assert (failed["address"], failed["reason"]) == (world.arbiter.name, reason)
+    assert failed["why"] == f"{came}, and {how}", "each attempt leaves its reason in the log"
+    assert caller.events("session_cut") == []
+
+
+def test_a_call_that_nobody_takes_says_how_long_it_waited(
+    make_world: Callable[..., LineWorld],
+) -> None:
+    """An empty reason in the log is none."""
+    world = make_world()
+    world.dial = lambda *_: None  # type: ignore[method-assign]
+    world.second.start()
+    world.run(DIAL_TIMEOUT_S + SOON_S)
+    assert world.second.reason == "timed-out"
+    assert [e["why"] for e in world.second.events("dial_failed")] == ["no connection within 10 s"]
