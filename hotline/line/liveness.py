@@ -86,6 +86,19 @@ TROUBLE_OF_CLOSE: Final = {
 }
 """What a close frame's code means for a line that is left without a session."""
 
+_NOBODY: Final = frozenset({"refused", "unreachable", "timed-out"})
+
+EXPLAINS: Final = {
+    "peer-stopped": _NOBODY,
+    "peer-halted": _NOBODY,
+    "peer-not-accepting": _NOBODY,
+    "peer-revoked": _NOBODY | {"no-answer"},
+}
+"""What a peer said last, and what follows from it for later calls: its own word stays the reason.
+
+What something else says or does in its place is news.
+"""
+
 
 class Facts(NamedTuple):
     """What is known of a line at one instant; times are monotonic seconds."""

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hotline.line.liveness import Assessment, Facts, LineState, assess, next_change
+from hotline.line.liveness import (
+    EXPLAINS,
+    REASONS,
+    Assessment,
+    Facts,
+    LineState,
+    assess,
+    next_change,
+)
 from hotline.line.pulse import Pulse
 from hotline.line.silence import Silence
 
@@ -46,6 +54,10 @@ class Vitals:
         self._trouble = "starting"
         self._trouble_detail = ""
         self._may_dial = True
+        self._news = "starting", ""
+        """The last trouble, and its detail, that nothing before it explains."""
+        self._now = ""
+        """What calls meet, where the trouble explains it."""
 
     def session_agreed(self, moment: Moment, peer_interval_ms: int) -> None:
         """A session carries the line from now on."""
@@ -57,9 +69,12 @@ class Vitals:
     def session_lost(self, trouble: str, detail: str) -> None:
         """No session stands, for this reason: a word of liveness.REASONS, and what more is known."""
         self.standing = False
-        if (self._trouble, trouble) == ("peer-revoked", "no-answer"):
-            return  # the peer has said why it answers no more
-        self._trouble, self._trouble_detail = trouble, detail
+        # Not news: a peer that stops may have closed its ears before its doors.
+        if trouble != "no-answer" and trouble not in EXPLAINS.get(self._news[0], ()):
+            self._news = trouble, detail
+        explained = trouble in EXPLAINS.get(self._news[0], ())
+        self._trouble, self._trouble_detail = self._news if explained else (trouble, detail)
+        self._now = trouble if explained else ""
 
     def set_dialling(self, *, may_dial: bool) -> None:
         """There is an address to dial, or none; without a session a change of that is what is known."""
@@ -90,8 +105,10 @@ class Vitals:
         self._blame.look(moment.now, self.heartbeat_s)
         facts, before = self._facts(moment), self.assessment
         after = assess(facts)
-        if facts.halt is None and not facts.standing and self._trouble_detail:
-            after = Assessment(after.state, after.reason, f"{after.detail}: {self._trouble_detail}")
+        if facts.halt is None and not facts.standing:
+            more = f": {self._trouble_detail}" if self._trouble_detail else ""
+            now = f"; now: {REASONS[self._now]}" if self._now else ""
+            after = Assessment(after.state, after.reason, after.detail + more + now)
         self.assessment = after
         if after.state is not before.state:
             self.since_ns = moment.wall_ns

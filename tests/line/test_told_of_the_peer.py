@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hotline.limits import DIAL_TIMEOUT_S, HANDSHAKE_TIMEOUT_S, RETIRE_S, SEND_BYTES, UNIT_BYTES
+from hotline.line.liveness import REASONS
 from hotline.line.session import Session
 from hotline.wire import frames
 from support.line_sessions import pairing
@@ -118,41 +119,92 @@ def answer(world: LineWorld, first: bytes, expected: tuple[str, str]) -> bytes:
     ],
 )
 def test_what_answers_and_breaks_off_is_told_from_what_does_not_answer(
-    make_world: Callable[..., LineWorld], expected: tuple[str, str], trouble: str, how: str
+    make_world: Callable[..., LineWorld],
+    monkeypatch: pytest.MonkeyPatch,
+    expected: tuple[str, str],
+    trouble: str,
+    how: str,
 ) -> None:
     """Something listens there, and the operator was sent to look for a card or a line secret."""
     world = make_world()
-    caller = world.second
+    station = world.second
 
-    def dial(by: Station, effect: Dial) -> None:
+    def dial(caller: Station, effect: Dial) -> None:
         def connected() -> None:
-            by.do(lambda line, at: line.connected(effect.conn, at))
-            data = answer(world, by.line.pull(effect.conn, SEND_BYTES), expected)
-            by.do(lambda line, at: line.received(effect.conn, data, at))
+            caller.do(lambda line, at: line.connected(effect.conn, at))
+            data = answer(world, caller.line.pull(effect.conn, SEND_BYTES), expected)
+            caller.do(lambda line, at: line.received(effect.conn, data, at))
             if trouble:
-                by.do(lambda line, at: line.ended(effect.conn, trouble, at))
+                caller.do(lambda line, at: line.ended(effect.conn, trouble, at))
 
         world.after(0, connected)
 
-    world.dial = dial  # type: ignore[method-assign]
-    caller.start()
-    world.until(lambda: caller.state == "down" and caller.reason != "starting")
+    monkeypatch.setattr(world, "dial", dial)
+    station.start()
+    world.until(lambda: station.reason != "starting")
     reason, came = expected
-    assert caller.reason == reason
-    assert (f": {came}, and {how}" in detail(caller)) == (reason == "handshake-failed")
-    failed = caller.events("dial_failed")[0]
+    assert (station.state, station.reason) == ("down", reason)
+    assert (f": {came}, and {how}" in detail(station)) == (reason == "handshake-failed")
+    failed = station.events("dial_failed")[0]
     assert (failed["address"], failed["reason"]) == (world.arbiter.name, reason)
     assert failed["why"] == f"{came}, and {how}", "each attempt leaves its reason in the log"
-    assert caller.events("session_cut") == []
+    assert station.events("session_cut") == []
 
 
 def test_a_call_that_nobody_takes_says_how_long_it_waited(
-    make_world: Callable[..., LineWorld],
+    make_world: Callable[..., LineWorld], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An empty reason in the log is none."""
     world = make_world()
-    world.dial = lambda *_: None  # type: ignore[method-assign]
+    monkeypatch.setattr(world, "dial", lambda *_: None)
     world.second.start()
     world.run(DIAL_TIMEOUT_S + SOON_S)
     assert world.second.reason == "timed-out"
     assert [e["why"] for e in world.second.events("dial_failed")] == ["no connection within 10 s"]
+
+
+def stopped(world: LineWorld) -> None:
+    """Let one station stop, and be gone as soon as the other has heard of it."""
+    world.arbiter.stop()
+    world.until(lambda: world.second.state == "down")
+    world.arbiter.crash()
+
+
+def test_what_the_peer_said_of_its_end_outlasts_the_next_call(world: LineWorld) -> None:
+    """A third of a second later it read as a daemon that is not there, which raises an alarm."""
+    north, south = world.stations
+    stopped(world)
+    dials = len(south.dials)
+    world.until(lambda: len(south.dials) > dials + 3)
+    assert (south.state, south.reason) == ("down", "peer-stopped")
+    said = 'or ended this line there: it says "the station stops" (2023-'
+    assert said in detail(south)
+    assert detail(south).endswith("; now: " + REASONS["refused"])
+    assert {event["reason"] for event in south.events("dial_failed")} == {"refused"}
+    world.clog()
+    world.until(lambda: detail(south).endswith("; now: " + REASONS["timed-out"]), 100)
+    assert said in detail(south)
+    world.heal()
+    north.start()
+    world.until_up(100)
+    north.crash()
+    world.until(lambda: south.reason == "refused")
+    assert detail(south) == REASONS["refused"], "what was said before the last session counts no more"
+
+
+def test_what_stands_in_the_place_of_a_peer_that_stopped_is_news(world: LineWorld) -> None:
+    """A daemon that does not take us for its peer is not explained by one that stopped."""
+    south = world.second
+    stopped(world)
+    for trouble, shown in (
+        ("refused", "peer-stopped"),
+        ("no-answer", "no-answer"),  # as it stops its sockets may listen longer than it does
+        ("refused", "peer-stopped"),
+        ("handshake-failed", "handshake-failed"),
+        ("refused", "refused"),
+    ):
+        world.until(lambda: south.line.links.dialling is not None)
+        link = south.line.links.dialling
+        assert link is not None
+        south.do(lambda line, at, c=link.conn, t=trouble: line.dial_failed(c, t, "", at))  # type: ignore[misc]
+        assert south.reason == shown
