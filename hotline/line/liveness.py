@@ -37,7 +37,8 @@ REASONS: Final = {
     "peer-not-accepting": "the peer's store takes nothing in: its disk is full, stuck or broken",
     "not-accepting": "this station's store takes nothing in: its disk is full or stuck",
     "recovering": "this station takes back from the peer what its own store has lost",
-    "peer-recovering": "the peer takes back from this station what its own store has lost",
+    "peer-recovering": "the peer takes back from this station what its store has lost: its own log, "
+    "and then its copy of ours",
     "no-receipts": "entries have waited {waiting_s:.0f} s for a receipt while heartbeats go on: "
     "the peer's store is slow or stuck, or the link is",
     "starting": "not yet tried",

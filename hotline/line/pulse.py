@@ -33,6 +33,7 @@ class Pulse:
         "heard_number",
         "interval_s",
         "number",
+        "peer_has",
         "peer_interval_s",
         "proven_at",
         "rtt_s",
@@ -50,6 +51,8 @@ class Pulse:
         self.attended = False
         self._sent: OrderedDict[int, float] = OrderedDict()
         self.heard_number = 0
+        self.peer_has = 0
+        """How far the peer's copy of our log went by its newest heartbeat."""
         self._heard_at = now
 
     def calm_at(self, times: int = 1) -> float:
@@ -87,6 +90,7 @@ class Pulse:
         self.heard_number = heartbeat.number
         self._heard_at = moment.now
         self.attended = heartbeat.attended
+        self.peer_has = heartbeat.peer_number
         self.peer_interval_s = heartbeat.interval_ms / 1000
         sent_at = self._sent.get(heartbeat.echo)
         if sent_at is None:

@@ -41,6 +41,8 @@ class Recovery:
         self._session = 0
         self._recovers = False
         self._peer_recovers = False
+        self._peer_lacks_upto = 0
+        """Where our log ended as a session with a peer that recovers began; 0 in any other."""
         self._heard = False
         """Whether the peer's first heartbeat has told how far both logs go there."""
         self.ever_heard = False
@@ -63,6 +65,11 @@ class Recovery:
             return "recovering"
         return "peer-recovering" if self._peer_recovers else ""
 
+    def reason_while(self, peer_has: int) -> str:
+        """Give that word too while the peer's heartbeats say that it has not all of our log again."""
+        lacks = peer_has < self._peer_lacks_upto
+        return self.reason or ("peer-recovering" if lacks else "")
+
     def session_ended(self, now: float) -> None:
         """The session that stood is gone, or replaced: nothing is sent, or given, before one begins."""
         self._session += 1
@@ -79,6 +86,7 @@ class Recovery:
         self._recovers, self._peer_recovers = asking, hello.recovering
         self._sending.peer_accepting = hello.accepting
         self._own_end, self._peer_end = hello.peer_number, hello.own_number
+        self._peer_lacks_upto = record.own.number if hello.recovering else 0
         self._held, self._held_bytes = [], 0
         self._reading = False
         self._finishing = self._finishing and self._again is None  # else it was held up

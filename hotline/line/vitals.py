@@ -145,7 +145,7 @@ class Vitals:
             peer_accepting=self._sending.peer_accepting,
             peer_attended=pulse.attended,
             waiting_since=self._sending.waiting_since,
-            recovery=self._recovery.reason,
+            recovery=self._recovery.reason_while(pulse.peer_has),
         )
 
     def report_heartbeat(self, moment: Moment, number: int | None) -> None:

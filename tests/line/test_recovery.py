@@ -328,3 +328,26 @@ def test_an_answer_that_the_backup_has_already_is_shown_once(changed_world: Line
     assert [shown(station) for station in world.stations] == before
     assert victim.record.acknowledged_here == 1
     assert victim.record.queued_bytes == 0
+
+
+def test_a_peer_that_still_lacks_our_log_is_not_up(changed_world: LineWorld) -> None:
+    """Its own log was back at once, and the line said up while hundreds of our entries were missing."""
+    world = changed_world
+    victim, other = world.stations
+    for number in range(60):
+        other.send(f"m{number}", "b" * 4000)
+    world.until(lambda: victim.record.received == 60)
+    world.run(10)
+    lose(world, victim, None)
+    world.rate = 40_000.0
+    recover(victim)
+    world.until(lambda: bool(other.events("peer_recovered")), 60)
+    world.until(lambda: bool(victim.record.received), 60)
+    assert victim.record.received < 60
+    assert (other.state, other.reason) == ("degraded", "peer-recovering")
+    world.until(lambda: str(other.state) == "up")
+    assert victim.record.received == 60
+    began = world.now
+    world.cut()
+    world.until_up()
+    assert "peer-recovering" not in {reason for _, _, reason in other.states(began)}

@@ -189,7 +189,9 @@ def test_what_the_peer_said_of_its_end_outlasts_the_next_call(world: LineWorld) 
     world.until_up(100)
     north.crash()
     world.until(lambda: south.reason == "refused")
-    assert detail(south) == REASONS["refused"], "what was said before the last session counts no more"
+    assert detail(south) == REASONS["refused"], (
+        "what was said before the last session counts no more"
+    )
 
 
 def test_what_stands_in_the_place_of_a_peer_that_stopped_is_news(world: LineWorld) -> None:
