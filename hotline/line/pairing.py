@@ -178,7 +178,12 @@ class Pairing:
     ) -> None:
         """Raise ProtocolError unless the peer signed this handshake; initiator is the peer's role."""
         message = handshake.attestation_message(initiator=initiator, handshake_hash=handshake_hash)
-        self.peer.verify_mldsa(signature, message, handshake.ATTEST_CONTEXT)
+        try:
+            self.peer.verify_mldsa(signature, message, handshake.ATTEST_CONTEXT)
+        except ProtocolError as error:
+            role = "initiator" if initiator else "responder"
+            why = f"the attestation as {role} does not fit this handshake: {error}"
+            raise ProtocolError(why) from None
 
     # --- courier files ---
 

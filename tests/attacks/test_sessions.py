@@ -193,7 +193,7 @@ def test_an_attestation_that_is_swapped(made: Callable[[Ends], bytes]) -> None:
     assert writer is not None
     writer._plain.clear()
     writer.push(*frames.encode(frames.Attest(made(ends))))
-    with pytest.raises(ProtocolError, match="ML-DSA-87"):
+    with pytest.raises(ProtocolError, match=r"^the attestation as initiator does not .* ML-DSA-87"):
         list(ends.called.receive(writer.pull(4 * UNIT_BYTES)))
     assert not ends.called.is_open
 

@@ -198,7 +198,11 @@ def test_an_attestation_of_the_other_role_is_refused(monkeypatch: pytest.MonkeyP
         return honest(self, initiator=not initiator, handshake_hash=handshake_hash)
 
     monkeypatch.setattr(Pairing, "attest", swapped)
-    assert isinstance(Ends.make().refused(), ProtocolError)
+    error = Ends.make().refused()
+    assert isinstance(error, ProtocolError)
+    assert str(error).startswith(
+        "the attestation as responder does not fit this handshake: the ML-"
+    )
 
 
 def test_a_reflected_handshake_is_refused() -> None:
