@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
+import threading
 import time
 
 import pytest
@@ -180,3 +183,38 @@ def test_a_middlebox_that_swallows_everything_is_not_blamed_on_the_network(
         assert alpha.await_logged("session_silent")["reason"] == "peer-stalled"
         assert alpha.status("bravo")["state"] == "down"
         assert alpha.hotline("status", "--check").code == 6
+
+
+def test_something_else_that_answers_is_told_from_what_does_not(stations: Stations) -> None:
+    """A web server at the peer's port looked like a peer with another card, and left no trace."""
+    alpha, bravo = stations.make("alpha"), stations.make("bravo")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    with server.accept()[0] as caller:
+                        caller.recv(65536)
+                        caller.sendall(b"HTTP/1.1 400 Bad Req")
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        alpha.pin(bravo, f"127.0.0.1:{server.getsockname()[1]}")
+        alpha.start()
+        told = alpha.when("bravo", reason="handshake-failed")
+        failed = alpha.await_logged("dial_failed", reason="handshake-failed")
+        server.shutdown(socket.SHUT_RDWR)
+        serving.join()
+    assert told["detail"].endswith(failed["why"])
+    assert failed["why"].startswith("20 bytes of an answer came, and the connection ")
+
+
+def test_a_peer_that_stopped_stays_one_that_stopped(stations: Stations) -> None:
+    """A planned stop read as a daemon that is not there, a third of a second later."""
+    alpha, bravo = stations.running_pair()
+    bravo.stop()
+    alpha.await_logged("dial_failed", reason="refused")
+    until("it is refused", lambda: alpha.status("bravo")["detail"].endswith("refuses for it"))
+    status = alpha.status("bravo")
+    assert (status["state"], status["reason"]) == ("down", "peer-stopped")
+    assert 'it says "the station stops" (' in status["detail"]
