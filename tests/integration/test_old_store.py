@@ -151,7 +151,8 @@ def test_two_histories_under_one_number_are_a_fork(stations: Stations, tmp_path:
     alpha.stop()
     keep_store(alpha, tmp_path / "before")
     alpha.start()
-    alpha.up("bravo")
+    # Only what has been heard is sent anything; it is up before that.
+    until("bravo's heartbeat came", lambda: alpha.status("bravo")["rtt_ms"] is not None)
     # Sealed and put on the wire, but the peer dies before it reads it: no receipt is given.
     bravo.running.tell(signal.SIGSTOP)
     alpha.send("bravo", message("first-history"))
