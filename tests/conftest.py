@@ -9,6 +9,9 @@ import pytest
 
 from support.flips import Walk
 
+# Assertions that stand outside the test modules explain themselves too.
+pytest.register_assert_rewrite("store.conformance", "store.acts")
+
 # A deadline measures the machine, not the program: it fails on a busy one.
 hypothesis.settings.register_profile("hotline", deadline=None)
 hypothesis.settings.load_profile("hotline")
