@@ -46,9 +46,12 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Read the command line; what is left over is refused in the name of its verb."""
         found, rest = self.parse_known_args(args, namespace)
-        if rest:
+        if _is_text(found, rest):
+            found.text = rest[-1]
+        elif rest:
             hint = f"see: {found.prog} --help"
-            if getattr(found, "text", None) or getattr(found, "note", None):
+            is_words = hasattr(found, "text") and not rest[0].startswith("-")
+            if is_words or getattr(found, "note", None):
                 hint = f"a text of several words stands in quotes; {hint}"
             raise UsageError(f"unrecognized arguments: {' '.join(rest)}", hint=hint)
         return found
@@ -56,6 +59,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
         raise UsageError(message, hint=f"see: {self.prog} --help")
+
+
+def _is_text(found: argparse.Namespace, rest: list[str]) -> bool:
+    """Tell whether what is left over is the TEXT that may be missing, behind options.
+
+    argparse gives up a positional that may be missing at the first option behind the one before it.
+    """
+    if not rest or getattr(found, "text", "") is not None:  # it was there, or the verb takes none
+        return False
+    *before, last = rest
+    return before == ["--"] or (not before and (last == "-" or not last.startswith("-")))
 
 
 def build() -> Parser:

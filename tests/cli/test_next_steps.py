@@ -27,6 +27,12 @@ if TYPE_CHECKING:
             "a text of several words stands in quotes; see: hotline send --help",
         ),
         (
+            "send bravo --id air-7 hold your fire",
+            "a text of several words stands in quotes; see: hotline send --help",
+        ),
+        ("send bravo --id air-7 --ack 1h", "see: hotline send --help"),
+        ("send bravo --id air-7 -5", "see: hotline send --help"),
+        (
             "ack air-7 --note on the ground",
             "a text of several words stands in quotes; see: hotline ack --help",
         ),

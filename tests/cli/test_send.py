@@ -47,6 +47,20 @@ def test_options_reach_the_daemon(operator: Operator, daemon: FakeDaemon) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    "text", [["hold fire"], ["-"], ["--", "-5 degrees"]], ids=lambda one: one[-1]
+)
+def test_the_text_may_stand_behind_options(
+    operator: Operator, daemon: FakeDaemon, text: list[str]
+) -> None:
+    """That is where it comes to mind last; argparse alone takes none there."""
+    daemon.on("send", accept_all)
+    done = operator.run("send", "bravo", "--id", "air-7", *text, stdin=b"from stdin")
+    [asked] = daemon.params("send")[0]["messages"]
+    assert (done.code, asked["id"]) == (0, "air-7")
+    assert asked["body"] == ("from stdin" if text == ["-"] else text[-1])
+
+
 @pytest.mark.parametrize("arguments", [["-"], []])
 def test_standard_input_is_sent_as_it_is(
     operator: Operator, daemon: FakeDaemon, arguments: list[str]
