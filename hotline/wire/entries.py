@@ -163,6 +163,13 @@ _unpack_message: Final = Message.SHAPE.unpack
 _PRECEDENCES: Final = tuple(Precedence)
 """By their numbers: looking one up costs a tenth of asking the enum."""
 
+_ARRAY_OF_ONE: Final = b"\x91"
+_ARRAY_OF_MOST: Final = b"\x9f"
+"""How msgpack begins an array of 1 to 15 elements; every entry is one."""
+
+_INT_MAX: Final = 127
+"""The greatest that msgpack writes in one byte."""
+
 PART_OVERHEAD_BYTES: Final = 128
 """More than a part's encoding adds to its chunk (id 64, numbers and headers)."""
 
@@ -226,9 +233,19 @@ def decode(data: bytes) -> Single:
     if kind == Kind.TEST:
         _, identifier, time_ns, operator = Test.SHAPE.unpack(data)
         return Test(_checked_id(identifier), time_ns, operator)
+    raise _of_no_kind(data)
+
+
+def _of_no_kind(data: bytes) -> DecodeError:
+    """Say why data, whose second byte is the kind of no entry, is none."""
+    if not _ARRAY_OF_ONE <= data[:1] <= _ARRAY_OF_MOST:
+        return DecodeError("it is no array of fields, as every entry is")
+    kind = data[1] if len(data) > 1 else _INT_MAX + 1
     if kind == Kind.KEY_CHANGE:
-        raise DecodeError("a key change stands in an entry of its own")
-    raise DecodeError(f"entry kind {kind} is unknown")
+        return DecodeError("it is a key change that stands whole in one entry, not in parts")
+    if kind > _INT_MAX:
+        return DecodeError("its first field is not the kind of an entry")
+    return DecodeError(f"entry kind {kind} is unknown")
 
 
 def decode_long(data: bytes) -> Long:

@@ -85,6 +85,26 @@ def test_an_unknown_kind_is_refused(kind: int) -> None:
         entries.decode(stock_encoding(MESSAGE, kind))
 
 
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "no array"),
+        (b"x", "no array"),
+        (b"xxx", "no array"),
+        (b"\x90\x01", "message entry"),
+        (b"\x90\x06", "no array"),
+        (b"\x91", "not the kind"),
+        (b"\x92\xa1x", "not the kind"),
+        (b"\x92\x78\x00", "kind 120 is unknown"),
+        (b"\x93\x05\xa1x\xc4\x00", "key change that stands whole in one entry, not in parts"),
+    ],
+)
+def test_what_is_none_is_told_as_what_it_is(data: bytes, why: str) -> None:
+    """The halt that follows is read by two operators, who must find the fault in the same bytes."""
+    with pytest.raises(DecodeError, match=why):
+        entries.decode(data)
+
+
 @specimens
 def test_an_entry_of_one_kind_is_none_of_another(entry: entries.Entry) -> None:
     """A test that reads as a message would trouble an operator, and the reverse hide one."""
