@@ -9,6 +9,7 @@ from hotline import limits
 from hotline.daemon.clock import moment
 from hotline.errors import DecodeError, HaltError, IdentityError, ProtocolError, RefusedError
 from hotline.identity import courierkey
+from hotline.wire import courier as courier_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +89,7 @@ async def take_in(station: Station, operator: str, params: Params) -> dict[str, 
     """Take in a file that a courier brought: all of it, or nothing."""
     file = _file(params.take("file", str, needed=True))
     params.end()
+    _check_form(file)
     runner = _of(station, lambda pairing: pairing.opening(file) is not None, "courier file")
     courier, wall_ns = runner.line.courier, moment().wall_ns
     courier.ready()
@@ -129,6 +131,18 @@ def _of(station: Station, fits: Callable[[Pairing], bool], what: str) -> Runner:
         f"the {what} belongs to no line of this station",
         hint="it is for another station, or was made with keys that are no longer in use",
     )
+
+
+def _check_form(file: bytes) -> None:
+    """Refuse what is no courier file before it is said to belong to somebody else."""
+    try:
+        courier_file.check_form(file)
+    except DecodeError as error:
+        raise RefusedError(
+            "bad-courier",
+            f"the courier file is not taken in: {error}",
+            hint="nothing was changed; see what was copied, and whether all of it was",
+        ) from None
 
 
 def _file(text: str) -> bytes:

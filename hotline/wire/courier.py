@@ -36,6 +36,9 @@ MAGIC: Final = TAG.encode("ascii")
 MARK_BYTES: Final = 32
 HEADER_BYTES: Final = len(MAGIC) + MARK_BYTES
 
+_SEALING_BYTES: Final = 1568 + 97 + 16
+"""What HPKE adds to a plaintext: ML-KEM's ciphertext, an uncompressed point, the tag."""
+
 _SALT: Final = b"hotline/1 courier"
 _SIZE_BYTES: Final = 4
 _FRAMES_MOST: Final = 32
@@ -190,3 +193,13 @@ def split(file: bytes) -> tuple[bytes, bytes]:
     if not file.startswith(MAGIC) or len(file) < HEADER_BYTES:
         raise DecodeError("it is no courier file")
     return file[:HEADER_BYTES], file[HEADER_BYTES:]
+
+
+def check_form(file: bytes) -> None:
+    """Raise DecodeError for what is a courier file of nobody's: by its beginning, or its length."""
+    split(file)
+    size = COURIER_MIN_BYTES
+    while HEADER_BYTES + size + _SEALING_BYTES < len(file):
+        size *= 2
+    if HEADER_BYTES + size + _SEALING_BYTES != len(file):
+        raise DecodeError(f"it is no whole courier file: none is {len(file)} bytes long")

@@ -13,7 +13,7 @@ from hotline.daemon import courier_requests
 from hotline.daemon.config import Address
 from hotline.daemon.params import Params
 from hotline.errors import HaltError, RefusedError
-from hotline.limits import UNIT_BYTES
+from hotline.limits import COURIER_MIN_BYTES, UNIT_BYTES
 from hotline.line import door
 from hotline.line.courier import Courier
 from hotline.line.effects import Report
@@ -22,6 +22,7 @@ from hotline.line.session import Session
 from hotline.noise.ephemerals import system_ephemerals
 from hotline.noise.kem import MLKEM1024
 from hotline.wire import handshake
+from hotline.wire.courier import MAGIC
 from support.home import Home
 
 
@@ -61,7 +62,8 @@ async def test_only_what_was_genuine_is_remembered_at_the_door(
         assert station._greet(stream, "192.0.2.7:1", unit) is None
 
 
-FILE: Final = base64.b64encode(b"a file").decode()
+FILE: Final = base64.b64encode(MAGIC.ljust(54 + 1568 + 97 + 16 + COURIER_MIN_BYTES, b"\0")).decode()
+"""Of the form of a courier file, and nothing more."""
 
 
 @pytest.fixture

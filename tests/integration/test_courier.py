@@ -134,14 +134,15 @@ def test_what_is_no_courier_file_is_refused_by_the_daemon(stations: Stations) ->
     sound = out.read_bytes()
     damaged = sound[:-1] + bytes([sound[-1] ^ 1])
     with bravo.client() as client:
-        for file, code in (
-            (b"", "bad-courier"),
-            (b"junk", "bad-courier"),
-            (damaged, "bad-courier"),
-            (sound[:-1], "bad-courier"),
-            (bytes(limits.COURIER_FILE_BYTES + 1), "too-large"),
+        for file, code, why in (
+            (b"", "bad-courier", "it is no courier file"),
+            (b"junk", "bad-courier", "it is no courier file"),
+            (damaged, "bad-courier", "not taken in"),
+            (sound[:-1], "bad-courier", f"no whole courier file: none is {len(sound) - 1} bytes"),
+            (sound[:40] + bytes(14) + sound[54:], "bad-courier", "belongs to no line"),
+            (bytes(limits.COURIER_FILE_BYTES + 1), "too-large", "at most"),
         ):
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(Refused, match=why) as refused:
                 client.call("courier_import", file=base64.b64encode(file).decode())
             assert refused.value.code == code
         for text in ("%", "A", "\u00e9"):

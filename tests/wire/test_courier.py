@@ -182,3 +182,17 @@ def test_a_header_depends_on_all_that_a_file_is_for() -> None:
     header, info = courier.header_and_info(*given_)
     assert (len(header), len(info), info[:54]) == (courier.HEADER_BYTES, 86, header)
     assert courier.split(header + b"sealed") == (header, b"sealed")
+
+
+def test_what_has_not_the_form_of_a_file_is_told_as_none() -> None:
+    """Told as another station's, a stick that was pulled too early would be blamed on the peer."""
+    overhead = 54 + 1568 + 97 + 16
+    sizes = [overhead + count * limits.COURIER_MIN_BYTES for count in (1, 2, 4, 64)]
+    for file in [courier.MAGIC.ljust(size, b"\0") for size in sizes]:
+        courier.check_form(file)
+        for spoilt in (file[:-1], file + b"\0", file[:54]):
+            with pytest.raises(DecodeError, match=f"none is {len(spoilt)} bytes long"):
+                courier.check_form(spoilt)
+    for junk in (b"", b"x", bytes(sizes[0]), courier.MAGIC):
+        with pytest.raises(DecodeError, match="it is no courier file"):
+            courier.check_form(junk)
