@@ -84,7 +84,7 @@ def _inspect(database: apsw.Connection, path: Path, station_id: bytes) -> None:
     if (version := database.pragma("user_version")) != known:
         raise StoreError(
             f"{path}: the store has schema {version}, not {known}",
-            hint="start the daemon once: it brings the store up to date",
+            hint="start the daemon, or restart the one that runs: it brings the store up to date",
         )
     owner = database.execute("SELECT id FROM station").get
     if owner != station_id:

@@ -11,7 +11,7 @@ from store import acts
 from store.acts import OWN_ID, PEER_ID, outgoing
 
 from hotline.errors import StoreError
-from hotline.store import connection, sqlite
+from hotline.store import connection, migrations, schema, sqlite
 from hotline.store.archive import SqliteArchive
 from hotline.store.sqlite import SqliteStore
 
@@ -125,3 +125,16 @@ def test_an_archive_of_another_station(store: SqliteStore, path: Path) -> None:
     assert store.read(lambda reader: len(reader.lines())) == 1
     with pytest.raises(StoreError, match=r"station\.db: the store belongs to another station"):
         SqliteArchive.open(path, station_id=PEER_ID)
+
+
+def test_who_only_looks_is_told_how_an_older_store_is_brought_up_to_date(path: Path) -> None:
+    """After an upgrade the older daemon still runs: to start one more would be refused."""
+    path.touch(mode=0o600)
+    database = connection.connect(path, None)
+    schema.migrate(database, migrations.steps()[:-1])
+    schema.claim(database, path, OWN_ID)
+    database.close()
+    known = len(migrations.steps())
+    with pytest.raises(StoreError, match=f"has schema {known - 1}, not {known}") as refused:
+        SqliteArchive.open(path, station_id=OWN_ID)
+    assert "restart the one that runs" in refused.value.hint
