@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -35,8 +36,10 @@ from hotline.cli import exits, rendering
 from hotline.daemon import config as configuration
 from hotline.daemon import control, logs, run, watching
 from hotline.daemon.requests import Requests
+from hotline.evidence import excerpt as evidence_excerpt
 from hotline.evidence import file as evidence_file
-from hotline.identity import card, courierkey, halves, keyfile, linesecret, succession
+from hotline.evidence import proof as evidence_proof
+from hotline.identity import card, courierkey, halves, keyfile, linesecret, pgp_words, succession
 from hotline.line.liveness import REASONS, Facts, assess
 from hotline.line.pairing import Pairing
 from hotline.line.session import Session
@@ -393,6 +396,31 @@ def test_field_tables_have_every_field_and_its_bounds(cls: Any) -> None:
                 wanted.low if len(numbers) > 1 else wanted.high,
                 wanted.high,
             ), wanted.name
+
+
+def test_the_evidence_table_has_every_bound() -> None:
+    """Who makes a file that is larger than the page says, or refuses one that is not, is misled."""
+    text = section(PROTOCOL.read_text(), "Evidence of one message")
+    table: list[tuple[str, list[int]]] = []
+    for row in rows(text[: text.index("An **excerpt**")]):
+        bounds = [int(number) for number in re.findall(r"\b\d+\b", row[3])]
+        table += [(row[2], bounds)] * len(row[0].split(", "))
+    fields = evidence_proof._SHAPE._fields
+    for (kind, bounds), wanted in zip(table[1:], fields[1:], strict=True):
+        known = [wanted.low, wanted.high]
+        known += [wanted.item.low, wanted.item.high] if wanted.item is not None else []
+        assert ("nil" in kind, bounds) == (wanted.optional, known), wanted.name
+    for whole in (evidence_proof._SHAPE, evidence_excerpt._SHAPE):
+        assert f"at most {whole.max_bytes} bytes" in text
+
+
+def test_the_word_list_is_the_one_that_the_page_names() -> None:
+    """Copies of the list differ; two operators with two lists would never hear the same words."""
+    lines = zip(pgp_words.TWO_SYLLABLES, pgp_words.THREE_SYLLABLES, strict=True)
+    written = "".join(f"{two} {three}\n" for two, three in lines)
+    assert written.count("\n") == 256
+    [told] = blocks(section(PROTOCOL.read_text(), "The pair code"), "text")
+    assert "".join(told.split()) == hashlib.sha512(written.encode("ascii")).hexdigest()
 
 
 def test_armours_are_those_of_the_code() -> None:

@@ -16,7 +16,16 @@ from hotline.line.lineage import Generation, Lineage
 from hotline.line.pairing import Pairing
 from hotline.line.sealing import _Batch
 from hotline.line.session import Session
-from hotline.model import Checkpoint, KeyChange, Kind, Mark, Outgoing, Position, Side
+from hotline.model import (
+    Checkpoint,
+    KeyChange,
+    Kind,
+    Mark,
+    Outgoing,
+    Position,
+    Precedence,
+    Side,
+)
 from hotline.wire import entries, heads
 from support.line_stores import codes, until_halted
 from support.line_world import EPHEMERALS, identity, successor
@@ -287,3 +296,28 @@ def test_only_a_key_change_may_carry_keys(rogue: Rogue) -> None:
     assert f"entry {len(parts)} of the peer's log" in halt.text
     assert "no id for a key change" in halt.text
     assert len(rogue.station.line.pairing.peers) == 1
+
+
+@pytest.mark.parametrize("precedence", list(Precedence))
+def test_a_key_change_may_have_any_precedence_and_displaces_as_a_message_does(
+    rogue: Rogue, precedence: Precedence
+) -> None:
+    """The writer chooses; what was half sent with that precedence belongs to nothing from then on."""
+    station, own = rogue.station, rogue.pairing.own
+    succession, _ = successor(own.name, own, rogue.pairing.keys, 1)
+    change = entries.KeyChange(entries.key_change_id(succession.card.id), succession.encoded)
+    whole = entries.encode(change)
+    begun = entries.Part("m", precedence, 0, len(whole), bytes(limits.PART_BYTES))
+    parts = [
+        entries.Part(change.id, precedence, at, len(whole), whole[at : at + limits.PART_BYTES])
+        for at in range(0, len(whole), limits.PART_BYTES)
+    ]
+    rogue.call().say(rogue.beat(), rogue.run(begun), *(rogue.run(part) for part in parts[:-1]))
+    rogue.world.run(SOON_S)
+    [half] = station.store.transact([lambda tx: tx.partials(station.record.line)])
+    assert not isinstance(half, Exception)
+    assert [one.id for one in half] == [change.id]
+    rogue.say(rogue.run(parts[-1]))
+    rogue.world.run(SOON_S)
+    assert station.record.halt is None
+    assert [one.card.id for one in station.line.pairing.peers][1:] == [succession.card.id]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hotline.model import Halt, Precedence
-from hotline.wire import entries
+from hotline.wire import entries, frames
 from support.rogue import SOON_S
 
 if TYPE_CHECKING:
@@ -58,3 +58,27 @@ def test_a_halt_that_a_full_disk_did_not_take_is_written_later(rogue: Rogue) -> 
     rogue.station.full = False
     rogue.world.run(rogue.station.heartbeat_s + 1)
     assert rogue.station.record.halt == held
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"number": 7},
+        {"number": 1},
+        {"echo": 2**32 - 1},
+        {"echo": 1, "held_us": 2**64 - 1},
+    ],
+    ids=["skipped", "repeated", "never sent", "held for too long"],
+)
+def test_how_heartbeats_are_counted_is_taken_as_it_comes(
+    rogue: Rogue, said: dict[str, Any]
+) -> None:
+    """docs/protocol.md says so: a session that ended for it would be another protocol."""
+    rogue.call().say(rogue.beat(number=1))
+    rogue.world.run(SOON_S)
+    rogue.say(rogue.beat(**said))
+    rogue.world.run(rogue.station.heartbeat_s)
+    assert rogue.stands()
+    assert rogue.all(frames.Heartbeat)[-1].echo == said.get("number", 2)
+    rtt_s = rogue.station.line.vitals.pulse.rtt_s
+    assert rtt_s is None or rtt_s >= 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
+from hotline.line.key_changes import KeyChanges
 from hotline.line.lineage import Generation
 from hotline.line.pairing import Pairing
 from support.line_world import identity, successor
@@ -64,3 +66,15 @@ def test_pairs_that_are_over_or_have_no_keys_are_not_called() -> None:
     without = Pairing(None, own, peer)
     without.owns.add(Generation(newer, secret))
     assert called(without, 2) == [(1, 0), (1, 0)]
+
+
+def test_a_session_that_was_opened_leaves_its_pair_the_first() -> None:
+    """With a lost store six calls of 10 s each come to nothing: once, and not before every session."""
+    pairing = changing()
+    tried = called(pairing, 7)
+    assert tried[-1] == (2, 2)
+    context: Any = SimpleNamespace(pairing=pairing, record=SimpleNamespace(receipt=None))
+    ids = SimpleNamespace(own_id=pairing.owns[2].card.id, peer_id=pairing.peers[2].card.id)
+    link: Any = SimpleNamespace(session=ids)
+    assert KeyChanges(context, link).session_opened(link)
+    assert called(pairing, 4) == [(2, 2), (2, 1), (2, 0), (2, 2)]
