@@ -105,6 +105,7 @@ _LINE: Final = {
     "name": str,
     "state": str,
     **{f"{word}?": str for word in "reason detail since address key_change".split()},
+    **{f"{word}?": str for word in "peer_id peer_pinned_id".split()},
     **{f"{word}?": str for word in "verified_at verified_by revoked_at revoked_by".split()},
     **{f"{word}?": float for word in "rtt_ms clock_offset_ms last_heard_s drain_s".split()},
     **{f"{word}?": float for word in "delivered_per_s next_attempt_s session_age_s".split()},

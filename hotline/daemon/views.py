@@ -60,7 +60,7 @@ def line(
 ) -> dict[str, Any]:
     """Give one line's status, with what its operators decided about the card and should do."""
     record, vitals, links = subject.record, subject.vitals, subject.links
-    pulse, current = vitals.pulse, links.current
+    pulse, current, peers = vitals.pulse, links.current, subject.pairing.peers
     dialling = links.dialling
     shown = current if current is not None else dialling
     next_dial_at = None if current is not None or dialling is not None else links.dial_due_at()
@@ -89,6 +89,8 @@ def line(
         "address": shown.address if shown is not None else next(iter(links.addresses), None),
         "session_age_s": _seconds(current.opened_at if current else None, moment.now),
         **trust(decided),
+        "peer_id": peers[peers.newest_in_log].card.id.hex(),
+        "peer_pinned_id": peers[0].card.id.hex(),
         "key_change": subject.key_changes.state,
         "notices": list(notices),
     }

@@ -302,6 +302,23 @@ def test_status(operator: Operator, daemon: FakeDaemon) -> None:
     assert operator.run("status", "--json").objects == [json.loads(json.dumps(status))]
 
 
+def test_status_tells_of_the_peers_new_keys(operator: Operator, daemon: FakeDaemon) -> None:
+    """Two operators may want to compare the new id; of an old one nothing need be said."""
+    pinned, now = "ab" * 32, "cd" * 32
+    for ids, shown in (
+        ({}, False),
+        ({"peer_id": pinned, "peer_pinned_id": pinned}, False),
+        ({"peer_id": now, "peer_pinned_id": pinned}, True),
+    ):
+        status = {"station": "alpha", "notices": [], "lines": [line(**ids)]}
+        daemon.on("status", lambda _, __, status=status: status)  # type: ignore[misc]
+        told = operator.run("status").out
+        assert ("the peer has changed its keys" in told) == shown
+        assert (" ".join(["cdcdcdcd"] * 8) in told) == shown
+        assert "abababab" not in told
+        assert max(map(len, told.splitlines())) <= 80
+
+
 def test_retry_says_what_comes_of_it(operator: Operator, daemon: FakeDaemon) -> None:
     """Who is told that a line is called does not look for another way to reach the peer."""
     outcomes = [

@@ -72,6 +72,10 @@ def test_both_stations_rotate_under_load_twice(stations: Stations) -> None:
         station.await_logged("old_keys_ended")
         assert not station.logged("line_state", state="halted")
         assert f"{station.name}.key" in station.hotline("status").out
+    for station, other in (pair, pair[::-1]):
+        line, now = station.status(other.name), other.call("status")["station_id"]
+        assert (line["peer_id"], line["peer_pinned_id"]) == (now, first[other.name])
+        assert "the peer has changed its keys" in station.hotline("status").out
     destroy_old_keys(pair)
     load(pair, "after")
     all_arrived(pair)

@@ -97,6 +97,9 @@ def _line(line: Line) -> Iterator[str]:
     if line.get("verified_at") is not None:
         when = time_of(line, "verified_at")
         yield f"  pair code compared {when} by {word(line, 'verified_by')}"
+    if line.get("peer_id") != line.get("peer_pinned_id"):
+        yield "  the peer has changed its keys; its id is now"
+        yield f"  {grouped(word(line, 'peer_id'))}"
     yield from _notices(line, f"hotline peer verify {word(line, 'name')}")
     if line.get("session_age_s") is not None:
         yield f"  session with {word(line, 'address')}, {_seconds(line, 'session_age_s')} old"
