@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from bench import page, run, table
-from bench.figure import MEASUREMENTS, TINY, Figure, Reach
+from bench.figure import KIB, MEASUREMENTS, TINY, Figure, Reach
 from bench.figures import ORDER, strangers
 
 from support.processes import ROOT
@@ -27,7 +27,8 @@ def test_every_measurement_measures(name: str, monkeypatch: pytest.MonkeyPatch) 
     for figure in result["figures"]:
         told = any("not measured" in note for note in figure["notes"])
         assert figure["runs"] or told, figure["name"]
-        assert all(value >= 0 for value in figure["runs"])
+        # Of two lines the memory is lost in what two daemons differ by.
+        assert all(value >= 0 or figure["unit"] == KIB for value in figure["runs"])
         assert not figure["runs"] or (figure["ratio"] is None) == (not figure["floor_is"])
     assert all(curve["points"] for curve in result["curves"])
     assert table.text(result).count("\n") >= len(result["figures"])
