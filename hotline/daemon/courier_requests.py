@@ -136,7 +136,7 @@ def _of(station: Station, fits: Callable[[Pairing], bool], what: str) -> Runner:
 def _check_form(file: bytes) -> None:
     """Refuse what is no courier file before it is said to belong to somebody else."""
     try:
-        courier_file.check_form(file)
+        courier_file.check_form(file, courierkey.SEALED_OVERHEAD_BYTES)
     except DecodeError as error:
         raise RefusedError(
             "bad-courier",

@@ -36,9 +36,6 @@ MAGIC: Final = TAG.encode("ascii")
 MARK_BYTES: Final = 32
 HEADER_BYTES: Final = len(MAGIC) + MARK_BYTES
 
-_SEALING_BYTES: Final = 1568 + 97 + 16
-"""What HPKE adds to a plaintext: ML-KEM's ciphertext, an uncompressed point, the tag."""
-
 _SALT: Final = b"hotline/1 courier"
 _SIZE_BYTES: Final = 4
 _FRAMES_MOST: Final = 32
@@ -195,11 +192,15 @@ def split(file: bytes) -> tuple[bytes, bytes]:
     return file[:HEADER_BYTES], file[HEADER_BYTES:]
 
 
-def check_form(file: bytes) -> None:
-    """Raise DecodeError for what is a courier file of nobody's: by its beginning, or its length."""
+def check_form(file: bytes, sealing_bytes: int) -> None:
+    """Raise DecodeError for what is a courier file of nobody's: by its beginning, or its length.
+
+    ``sealing_bytes`` is what sealing adds to the padded plaintext.
+    """
     split(file)
+    around = HEADER_BYTES + sealing_bytes
     size = COURIER_MIN_BYTES
-    while HEADER_BYTES + size + _SEALING_BYTES < len(file):
+    while around + size < len(file):
         size *= 2
-    if HEADER_BYTES + size + _SEALING_BYTES != len(file):
+    if around + size != len(file):
         raise DecodeError(f"it is no whole courier file: none is {len(file)} bytes long")
