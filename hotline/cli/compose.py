@@ -19,7 +19,11 @@ _SHORTER: Final = {
     "id": "choose a shorter one",
 }
 
-_quoted: Final = json.encoder.encode_basestring
+_ALWAYS: Final = {"id", "precedence", "subject", "body"}
+"""What ``message`` gives of every message."""
+
+_quoted_ascii: Final = json.encoder.encode_basestring_ascii
+_quoted_any: Final = json.encoder.encode_basestring
 """Nearly all of a message is texts: spelled one by one they cost half of what json.dumps costs."""
 
 
@@ -81,11 +85,12 @@ def message(
 
 def encoded(made: dict[str, Any]) -> str:
     """Give a message object as JSON, small enough for one request; raises UsageError."""
-    spelled = [
-        f'"{name}":{_quoted(value) if type(value) is str else json.dumps(value)}'
-        for name, value in made.items()
-    ]
-    text = f"{{{','.join(spelled)}}}"
+    text = (
+        f'{{"id":{_quoted(made["id"])},"precedence":{_quoted(made["precedence"])},'
+        f'"subject":{_quoted(made["subject"])},"body":{_quoted(made["body"])}'
+    )
+    rest = {name: made[name] for name in made.keys() - _ALWAYS} if len(made) > len(_ALWAYS) else {}
+    text += f",{json.dumps(rest)[1:]}" if rest else "}"
     # JSON spells a control character with six bytes: a mebibyte of them is no request any more.
     if size_of(text) > limits.CONTROL_REQUEST_BYTES - limits.KIB:
         raise UsageError(
@@ -93,6 +98,11 @@ def encoded(made: dict[str, Any]) -> str:
             hint="send it in several messages",
         )
     return text
+
+
+def _quoted(text: str) -> str:
+    # Twice as fast, but six bytes for each character that is none of ASCII.
+    return _quoted_ascii(text) if text.isascii() else _quoted_any(text)
 
 
 def answered(ids: list[str], results: list[dict[str, Any]]) -> bool:

@@ -126,14 +126,14 @@ _STATUS: Final = {
 
 _ERROR: Final = {"message?": str, "code?": str, "hint?": str}
 _SENT: Final = (
-    {"id": str, "state": str, "repeated?": bool, "error?": None},
+    {"id": str, "state": str, "repeated?": bool, "error?": None, "at?": int},
     # Sent before; how far it has come could not be read.
-    {"id": str, "state": None, "repeated": bool, "error?": None},
-    {"id?": str, "error": _ERROR},
+    {"id": str, "state": None, "repeated": bool, "error?": None, "at?": int},
+    {"id?": str, "error": _ERROR, "at?": int},
 )
 
 _RESULTS: Final[dict[str, Shape]] = {
-    "send": {"results": [_SENT], "line?": {"state": str, "reason?": str}},
+    "send": {"results": [_SENT], "queued?": int, "line?": {"state": str, "reason?": str}},
     "inbox": _PAGE,
     "outbox": _PAGE,
     "show": {"messages": [_MESSAGE], "damaged?": [_DAMAGED]},

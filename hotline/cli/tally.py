@@ -10,12 +10,14 @@ from hotline.cli.terminal import aside, complain, print_json
 from hotline.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from hotline.errors import HotlineError
 
 COMPLAINTS: Final = 20
 """Failures told one by one; after these, the summary's numbers say more than the screen holds."""
+
+_QUEUED: Final = "queued"
 
 
 class Item(NamedTuple):
@@ -69,6 +71,15 @@ class Tally:
     def count(self) -> int:
         """How many messages the daemon has accepted."""
         return self._accepted.count
+
+    def queued(self, items: Sequence[Item]) -> None:
+        """Note that the daemon has accepted items, durably."""
+        if self._as_json or self._hold:
+            for item in items:
+                self.accepted(item.number, {"id": item.id, "state": _QUEUED})
+        else:
+            for item in items:
+                self._accepted.add(item.number)
 
     def accepted(self, number: int, result: dict[str, Any]) -> None:
         """Note that the daemon has the message, durably; or had it, and will never send it."""

@@ -83,6 +83,7 @@ class Requests:
     async def _send(self, params: Params, submitted: Callable[[], None]) -> dict[str, Any]:
         runner = self._station.usable(params.take("line", str, needed=True))
         messages = params.take("messages", list, needed=True)
+        brief = params.take("brief", bool, default=False)
         params.end()
         if not 1 <= len(messages) <= limits.BATCH_MESSAGES:
             raise CallError(INVALID_PARAMS, f"send takes 1 to {limits.BATCH_MESSAGES} messages")
@@ -96,13 +97,16 @@ class Requests:
             answers = await runner.accept(outgoing, bounds, submitted)
         rest = iter(answers)
         results = []
-        for message, one in zip(messages, composed, strict=True):
+        for at, (message, one) in enumerate(zip(messages, composed, strict=True)):
             answer = one if isinstance(one, HotlineError) else next(rest)
             if type(answer) is accepting.Accepted and not answer.repeated:
-                results.append({"id": answer.id, "state": _QUEUED, "repeated": False})
-            else:
-                results.append(await self._answer(runner.line.record.name, message, answer))
-        return {"results": results, "line": views.standing(runner.line)}
+                if not brief:
+                    results.append({"id": answer.id, "state": _QUEUED, "repeated": False})
+                continue
+            told = await self._answer(runner.line.record.name, message, answer)
+            results.append({**told, "at": at} if brief else told)
+        result = {"results": results, "line": views.standing(runner.line)}
+        return {"queued": len(messages) - len(results), **result} if brief else result
 
     def _compose(self, values: Any, wall_ns: int) -> Any:
         """Give one Outgoing of a send request, or the HotlineError that refuses it."""

@@ -7,6 +7,12 @@ from typing import Any
 import pytest
 from cli.fake_daemon import Connection, FakeDaemon, Gone, Params, Refusal, Silent, accept_all
 from cli.station_operator import Operator
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotline.cli.batch import _fields
+from hotline.cli.compose import encoded
+from hotline.cli.exits import UsageError
 
 
 def batch(folder: Path, *lines: Any) -> str:
@@ -353,3 +359,89 @@ def test_answers_are_read_while_sending(operator: Operator, daemon: FakeDaemon) 
     name = batch(operator.folder, *({"body": "x" * 2000} for _ in range(6000)))
     assert operator.run("send", "bravo", "--batch", name).code == 0
     assert len(sent(daemon)) == 6000
+
+
+def test_a_brief_answer_tells_of_the_rest_by_place(operator: Operator, daemon: FakeDaemon) -> None:
+    """A line that stands twice has one id and two outcomes: each is told of its own line."""
+    error = {"code": "id-in-use", "message": "b is in use", "hint": ""}
+    daemon.answers(
+        "send",
+        {
+            "queued": 3,
+            "results": [
+                {"at": 2, "id": "b", "error": error},
+                {"at": 4, "id": "c", "state": "sealed", "repeated": True},
+            ],
+        },
+    )
+    name = batch(operator.folder, *({"id": i, "body": "x"} for i in "abbcc"))
+    done = operator.run("send", "bravo", "--batch", name)
+    assert [params["brief"] for params in daemon.params("send")] == [True]
+    assert done.code == 5
+    assert done.err.splitlines()[0] == "hotline: batch.ndjson line 3: b is in use"
+    assert done.out.splitlines()[:3] == [
+        "4 accepted for bravo, 1 of them sent before",
+        "accepted: lines 1-2, 4-5 of batch.ndjson",
+        "refused: lines 3 of batch.ndjson",
+    ]
+    done = operator.run("send", "bravo", "--batch", name, "--json")
+    assert [(o.get("state"), o.get("repeated")) for o in done.objects] == [
+        ("queued", False),
+        ("queued", False),
+        (None, None),
+        ("queued", False),
+        ("sealed", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("queued", "results"),
+    [
+        (2, []),
+        (4, []),
+        (-1, [("a", 0), ("b", 1), ("c", 2), ("a", 3)]),
+        (2, [("a", 3)]),
+        (2, [("a", -1)]),
+        (2, [("a", 1)]),
+        (2, [("b", 1), ("b", 1)]),
+        (None, [("b", 1)]),
+    ],
+    ids=[
+        "one-is-not-told-of",
+        "one-too-many",
+        "less-than-none",
+        "behind-the-last",
+        "before-the-first",
+        "under-another-id",
+        "twice-of-one-place",
+        "no-count",
+    ],
+)
+def test_a_brief_answer_that_does_not_add_up_is_none(
+    operator: Operator, daemon: FakeDaemon, queued: int | None, results: list[tuple[str, int]]
+) -> None:
+    """What was not said to be queued is not known to be."""
+    told = [{"at": at, "id": i, "state": "queued", "repeated": True} for i, at in results]
+    daemon.answers("send", {"queued": queued, "results": told})
+    name = batch(operator.folder, *({"id": i, "body": "x"} for i in "abc"))
+    done = operator.run("send", "bravo", "--batch", name)
+    assert done.code == 3
+    assert "0 accepted for bravo" in done.out
+    assert "not known: lines 1-3 of batch.ndjson" in done.out
+
+
+@given(st.text(), st.text(), st.sampled_from(["", " \t\r", "\ufeff", "\u00a0", "\x0b", "x"]))
+def test_a_line_is_read_as_the_library_reads_json(body: str, subject: str, around: str) -> None:
+    """It is read by a part of the library's reader, and spelled by another, for the sake of speed."""
+    fields = {"body": body, "subject": subject}
+    for ensure_ascii in (True, False):
+        line = f"{around}{json.dumps(fields, ensure_ascii=ensure_ascii)}{around}"
+        try:
+            expected = json.loads(line)
+        except ValueError:
+            with pytest.raises(UsageError, match="not JSON"):
+                _fields(line.encode())
+        else:
+            assert _fields(line.encode()) == expected
+    made = {"id": "m", "precedence": "FLASH", **fields, "test": True}
+    assert json.loads(encoded(made)) == made

@@ -82,6 +82,22 @@ async def test_a_send_says_how_its_line_stands(home: Home) -> None:
             assert answer["results"] == [{"id": "m1", "state": "queued", "repeated": False}]
 
 
+async def test_a_brief_answer_names_what_was_not_merely_queued(home: Home) -> None:
+    """A batch asks of thousands: only what is not as expected is told, by its place in the request."""
+    same = {"id": "m1", "body": "x"}
+    messages = [same, same, {"id": "m2", "body": "y"}, {"body": "z"}, {"id": "m1", "body": "other"}]
+    async with home.at_work(home.lines("bravo")) as station:
+        answer = await asked(station, "send", line="bravo", messages=messages, brief=True)
+        again = await asked(station, "send", line="bravo", messages=[same], brief=True)
+    told = [(one["at"], one["id"], one.get("error", {}).get("code")) for one in answer["results"]]
+    assert answer["queued"] == 2
+    assert told == [(1, "m1", None), (3, None, "bad-request"), (4, "m1", "id-in-use")]
+    assert (again["queued"], again["results"]) == (
+        0,
+        [{"id": "m1", "state": "queued", "repeated": True, "at": 0}],
+    )
+
+
 def _no_room(_works: object) -> None:
     raise StoreFullError("the disk is full", hint="make room")
 
