@@ -70,6 +70,19 @@ class NewRun:
         self.room_bytes -= len(data) + ENTRY_HEADER
         return number
 
+    def extend(self, messages: list[bytes]) -> range:
+        """Add entries that are a message each, for which there is room; gives their numbers."""
+        count = len(messages)
+        numbers = range(self._number + 1, self._number + 1 + count)
+        counts = range(self._messages + 1, self._messages + 1 + count)
+        chained = heads.chain(self._head, messages)
+        self.entries += map(LogEntry, numbers, chained, messages, counts)
+        self._number += count
+        self._messages += count
+        self._head = chained[-1]
+        self.room_bytes -= sum(map(len, messages)) + count * ENTRY_HEADER
+        return numbers
+
     def signed(self, pairing: Pairing, changes: list[KeyChange]) -> Entries:
         """Give it as it goes to the peer; raises HotlineError if the keys for it are not here."""
         return signed(pairing, self.entries, changes)

@@ -29,11 +29,13 @@ from hotline.wire import entries
 from hotline.wire.frames import Entries
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hotline.line.pairing import Pairing
     from hotline.store.interface import Transaction
 
 _ROWS_A_LOOK: Final = 256
-"""Queue rows read at a time."""
+"""Queue rows read at a time: fewer than the entries that a frame may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,35 @@ class _Batch(NewRun):
         """Tell whether one more entry may go: none after a key change."""
         return super().fits(size_bytes) and self.key_change is None
 
+    def add_plain(self, rows: Sequence[Queued]) -> int:
+        """Append the first of rows, as many as are plain and fit; gives how many.
+
+        Nearly all are: messages of one precedence that never expire and need no parts. All at once,
+        they cost half of what ``add`` takes for each.
+        """
+        room_bytes, count = self.room_bytes, 0
+        for row in rows:
+            size_bytes = len(row.content)
+            room_bytes -= size_bytes + ENTRY_HEADER
+            if (
+                room_bytes < 0
+                or size_bytes > ENTRY_BYTES
+                or row.kind is not Kind.MESSAGE
+                or row.expires_ns is not None
+                or row.precedence is not rows[0].precedence
+            ):
+                break
+            count += 1
+        if count:
+            contents = [row.content for row in rows[:count]]
+            numbers = self.extend(contents)
+            ids = [row.row for row in rows[:count]]
+            self.sealed += zip(ids, numbers, strict=True)
+            self.rows.update(zip(numbers, ids, strict=True))
+            self._unqueued += count
+            self._unqueued_bytes += sum(map(len, contents))
+        return count
+
     def add(self, data: bytes, row: Queued, carried_bytes: int, *, completes: bool) -> int:
         """Append one entry that carries so many bytes of row's content; gives its number."""
         is_message = completes and row.kind is Kind.MESSAGE
@@ -141,12 +172,13 @@ class _Batch(NewRun):
 
 def _fill(tx: Transaction, line: int, batch: _Batch, chunk_bytes: int, wall_ns: int) -> None:
     """Take rows from the queue while there is room; FLASHes get a run of their own."""
-    flashes = False
     # More than there is room for is not even read: each row of it would cost as much as one that goes.
     rows = tx.queued(line, _ROWS_A_LOOK, batch.room_bytes)
     if rows and all(_has_expired(row, wall_ns) for row in rows):
         rows = tx.queued(line, _ROWS_A_LOOK, FRAME_BYTES)  # such need no room
-    for row in rows:
+    plain = batch.add_plain(rows)
+    flashes = plain > 0 and rows[0].precedence is Precedence.FLASH
+    for row in rows[plain:]:
         if _has_expired(row, wall_ns):
             batch.expired.append(row)
             continue

@@ -87,6 +87,7 @@ class Transaction(Protocol):
     ) -> None:
         """Say that each (row, number) is sealed: its content stands in the log up to number.
 
+        They are all that ``queued`` gives first, in its order.
         ``parted`` are those of the rows whose content stands there in parts: it is let go of.
         """
 

@@ -96,10 +96,9 @@ UNQUEUE: Final = f"""
 DELETE FROM queue WHERE key = (SELECT {QUEUE_KEY_SQL} FROM message WHERE row = ?)
 """  # noqa: S608 - constants only
 
-UNQUEUE_ALL: Final = Bulk(
-    f"DELETE FROM queue WHERE key IN (SELECT {QUEUE_KEY_SQL} FROM message WHERE row IN ({{rows}}))",  # noqa: S608
-    "?",
-)
+UNQUEUE_UPTO: Final = f"""
+DELETE FROM queue WHERE key BETWEEN ? AND (SELECT {QUEUE_KEY_SQL} FROM message WHERE row = ?)
+"""  # noqa: S608 - constants only
 
 LET_GO: Final = "DELETE FROM content WHERE row = ?"
 

@@ -153,10 +153,12 @@ class SqliteTransaction(WritesKeyChanges):
     def seal(
         self, line: int, numbers: Sequence[tuple[int, int]], parted: Sequence[int] = ()
     ) -> None:
-        """Say that each (row, number) is sealed."""
-        with self._changing(2 * len(numbers)):
-            statements.SEAL.run(self._database, numbers, (line,))
-            statements.UNQUEUE_ALL.run(self._database, [(row,) for row, _ in numbers])
+        """Say that each (row, number) is sealed: they are what comes next in the queue."""
+        if numbers:
+            first, _ = queue_bounds(line)
+            with self._changing(2 * len(numbers)):
+                statements.SEAL.run(self._database, numbers, (line,))
+                self._database.execute(statements.UNQUEUE_UPTO, (first, numbers[-1][0]))
         self._change(statements.LET_GO, [(row,) for row in parted])
 
     def seal_part(self, line: int, row: int, number: int, sealed_bytes: int) -> None:
