@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from hotline.daemon.station import Station
 
 _CREDENTIALS: Final = struct.Struct("3i")
+_REQUEST_BYTES: Final = 4 * RECEIVE_BYTES
+"""One read of what a client asks: more than its socket holds, so that a batch takes few."""
+
 _CALLS_AT_ONCE: Final = 8
 """Requests of one client under way: enough to keep a batch moving, little to hold."""
 
@@ -135,7 +138,7 @@ class _Client:
         """Take requests until the client has no more, and answer all of them while it listens."""
         buffer = bytearray()
         while True:
-            data = await self._stream.receive_some(RECEIVE_BYTES)
+            data = await self._stream.receive_some(_REQUEST_BYTES)
             if not data:
                 break
             scanned = len(buffer)
