@@ -314,11 +314,13 @@ def test_interrupting_is_quiet(operator: Operator, daemon: FakeDaemon) -> None:
     assert (process.returncode, err) == (130, b"")
 
 
-@pytest.mark.parametrize(("verb", "code"), [("completion bash", 141), ("card", 141), ("--help", 0)])
+@pytest.mark.parametrize(
+    ("verb", "codes"), [("completion bash", [141]), ("card", [141]), ("--help", [0, 141])]
+)
 def test_a_reader_that_leaves_is_no_error_to_talk_about(
-    operator: Operator, verb: str, code: int
+    operator: Operator, verb: str, codes: list[int]
 ) -> None:
-    """``hotline ... | head`` is ordinary (argparse itself passes over a failed print of help)."""
+    """``hotline ... | head`` is ordinary (newer argparse passes over a failed print of help)."""
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
@@ -330,7 +332,8 @@ def test_a_reader_that_leaves_is_no_error_to_talk_about(
         check=False,
     )
     os.close(write)
-    assert (done.returncode, done.stderr) == (code, b"")
+    assert done.stderr == b""
+    assert done.returncode in codes
 
 
 def test_config_comes_from_option_environment_or_folder(
