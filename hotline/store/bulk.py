@@ -22,28 +22,17 @@ _AT_ONCE: Final = (64, 16, 1)
 class Bulk:
     """One statement with a place for many rows: ``{rows}`` is where they are listed."""
 
-    def __init__(self, statement: str, row: str, *, single: str | None = None) -> None:
-        """Prepare the text for each size; row is one row's text, with a ``?`` for each value.
-
-        ``single`` does for one row what statement does, with the same values, where a list of rows
-        costs more than the row.
-        """
+    def __init__(self, statement: str, row: str) -> None:
+        """Prepare the text for each size; row is one row's text, with a ``?`` for each value."""
         self._texts = [
             (count, statement.format(rows=", ".join([row] * count))) for count in _AT_ONCE
         ]
-        if single is not None:
-            self._texts[-1] = (1, single)
 
-    def run(
-        self,
-        database: apsw.Connection,
-        rows: Sequence[tuple[Any, ...]],
-        after: tuple[Any, ...] = (),
-    ) -> None:
-        """Run it for all rows, in order; after is what the statement takes behind the rows."""
+    def run(self, database: apsw.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run it for all rows, in order."""
         done = 0
         for count, text in self._texts:
             while len(rows) - done >= count:
                 some = rows[done : done + count]
-                database.execute(text, (*chain.from_iterable(some), *after))
+                database.execute(text, tuple(chain.from_iterable(some)))
                 done += count

@@ -67,12 +67,16 @@ RECEIVE: Final = Bulk(
     "(?, ?, 1, ?, ?, 2, ?, ?, ?)",
 )
 
-SEAL: Final = Bulk(
-    "UPDATE message SET queueing = 2, number = sealed.column2 FROM (VALUES {rows}) AS sealed"
-    " WHERE row = sealed.column1 AND line = ? AND queueing < 2",
-    "(?, ?)",
-    single="UPDATE message SET queueing = 2, number = ?2 WHERE row = ?1 AND line = ?3 AND queueing < 2",
-)
+SEAL: Final = """
+UPDATE message SET queueing = 2, number = ?2 WHERE row = ?1 AND line = ?3 AND queueing < 2
+"""
+
+# By the rows alone: the planner, which knows no figures, would go through all messages of the line.
+SEAL_STRETCH: Final = """
+UPDATE message NOT INDEXED SET queueing = 2, number = row + ?3
+WHERE row BETWEEN ?1 AND ?2 AND +line = ?4 AND +queueing < 2
+"""
+"""Rows that follow one another, as their numbers do."""
 
 ROW_OF: Final = "SELECT row FROM message WHERE line = ? AND side = ? AND id = ?"
 

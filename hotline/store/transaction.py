@@ -157,9 +157,19 @@ class SqliteTransaction(WritesKeyChanges):
         if numbers:
             first, _ = queue_bounds(line)
             with self._changing(2 * len(numbers)):
-                statements.SEAL.run(self._database, numbers, (line,))
+                self._number(line, numbers)
                 self._database.execute(statements.UNQUEUE_UPTO, (first, numbers[-1][0]))
         self._change(statements.LET_GO, [(row,) for row in parted])
+
+    def _number(self, line: int, numbers: Sequence[tuple[int, int]]) -> None:
+        row, number = numbers[0]
+        ahead = number - row
+        if all(number - row == ahead for row, number in numbers):  # nearly always
+            stretch = (row, numbers[-1][0], ahead, line)
+            self._database.execute(statements.SEAL_STRETCH, stretch)
+        else:
+            sealed = [(row, number, line) for row, number in numbers]
+            self._database.executemany(statements.SEAL, sealed)
 
     def seal_part(self, line: int, row: int, number: int, sealed_bytes: int) -> None:
         """Say that entry number carries row's content up to sealed_bytes."""

@@ -135,6 +135,33 @@ class StoreConformance:
 
         assert store.transact([put_and_look("a"), put_and_look("b")]) == [["a"], ["a", "b"]]
 
+    def test_only_what_is_sealed_is_sealed(self, store: Store, line: int) -> None:
+        """Rows are numbered by stretches: what lies between two of a run is none of it."""
+        flash, priority = Precedence.FLASH, Precedence.PRIORITY
+        asked = [
+            outgoing("a", precedence=flash),
+            outgoing("b"),
+            outgoing("c", precedence=priority),
+            outgoing("d"),
+            outgoing("e", precedence=flash),
+        ]
+        acts.enqueue(store, line, *asked)
+        # Of rows 1, 5, 3 the last is as far from the first as there are others, and 2 is not sealed.
+        assert acts.seal(store, line, most=3) == ["a", "e", "c"]
+        assert ids(acts.queued(store, line)) == ["b", "d"]
+        numbers = {view.id: view.number for view in store.read(lambda r: r.page(Side.OWN))}
+        assert numbers == {"a": 1, "b": None, "c": 3, "d": None, "e": 2}
+
+    @pytest.mark.parametrize("rows", [[(2, 1)], [(1, 1), (3, 2)], [(1, 1), (2, 2), (3, 3)]])
+    def test_what_is_not_next_in_the_queue_is_not_sealed(
+        self, store: Store, line: int, rows: list[tuple[int, int]]
+    ) -> None:
+        """A message taken from the queue and not put in the log would never go."""
+        acts.enqueue(store, line, outgoing("a"), outgoing("b"))
+        with pytest.raises(LocalMisuseError):
+            store.transact([lambda tx: tx.seal(line, rows)])
+        assert ids(acts.queued(store, line)) == ["a", "b"]
+
     def test_a_bug_undoes_everything(self, store: Store, line: int) -> None:
         """What a broken program wrote in part would be committed by its next transaction."""
 
