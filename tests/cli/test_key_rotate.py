@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
-from cli.fake_daemon import Gone, Refusal, line
+from cli.fake_daemon import FakeDaemon, Gone, Refusal, line
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cli.fake_daemon import Connection, FakeDaemon, Params
+    from cli.fake_daemon import Connection, Params
     from cli.station_operator import Operator
 
 MADE = ("alpha.2.key", "alpha.2.card", "alpha.2.succession")
@@ -129,3 +130,19 @@ def test_no_card_of_its_own_is_pinned(operator: Operator, daemon: FakeDaemon, fo
         done = operator.run("peer", "add", card, "--name", "north")
         assert (done.code, "this station's own card" in done.err) == (5, True)
     assert (folder / "hotline.toml").read_bytes() == before
+
+
+def test_a_peers_newer_card_makes_no_second_line_to_it(
+    operator: Operator, daemon: FakeDaemon, folder: Path
+) -> None:
+    """One station under two names: half of the orders would go where nobody looks."""
+    daemon.on("trust", lambda *_: {"revoked_at": None, "revoked_by": None})
+    peers = FakeDaemon(folder / "peer" / "state" / "control.sock")
+    peers.answers("rotate", {"number": 2})
+    rotated = operator.run("key", "rotate", "--config", "peer/hotline.toml")
+    peers.close()
+    assert rotated.code == 0, rotated.err
+    # As the daemon keeps it, beside the card that is pinned, once it has come.
+    shutil.copy(folder / "peer" / "bravo.2.succession", folder / "bravo.2.succession")
+    done = operator.run("peer", "add", "peer/bravo.2.card", "--name", "north")
+    assert (done.code, "as the line bravo does" in done.err) == (5, True), done.err
