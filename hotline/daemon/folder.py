@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hotline.errors import ConfigError
+from hotline.identity.files import make_folder
 from hotline.text import reason
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def state_folder(config: StationConfig) -> Path:
     """Make the state folder, for this user only, and give it; raises ConfigError if it is open."""
     try:
-        _make(config.state)
+        make_folder(config.state)
         found = config.state.stat()
     except OSError as error:
         raise ConfigError(f"cannot make the state folder {config.state}: {reason(error)}") from None
@@ -29,24 +29,6 @@ def state_folder(config: StationConfig) -> Path:
             hint=f"chmod 700 {config.state}, and look who has been there",
         )
     return config.state
-
-
-def _make(folder: Path) -> None:
-    """Make a folder, with those above it, and its name durable: a store syncs only what is inside.
-
-    Those above are private too: one of them may be the state folder of another station.
-    """
-    above = folder.parent
-    if not above.exists():
-        _make(above)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    # Also where it is there: who made it may have died before this. (It may be in a closed one.)
-    with suppress(PermissionError):
-        descriptor = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def has_store(config: StationConfig) -> bool:

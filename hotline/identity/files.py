@@ -11,7 +11,7 @@ import os
 import shlex
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -139,6 +139,30 @@ def rename(path: Path, name: str) -> None:
             os.fsync(directory)
         except OSError as error:
             raise _io_error("rename", path, error) from None
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it, and its name durable; raises OSError.
+
+    Whoever writes in it syncs only what is inside. Those above are private too: one of them may be
+    the state folder of a station.
+    """
+    above = folder.parent
+    if not above.exists():
+        make_folder(above)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    # Also where it is there: who made it may have died before this. (It may be in a closed one.)
+    with suppress(PermissionError):
+        sync_folder(above)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable; raises OSError."""
+    descriptor = os.open(folder, _DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def partial_of(path: Path) -> Path:

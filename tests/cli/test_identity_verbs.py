@@ -1,5 +1,6 @@
 """init, card and peer: real keys, real files, and nothing ever overwritten."""
 
+import os
 import stat
 import subprocess
 import tomllib
@@ -9,6 +10,7 @@ import pytest
 from cli.fake_daemon import Connection, FakeDaemon, Params
 from cli.station_operator import Operator
 
+from hotline.cli.main import main
 from hotline.daemon.config import load
 from hotline.identity import pair_code, read_card, read_secret_keys
 from support.processes import until
@@ -295,3 +297,41 @@ def test_a_peer_of_this_stations_name_needs_another_name(operator: Operator, fol
     assert done.err.endswith("is this station's own card\nhint: choose another --name\n")
     assert operator.run("peer", "add", "namesake/alpha.card", "--name", "namesake").code == 0
     assert (folder / "alpha.card").read_bytes() == before
+
+
+class Syncs:
+    """What the command makes durable, in order: each path, and what the configuration says then."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, config: Path) -> None:
+        self.seen: list[tuple[Path, str]] = []
+        sync = os.fsync
+
+        def fsync(descriptor: int) -> None:
+            sync(descriptor)
+            path = Path(f"/proc/self/fd/{descriptor}").readlink()
+            self.seen.append((path, config.read_text() if config.exists() else ""))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_the_folders_that_init_makes_are_durable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was synced in a folder whose name was not is gone after a power cut."""
+    config = folder / "a" / "b" / "hotline.toml"
+    syncs = Syncs(monkeypatch, config)
+    assert main(["init", "north", "--dir", str(config.parent)]) == 0
+    assert {path for path, _ in syncs.seen} >= {folder, folder / "a", folder / "a" / "b"}
+    assert syncs.seen[-1] == (config.parent, config.read_text())
+
+
+def test_a_line_that_was_added_is_durable(
+    folder: Path, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator who was told to start the daemon starts it with the line, even after a power cut."""
+    assert operator.run("init", "cairo", "--dir", "other").code == 0
+    monkeypatch.chdir(folder)
+    syncs = Syncs(monkeypatch, folder / "hotline.toml")
+    assert main(["peer", "add", "other/cairo.card"]) == 0
+    path, said = syncs.seen[-1]
+    assert (path, 'name = "cairo"' in said) == (folder, True)

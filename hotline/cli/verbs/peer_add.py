@@ -192,12 +192,4 @@ def _append(path: Path, table: str) -> None:
         ) from None
     finally:
         draft.unlink(missing_ok=True)
-    _sync_folder(target.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, _FOLDER)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    files.sync_folder(target.parent)
