@@ -1,6 +1,5 @@
 """init, card and peer: real keys, real files, and nothing ever overwritten."""
 
-import os
 import stat
 import subprocess
 import tomllib
@@ -14,6 +13,7 @@ from hotline.cli.main import main
 from hotline.daemon.config import load
 from hotline.identity import pair_code, read_card, read_secret_keys
 from support.processes import until
+from support.syncs import watch_syncs
 
 
 @pytest.fixture
@@ -299,19 +299,14 @@ def test_a_peer_of_this_stations_name_needs_another_name(operator: Operator, fol
     assert (folder / "alpha.card").read_bytes() == before
 
 
-class Syncs:
-    """What the command makes durable, in order: each path, and what the configuration says then."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, config: Path) -> None:
-        self.seen: list[tuple[Path, str]] = []
-        sync = os.fsync
-
-        def fsync(descriptor: int) -> None:
-            sync(descriptor)
-            path = Path(f"/proc/self/fd/{descriptor}").readlink()
-            self.seen.append((path, config.read_text() if config.exists() else ""))
-
-        monkeypatch.setattr(os, "fsync", fsync)
+def synced(monkeypatch: pytest.MonkeyPatch, config: Path) -> list[tuple[Path, str]]:
+    """Give what the command makes durable, in order: each path, and what config says by then."""
+    seen: list[tuple[Path, str]] = []
+    watch_syncs(
+        monkeypatch,
+        lambda path: seen.append((path, config.read_text() if config.exists() else "")),
+    )
+    return seen
 
 
 def test_the_folders_that_init_makes_are_durable(
@@ -319,10 +314,10 @@ def test_the_folders_that_init_makes_are_durable(
 ) -> None:
     """A file that was synced in a folder whose name was not is gone after a power cut."""
     config = folder / "a" / "b" / "hotline.toml"
-    syncs = Syncs(monkeypatch, config)
+    seen = synced(monkeypatch, config)
     assert main(["init", "north", "--dir", str(config.parent)]) == 0
-    assert {path for path, _ in syncs.seen} >= {folder, folder / "a", folder / "a" / "b"}
-    assert syncs.seen[-1] == (config.parent, config.read_text())
+    assert {path for path, _ in seen} >= {folder, folder / "a", folder / "a" / "b"}
+    assert seen[-1] == (config.parent, config.read_text())
 
 
 def test_a_line_that_was_added_is_durable(
@@ -331,7 +326,7 @@ def test_a_line_that_was_added_is_durable(
     """An operator who was told to start the daemon starts it with the line, even after a power cut."""
     assert operator.run("init", "cairo", "--dir", "other").code == 0
     monkeypatch.chdir(folder)
-    syncs = Syncs(monkeypatch, folder / "hotline.toml")
+    seen = synced(monkeypatch, folder / "hotline.toml")
     assert main(["peer", "add", "other/cairo.card"]) == 0
-    path, said = syncs.seen[-1]
+    path, said = seen[-1]
     assert (path, 'name = "cairo"' in said) == (folder, True)

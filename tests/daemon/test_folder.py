@@ -12,6 +12,7 @@ import pytest
 
 from hotline.daemon.folder import state_folder
 from hotline.errors import ConfigError
+from support.syncs import watch_syncs
 
 if TYPE_CHECKING:
     from support.home import Home
@@ -21,13 +22,7 @@ if TYPE_CHECKING:
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Give what is synced, in order."""
     paths: list[Path] = []
-    sync = os.fsync
-
-    def note(descriptor: int) -> None:
-        paths.append(Path(f"/proc/self/fd/{descriptor}").readlink())
-        sync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", note)
+    watch_syncs(monkeypatch, paths.append)
     return paths
 
 

@@ -19,12 +19,14 @@ from hotline.identity.files import (
     PUBLIC_MODE,
     SECRET_MODE,
     create,
+    make_folder,
     read_public,
     read_secret,
     remove,
     rename,
     replace,
 )
+from support.syncs import watch_syncs
 
 NOBODY = 65534
 
@@ -323,3 +325,18 @@ def test_a_file_gets_another_name_and_keeps_its_content(tmp_path: Path) -> None:
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("half.used", b"x")]
     with pytest.raises(IdentityError, match=r"cannot rename .*half: no such file"):
         rename(path, "half.used")
+
+
+def test_a_folder_and_those_above_it_are_private_and_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that was synced in a folder whose name was not is gone after a power cut."""
+    synced: list[Path] = []
+    watch_syncs(monkeypatch, synced.append)
+    folder = tmp_path / "var" / "station"
+    make_folder(folder)
+    assert synced == [tmp_path, tmp_path / "var"]
+    assert {path.stat().st_mode & 0o777 for path in (folder, folder.parent)} == {0o700}
+    synced.clear()
+    make_folder(folder)
+    assert synced == [tmp_path / "var"], "who made it may have died before it was synced"
