@@ -16,7 +16,7 @@ from hotline.errors import DecodeError
 
 U64_MAX: Final = 2**64 - 1
 
-_pack: Final = msgpack.Packer(use_bin_type=True).pack
+pack_unchecked: Final = msgpack.Packer(use_bin_type=True).pack
 """One for all: making a packer costs more than it packs. It runs none of our code and keeps the
 interpreter to itself until it is done, so threads may share it."""
 
@@ -128,7 +128,7 @@ class Shape:
     def pack(self, *values: Any) -> bytes:
         """Encode values; raise DecodeError if our own values break the shape."""
         self._check(values)
-        data: bytes = _pack(values)
+        data: bytes = pack_unchecked(values)
         if len(data) > self.max_bytes:
             raise DecodeError(f"{self.name} is {len(data)} bytes, over {self.max_bytes}")
         return data
@@ -159,7 +159,7 @@ class Shape:
         self._check(values)
         # One value has one encoding: without this a longer integer form would give a second text
         # to the same signature.
-        if _pack(values) != data:
+        if pack_unchecked(values) != data:
             raise DecodeError(f"{self.name} is not in its shortest encoding")
         return values  # type: ignore[no-any-return]
 

@@ -110,11 +110,12 @@ class _Sender:
             self._take_answer()
 
     def _post(self, chunk: list[Item]) -> None:
-        messages = ",".join(item.encoded for item in chunk)
-        params = f'{{"line":{json.dumps(self._args.line)},"brief":true,"messages":[{messages}]}}'
+        head = f'{{"line":{json.dumps(self._args.line)},"brief":true,"messages":['
+        messages = ",".join([item.encoded for item in chunk])
         # Noted first: when the connection breaks, what became of this chunk is not known.
         self._outstanding.append((0, chunk))
-        self._outstanding[-1] = (self._client.post_encoded("send", params), chunk)
+        request = self._client.post_encoded("send", head, messages, "]}")
+        self._outstanding[-1] = (request, chunk)
 
     def _take_answer(self) -> None:
         request, items = self._outstanding[0]

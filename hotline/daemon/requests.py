@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hotline.identity.keyfile import PassphraseSource
     from hotline.line.effects import Effect
     from hotline.line.moment import Moment
-    from hotline.model import LineRecord
+    from hotline.model import LineRecord, Outgoing
     from hotline.store.views import Damaged, MessageView
 
 
@@ -111,15 +111,15 @@ class Requests:
     def _compose(self, values: Any, wall_ns: int) -> Any:
         """Give one Outgoing of a send request, or the HotlineError that refuses it."""
         try:
-            draft = self._plain_draft(values) or self._draft(values)
-            return accepting.compose(draft, wall_ns)
+            plain = self._compose_plain(values, wall_ns)
+            return plain or accepting.compose(self._draft(values), wall_ns)
         except CallError as error:
             return RefusedError("bad-request", str(error))
         except HotlineError as error:
             return error
 
-    def _plain_draft(self, values: Any) -> accepting.Draft | None:
-        """Give the draft of what batches are made of: plain texts under the four usual names.
+    def _compose_plain(self, values: Any, wall_ns: int) -> Outgoing | None:
+        """Give one of what batches are made of: plain texts under the four usual names.
 
         None if it is anything else; ``_draft`` then says what is wrong, if anything is.
         """
@@ -131,12 +131,11 @@ class Requests:
         if not type(identifier) is type(body) is type(subject) is type(word) is str:
             return None
         precedence = _PRECEDENCES.get(word)
-        # A text that is not all ASCII may hold half of a surrogate pair.
-        if precedence is None or not (
-            identifier.isascii() and body.isascii() and subject.isascii()
-        ):
+        if precedence is None:
             return None
-        return accepting.Draft(identifier, precedence, subject, body, self._operator)
+        return accepting.compose_plain(
+            identifier, precedence, subject, body, self._operator, wall_ns
+        )
 
     def _draft(self, values: Any) -> accepting.Draft:
         """Give the draft of any message of a send request; raises CallError."""

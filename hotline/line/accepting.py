@@ -96,21 +96,40 @@ def compose(draft: Draft, accepted_ns: int) -> Outgoing:
     )
 
 
+def compose_plain(
+    identifier: str,
+    precedence: Precedence,
+    subject: str,
+    body: str,
+    author: str,
+    accepted_ns: int,
+) -> Outgoing | None:
+    """Do what ``compose`` does, for what batches are made of, in half of the time.
+
+    None if it is anything but a plain message: ``compose`` then says what is wrong, if anything is.
+    """
+    if identifier.startswith(RESERVED_PREFIXES):
+        return None
+    content = entries.encode_plain(identifier, int(precedence), accepted_ns, author, subject, body)
+    if content is None:
+        return None
+    asked = digest(Kind.MESSAGE, precedence, subject, body)
+    return Outgoing(identifier, Kind.MESSAGE, precedence, content, asked, accepted_ns)
+
+
 def digest(kind: Kind, precedence: Precedence, subject: str = "", body: str = "") -> bytes:
     """Give 16 bytes that tell a repeated request from another one under the same id.
 
     Times are no part of it: "in two hours" is another one each time that it is said.
     """
     # The length before the subject, so that no other subject and body give the same text.
-    asked = f"{_ASKED[kind, precedence]} {len(subject)} {subject}{body}"
+    asked = f"{_ASKED[kind][precedence]} {len(subject)} {subject}{body}"
     return sha256(asked.encode()).digest()[:16]
 
 
-_ASKED: Final = {
-    (kind, precedence): f"{kind.name} {int(precedence)}"
-    for kind in Kind
-    for precedence in Precedence
-}
+_ASKED: Final = [("",) * len(Precedence)] + [
+    tuple(f"{kind.name} {int(precedence)}" for precedence in Precedence) for kind in Kind
+]
 """How each begins: spelling an enum's name anew for every message costs as much as the hash."""
 
 

@@ -6,12 +6,16 @@ import base64
 import threading
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import pytest
 import structlog
 import trio
 import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hotline import limits
 from hotline.daemon.answers import Answers
 from hotline.daemon.jsonrpc import Call
 from hotline.daemon.requests import Requests
@@ -96,6 +100,43 @@ async def test_a_brief_answer_names_what_was_not_merely_queued(home: Home) -> No
         0,
         [{"id": "m1", "state": "queued", "repeated": True, "at": 0}],
     )
+
+
+_BOUNDS = (limits.ID_BYTES, limits.SUBJECT_BYTES, limits.MESSAGE_BYTES)
+_near_a_bound = st.builds(
+    lambda bound, more: "x" * (bound + more), st.sampled_from(_BOUNDS), st.integers(-1, 1)
+)
+_texts = st.one_of(st.text(), st.text(alphabet="az09.-_", min_size=1), _near_a_bound)
+_values = st.fixed_dictionaries(
+    {"id": _texts | st.sampled_from(["ack.1", "key-change.2", None, 7])},
+    optional={
+        "subject": _texts | st.just(b""),
+        "body": _texts | st.none(),
+        "precedence": st.sampled_from(["FLASH", "ROUTINE", "flash", "", 0]),
+        "test": st.booleans(),
+        "more": st.none(),
+    },
+)
+
+
+@given(_values, st.sampled_from(["anna", "", "ünal", "o" * (limits.OPERATOR_BYTES + 1)]))
+def test_a_plain_message_is_what_any_other_is(values: dict[str, Any], operator: str) -> None:
+    """Batches go by a short cut; nothing goes by it that would be refused, or would look otherwise."""
+    requests = Requests.__new__(Requests)
+    requests._operator = operator
+    short = requests._compose(values, 10**18)
+    with mock.patch.object(Requests, "_compose_plain", return_value=None):
+        long = requests._compose(values, 10**18)
+    assert repr(short) == repr(long)
+
+
+def test_a_batch_goes_by_the_short_cut() -> None:
+    """Else all that is said of it here would be said of nothing."""
+    requests = Requests.__new__(Requests)
+    requests._operator = "anna"
+    values = {"id": "m1", "precedence": "FLASH", "subject": "s", "body": "b"}
+    with mock.patch.object(Requests, "_draft", side_effect=AssertionError):
+        assert requests._compose(values, 10**18).id == "m1"
 
 
 def _no_room(_works: object) -> None:

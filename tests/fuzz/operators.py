@@ -49,9 +49,9 @@ class Taker:
         self.ids: list[str] = []
         self._answers: list[list[dict[str, Any]]] = []
 
-    def post_encoded(self, method: str, params: str) -> int:
+    def post_encoded(self, method: str, *params: str) -> int:
         """Read the request as the daemon does."""
-        line = f'{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}'.encode()
+        line = f'{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{"".join(params)}}}'.encode()
         assert b"\n" not in line
         assert len(line) <= limits.CONTROL_REQUEST_BYTES
         messages = jsonrpc.parse(line).params["messages"]
