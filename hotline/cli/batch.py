@@ -239,7 +239,9 @@ def _item(args: argparse.Namespace, number: int, line: bytes | None, ids: Ids) -
         identifier = ids.next()
     else:
         compose.check_text("id", identifier, limits.MESSAGE_BYTES)
-    given = {into: read(fields[name]) for name, into, read in _READ if name in fields}
+    given: dict[str, str] = {}
+    if len(fields) > 1:  # nearly all have a body alone
+        given = {into: read(fields[name]) for name, into, read in _READ if name in fields}
     made = compose.message(args, identifier=identifier, body=fields.get("body", ""), **given)
     return Item(number, identifier, compose.encoded(made))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeGuard
 
 from hotline import limits
 from hotline.daemon import courier_requests, views
@@ -50,6 +50,10 @@ def _passphrase(given: str | None) -> PassphraseSource | None:
     return lambda _: passphrase
 
 
+def _merely_queued(answer: Any) -> TypeGuard[accepting.Accepted]:
+    return type(answer) is accepting.Accepted and not answer.repeated
+
+
 class Requests:
     """Serves one operator's requests; ``operator`` is who the socket says they are.
 
@@ -95,18 +99,31 @@ class Requests:
         answers: list[accepting.Accepted | RefusedError] = []
         if outgoing:
             answers = await runner.accept(outgoing, bounds, submitted)
+        results = await self._results(runner.line.record.name, messages, composed, answers, brief)
+        told = {"results": results, "line": views.standing(runner.line)}
+        return {"queued": len(messages) - len(results), **told} if brief else told
+
+    async def _results(
+        self,
+        line: str,
+        messages: list[Any],
+        composed: list[Any],
+        answers: list[accepting.Accepted | RefusedError],
+        brief: bool,
+    ) -> list[dict[str, Any]]:
+        """Give what became of each message; if brief, of those that were not merely queued."""
+        if brief and len(answers) == len(messages) and all(map(_merely_queued, answers)):
+            return []
         rest = iter(answers)
         results = []
         for at, (message, one) in enumerate(zip(messages, composed, strict=True)):
             answer = one if isinstance(one, HotlineError) else next(rest)
-            if type(answer) is accepting.Accepted and not answer.repeated:
-                if not brief:
-                    results.append({"id": answer.id, "state": _QUEUED, "repeated": False})
-                continue
-            told = await self._answer(runner.line.record.name, message, answer)
-            results.append({**told, "at": at} if brief else told)
-        result = {"results": results, "line": views.standing(runner.line)}
-        return {"queued": len(messages) - len(results), **result} if brief else result
+            if not _merely_queued(answer):
+                told = await self._answer(line, message, answer)
+                results.append({**told, "at": at} if brief else told)
+            elif not brief:
+                results.append({"id": answer.id, "state": _QUEUED, "repeated": False})
+        return results
 
     def _compose(self, values: Any, wall_ns: int) -> Any:
         """Give one Outgoing of a send request, or the HotlineError that refuses it."""

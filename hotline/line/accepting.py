@@ -30,7 +30,7 @@ from hotline.wire import entries
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hotline.line.straight import Way
+    from hotline.line.straight import Straight, Way
     from hotline.store.interface import Transaction
     from hotline.store.views import MessageView
     from hotline.wire.frames import Entries
@@ -176,6 +176,20 @@ def accept(
     record = tx.line(line)
     straight = way.open(record) if way is not None else None
     known = tx.digests(line, [message.id for message in messages])
+    taken = None
+    if straight is None and not known:
+        taken = _take_all(tx, record, messages, bounds)
+    return taken or _take_each(tx, record, messages, bounds, known, straight)
+
+
+def _take_each(
+    tx: Transaction,
+    record: LineRecord,
+    messages: Sequence[Outgoing],
+    bounds: QueueLimits,
+    known: dict[str, bytes],
+    straight: Straight | None,
+) -> Acceptance:
     answers: list[Accepted | RefusedError] = []
     fresh: list[Outgoing] = []
     count, size_bytes = record.queued, record.queued_bytes
@@ -195,15 +209,36 @@ def accept(
     frame = None
     if straight is not None:
         if not straight.sign(tx):  # whoever looks into the queue will say what is wrong
-            return accept(tx, line, messages, bounds)
+            return accept(tx, record.line, messages, bounds)
         straight.store(tx)
         record, frame = straight.record, straight.frame
     if fresh:
-        tx.enqueue(line, fresh)
+        tx.enqueue(record.line, fresh)
         record = replace(record, queued=count, queued_bytes=size_bytes)
     if fresh or frame is not None:
         tx.put_line(record)
     return Acceptance(record, answers, frame)
+
+
+def _take_all(
+    tx: Transaction, record: LineRecord, messages: Sequence[Outgoing], bounds: QueueLimits
+) -> Acceptance | None:
+    """Queue messages of which none is known, all at once; None if each must be looked at for itself."""
+    count = record.queued + len(messages)
+    size_bytes = record.queued_bytes + sum(len(message.content) for message in messages)
+    ids = {message.id for message in messages}
+    if (
+        len(ids) < len(messages)
+        or count > bounds.messages
+        or size_bytes > bounds.size_bytes
+        or any(message.kind is not Kind.MESSAGE for message in messages)
+    ):
+        return None
+    tx.enqueue(record.line, messages)
+    record = replace(record, queued=count, queued_bytes=size_bytes)
+    tx.put_line(record)
+    answers = [Accepted(message.id, repeated=False) for message in messages]
+    return Acceptance(record, list(answers), None)
 
 
 def _repeated(message: Outgoing, known: bytes) -> Accepted | RefusedError:

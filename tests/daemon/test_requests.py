@@ -12,7 +12,7 @@ import pytest
 import structlog
 import trio
 import trio.testing
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hotline import limits
@@ -102,28 +102,43 @@ async def test_a_brief_answer_names_what_was_not_merely_queued(home: Home) -> No
     )
 
 
-_BOUNDS = (limits.ID_BYTES, limits.SUBJECT_BYTES, limits.MESSAGE_BYTES)
-_near_a_bound = st.builds(
-    lambda bound, more: "x" * (bound + more), st.sampled_from(_BOUNDS), st.integers(-1, 1)
-)
-_texts = st.one_of(st.text(), st.text(alphabet="az09.-_", min_size=1), _near_a_bound)
-_values = st.fixed_dictionaries(
-    {"id": _texts | st.sampled_from(["ack.1", "key-change.2", None, 7])},
-    optional={
-        "subject": _texts | st.just(b""),
-        "body": _texts | st.none(),
-        "precedence": st.sampled_from(["FLASH", "ROUTINE", "flash", "", 0]),
-        "test": st.booleans(),
-        "more": st.none(),
-    },
-)
+_PLAIN = {"id": "m1", "precedence": "ROUTINE", "subject": "s", "body": "b"}
 
 
-@given(_values, st.sampled_from(["anna", "", "ünal", "o" * (limits.OPERATOR_BYTES + 1)]))
-def test_a_plain_message_is_what_any_other_is(values: dict[str, Any], operator: str) -> None:
+def _of(most: int) -> st.SearchStrategy[Any]:
+    """Give texts as odd as they come: about as long as they may be, by characters or by bytes."""
+    long = [most - 1, most, most + 1, most // 2, most // 2 + 1]
+    odd = ["", "ü", "\ud800", "a\x00", "\n", "\x7f", None, 7, b"b", ["b"], True]
+    texts = [letter * times for letter in "xü" for times in long]
+    return st.sampled_from([*odd, *texts]) | st.text()
+
+
+_odd_fields = st.one_of(
+    st.fixed_dictionaries({"id": _of(limits.ID_BYTES)}),
+    st.fixed_dictionaries({"id": st.sampled_from(["ack.1", "key-change.2", "-a", "a/b"])}),
+    st.fixed_dictionaries({"subject": _of(limits.SUBJECT_BYTES)}),
+    st.fixed_dictionaries({"body": _of(limits.MESSAGE_BYTES)}),
+    st.fixed_dictionaries({"precedence": st.sampled_from(["FLASH", "flash", "", 0, None])}),
+    st.fixed_dictionaries({"test": st.booleans()}),
+    st.fixed_dictionaries({"more": st.none()}),
+)
+_BOUND = limits.OPERATOR_BYTES
+_operators = ["anna", "", "ünal", "ü" * (_BOUND // 2 + 1), "o" * _BOUND, "o" * (_BOUND + 1)]
+
+
+@example({"body": "x" * (limits.MESSAGE_BYTES + 1)}, set(), "anna")
+@example({}, set(), "ü" * (_BOUND // 2 + 1))
+@settings(max_examples=400, deadline=None)
+@given(
+    _odd_fields, st.sets(st.sampled_from(sorted(_PLAIN)), max_size=1), st.sampled_from(_operators)
+)
+def test_a_plain_message_is_what_any_other_is(
+    odd: dict[str, Any], missing: set[str], operator: str
+) -> None:
     """Batches go by a short cut; nothing goes by it that would be refused, or would look otherwise."""
     requests = Requests.__new__(Requests)
     requests._operator = operator
+    values = {name: value for name, value in {**_PLAIN, **odd}.items() if name not in missing}
     short = requests._compose(values, 10**18)
     with mock.patch.object(Requests, "_compose_plain", return_value=None):
         long = requests._compose(values, 10**18)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -57,8 +58,13 @@ class Half:
             raise outcome
         return outcome
 
-    def accept(self, messages: list[Outgoing], way: Way | None = None) -> accepting.Acceptance:
-        taken = self.do(lambda tx: accepting.accept(tx, self.line, messages, QueueLimits(), way))
+    def accept(
+        self,
+        messages: list[Outgoing],
+        way: Way | None = None,
+        bounds: QueueLimits = QueueLimits(),  # noqa: B008 - frozen
+    ) -> accepting.Acceptance:
+        taken = self.do(lambda tx: accepting.accept(tx, self.line, messages, bounds, way))
         assert taken.record == self.do(lambda tx: tx.line(self.line))
         return taken
 
@@ -378,3 +384,44 @@ def test_a_station_that_stops_seals_nothing_more(world: LineWorld) -> None:
     reply = north.send("m2")
     world.until(lambda: reply.value is not None)
     assert (north.record.queued, north.record.sealed) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "body", "is_plain"),
+    [("m1", "b", True), ("ack.1", "b", False), ("key-change.1", "b", False), ("m1", "ü", False)],
+)
+def test_a_plain_message_is_composed_as_any_other(
+    identifier: str, body: str, is_plain: bool
+) -> None:
+    """Batches go by a short cut; what may not be sent is left to who says why."""
+    plain = accepting.compose_plain(identifier, ROUTINE, "", body, "watch", NOW_NS)
+    assert plain == (message(identifier, body) if is_plain else None)
+
+
+_requests = st.lists(
+    st.tuples(st.integers(0, 20), st.sampled_from([0, 600, 5_000]), st.integers(0, 3)), min_size=1
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(_requests, min_size=1, max_size=3),
+    st.sampled_from([0, 3, 1000, 1000]),
+    st.sampled_from([3000, 9999, 10**6, 10**6]),
+)
+def test_what_is_queued_all_at_once_is_queued_as_one_by_one(
+    asked: list[list[tuple[int, int, int]]], most: int, most_bytes: int
+) -> None:
+    """A request of which nothing is known is not looked at message by message: nothing else differs."""
+    bounds = QueueLimits(most, most_bytes)
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        at_once, each = Half(Path(one)), Half(Path(other))
+        for request in asked:
+            some = [message(f"m{n}", "x" * size, is_test=not odd) for n, size, odd in request]
+            taken = at_once.accept(some, bounds=bounds)
+            with mock.patch.object(accepting, "_take_all", return_value=None):
+                told = each.accept(some, bounds=bounds)
+            assert repr(taken) == repr(told)
+        assert at_once.all_that_is_held() == each.all_that_is_held()
+        for half in (at_once, each):
+            half.store.close()

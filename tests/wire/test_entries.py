@@ -235,3 +235,32 @@ def test_a_damaged_part_ends_no_key_change() -> None:
     whole = entries.encode(part)
     assert not entries.ends_key_change(whole[:-1])
     assert not entries.ends_key_change(whole + b"x")
+
+
+def test_a_plain_message_is_encoded_as_any_other() -> None:
+    """By a short cut, which must not lead anywhere else."""
+    longest = ["m" * limits.ID_BYTES, "o" * limits.OPERATOR_BYTES, "s" * limits.SUBJECT_BYTES]
+    identifier, author, subject = longest
+    body = "x" * limits.MESSAGE_BYTES
+    for precedence in Precedence:
+        said = entries.Message(identifier, precedence, 10**18, None, author, subject, body)
+        plain = entries.encode_plain(identifier, precedence, 10**18, author, subject, body)
+        assert plain == entries.encode(said)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"identifier": "a/b"},
+        {"author": "o" * (limits.OPERATOR_BYTES + 1)},
+        {"subject": "s" * (limits.SUBJECT_BYTES + 1)},
+        {"body": "x" * (limits.MESSAGE_BYTES + 1)},
+        {"author": "ü"},
+        {"subject": "ü"},
+        {"body": "\ud800"},
+    ],
+)
+def test_what_is_not_plain_does_not_go_by_the_short_cut(odd: dict[str, Any]) -> None:
+    """Nothing behind it looks at a field again."""
+    usual = {"identifier": "m1", "author": "anna", "subject": "s", "body": "b"}
+    assert entries.encode_plain(**{**usual, **odd}, precedence=3, composed_ns=1) is None
