@@ -124,6 +124,8 @@ class _Sender:
         except RefusedError as error:
             if error.code == "store-failed":
                 raise  # what a failed disk has kept, only the next start can tell: they stay unknown
+            if error.code == "bad-request":
+                raise self._client.strange(f"send: {error}") from None
             # The request as a whole was refused; the next one would be too.
             self._stopped = True
             self._outstanding.popleft()
@@ -219,7 +221,10 @@ def _others(items: list[Item], answer: dict[str, Any]) -> list[tuple[int, dict[s
     None if any of items has no result of its own: one too few, and each would be another's.
     """
     results = answer["results"]
-    others = {result.get("at", place): result for place, result in enumerate(results)}
+    others = {
+        place if (at := result.get("at")) is None else at: result
+        for place, result in enumerate(results)
+    }
     adds_up = (answer.get("queued") or 0) + len(others) == len(items) and len(others) == len(
         results
     )

@@ -101,8 +101,9 @@ def encoded(made: dict[str, Any]) -> str:
 
 
 def _quoted(text: str) -> str:
-    # Twice as fast, but six bytes for each character that is none of ASCII.
-    return _quoted_ascii(text) if text.isascii() else _quoted_any(text)
+    # Twice as fast, but six bytes for each character that is none of ASCII, or DEL.
+    plain = text.isascii() and "\x7f" not in text
+    return _quoted_ascii(text) if plain else _quoted_any(text)
 
 
 def answered(ids: list[str], results: list[dict[str, Any]]) -> bool:

@@ -445,3 +445,30 @@ def test_a_line_is_read_as_the_library_reads_json(body: str, subject: str, aroun
             assert _fields(line.encode()) == expected
     made = {"id": "m", "precedence": "FLASH", **fields, "test": True}
     assert json.loads(encoded(made)) == made
+
+
+def test_an_older_daemon_is_said_to_be_one(operator: Operator, daemon: FakeDaemon) -> None:
+    """After an upgrade that was not followed by a restart, the messages are not what is wrong."""
+
+    def refuse(_params: Params, _connection: Connection) -> None:
+        raise Refusal("bad-request", "brief is not a known parameter")
+
+    daemon.on("send", refuse)
+    done = operator.run("send", "bravo", "--batch", batch(operator.folder, {"body": "x"}))
+    assert done.code == 3
+    assert "has to be started again" in done.err
+    assert "not known: lines 1 of batch.ndjson" in done.out
+
+
+def test_a_place_that_is_null_is_none(operator: Operator, daemon: FakeDaemon) -> None:
+    """It counts as not given."""
+    told = {"at": None, "id": "a", "state": "queued", "repeated": False}
+    daemon.answers("send", {"queued": None, "results": [told]})
+    name = batch(operator.folder, {"id": "a", "body": "x"})
+    assert operator.run("send", "bravo", "--batch", name).out == "1 accepted for bravo\n"
+
+
+def test_a_body_of_deletions_is_as_long_as_any_other() -> None:
+    """A spelling of six bytes for each would make no request of it."""
+    made = {"id": "m", "precedence": "FLASH", "subject": "", "body": "\x7f" * 2**20}
+    assert json.loads(encoded(made)) == made

@@ -340,3 +340,8 @@ def test_a_folder_and_those_above_it_are_private_and_durable(
     synced.clear()
     make_folder(folder)
     assert synced == [tmp_path / "var"], "who made it may have died before it was synced"
+    make_folder(tmp_path / "srv" / "station", above_mode=0o755)
+    modes = [
+        path.stat().st_mode & 0o777 for path in (tmp_path / "srv", tmp_path / "srv" / "station")
+    ]
+    assert modes == [0o755, 0o700]

@@ -425,3 +425,25 @@ def test_what_is_queued_all_at_once_is_queued_as_one_by_one(
         assert at_once.all_that_is_held() == each.all_that_is_held()
         for half in (at_once, each):
             half.store.close()
+
+
+@pytest.mark.parametrize(
+    ("first", "between", "room_bytes"),
+    [(Precedence.FLASH, 2, 14_000), (Precedence.PRIORITY, 4, 22_000)],
+)
+def test_what_lies_between_two_of_a_run_is_none_of_it(
+    half: Half, first: Precedence, between: int, room_bytes: int
+) -> None:
+    """A long message has as many numbers as parts: they must not be taken for rows that follow."""
+    less_urgent = [message(f"b{n}", "x") for n in range(between)]
+    long = message("c", "x" * (4000 * (between + 1) - 500), first)
+    # What the run has no room for ends it before anything less urgent.
+    half.accept([message("a", "x", first), *less_urgent, long, message("d", "x" * 4000, first)])
+    run = half.next_run(room_bytes)
+    assert run.frame is not None
+    assert run.record.queued == between + 1
+    half.drain(room_bytes)
+    _, log, shown = half.all_that_is_held()
+    numbers = {view.id: view.number for view in shown}
+    assert (numbers["a"], numbers["c"]) == (1, between + 2)
+    assert sorted(numbers.values()) == [1, *range(between + 2, len(log) + 1)]

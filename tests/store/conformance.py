@@ -152,6 +152,14 @@ class StoreConformance:
         numbers = {view.id: view.number for view in store.read(lambda r: r.page(Side.OWN))}
         assert numbers == {"a": 1, "b": None, "c": 3, "d": None, "e": 2}
 
+    def test_a_gap_in_the_numbers_is_none_in_the_rows(self, store: Store, line: int) -> None:
+        """A long message takes a number for each part, and may stand as far from the row before it."""
+        flash = Precedence.FLASH
+        asked = [outgoing("a", precedence=flash), outgoing("b"), outgoing("c", "x" * 5000, flash)]
+        acts.enqueue(store, line, *asked)
+        do(store, lambda tx: tx.seal(line, [(1, 1), (3, 3)], [3]))
+        assert ids(acts.queued(store, line)) == ["b"]
+
     @pytest.mark.parametrize("rows", [[(2, 1)], [(1, 1), (3, 2)], [(1, 1), (2, 2), (3, 3)]])
     def test_what_is_not_next_in_the_queue_is_not_sealed(
         self, store: Store, line: int, rows: list[tuple[int, int]]

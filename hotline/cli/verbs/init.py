@@ -65,7 +65,7 @@ def _make(args: argparse.Namespace, config: Path) -> int:
     )
     _refuse_existing(config, key, card)
     protection = _protection(args, key)
-    files.make_folder(folder)
+    files.make_folder(folder, above_mode=0o777)
     made = _make_identity(args.name, key, card, protection)
     files.create(config, text.encode(), files.PUBLIC_MODE)
     # Where the folder was named, the next commands have to name the file in it.
@@ -89,7 +89,7 @@ def _complete(args: argparse.Namespace, path: Path) -> int:
     _refuse_existing(config.key, config.card)
     protection = _protection(args, config.key)
     for parent in (config.key.parent, config.card.parent):
-        files.make_folder(parent)
+        files.make_folder(parent, above_mode=0o777)
     made = _make_identity(args.name, config.key, config.card, protection)
     _tell(made, [config.key, config.card], station.typed_config(args))
     return exits.DONE
