@@ -225,11 +225,10 @@ def _others(items: list[Item], answer: dict[str, Any]) -> list[tuple[int, dict[s
         place if (at := result.get("at")) is None else at: result
         for place, result in enumerate(results)
     }
-    adds_up = (answer.get("queued") or 0) + len(others) == len(items) and len(others) == len(
-        results
-    )
-    if not adds_up or not all(0 <= at < len(items) for at in others):
+    told = (answer.get("queued") or 0) + len(results)
+    if told != len(items) or not all(0 <= at < len(items) for at in others):
         return None
+    # A place that was told twice is one too few here.
     if not compose.answered([items[at].id for at in others], results):
         return None
     return sorted(others.items())

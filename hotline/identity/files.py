@@ -141,19 +141,15 @@ def rename(path: Path, name: str) -> None:
             raise _io_error("rename", path, error) from None
 
 
-def make_folder(folder: Path, *, above_mode: int = 0o700) -> None:
-    """Make a private folder, with those above it, and its name durable; raises OSError.
+def make_folder(folder: Path, *, mode: int = 0o700, above_mode: int = 0o700) -> None:
+    """Make a folder, with those above it, and its name durable; raises OSError.
 
     Whoever writes in it syncs only what is inside. Those above are private too unless ``above_mode``
     says otherwise: one of them may be the state folder of a station.
     """
-    _make_durable(folder, 0o700, above_mode)
-
-
-def _make_durable(folder: Path, mode: int, above_mode: int) -> None:
     above = folder.parent
     if not above.exists():
-        _make_durable(above, above_mode, above_mode)
+        make_folder(above, mode=above_mode, above_mode=above_mode)
     folder.mkdir(mode=mode, exist_ok=True)
     # Also where it is there: who made it may have died before this. (It may be in a closed one.)
     with suppress(PermissionError):

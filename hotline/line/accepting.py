@@ -237,8 +237,10 @@ def _take_all(
     tx.enqueue(record.line, messages)
     record = replace(record, queued=count, queued_bytes=size_bytes)
     tx.put_line(record)
-    answers = [Accepted(message.id, repeated=False) for message in messages]
-    return Acceptance(record, list(answers), None)
+    answers: list[Accepted | RefusedError] = [
+        Accepted(message.id, repeated=False) for message in messages
+    ]
+    return Acceptance(record, answers, None)
 
 
 def _repeated(message: Outgoing, known: bytes) -> Accepted | RefusedError:

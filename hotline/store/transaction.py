@@ -162,13 +162,11 @@ class SqliteTransaction(WritesKeyChanges):
         self._change(statements.LET_GO, [(row,) for row in parted])
 
     def _number(self, line: int, numbers: Sequence[tuple[int, int]]) -> None:
-        first, last = numbers[0][0], numbers[-1][0]
-        ahead = numbers[0][1] - first
-        # Nearly always. (A message of several parts takes several numbers, so that a step of both
-        # is no sign that no row lies between.)
-        follow = last - first == len(numbers) - 1
-        if follow and all(number - row == ahead for row, number in numbers):
-            self._database.execute(statements.SEAL_STRETCH, (first, last, ahead, line))
+        (row, number), count = numbers[0], len(numbers)
+        # Not so behind a message of several parts, nor where rows of other messages lie between.
+        if list(numbers) == [(row + step, number + step) for step in range(count)]:
+            stretch = (row, row + count - 1, number - row, line)
+            self._database.execute(statements.SEAL_STRETCH, stretch)
         else:
             sealed = [(row, number, line) for row, number in numbers]
             self._database.executemany(statements.SEAL, sealed)
