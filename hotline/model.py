@@ -5,9 +5,12 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hotline import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NAME_RULE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 """Names of stations and lines: safe in a file name, a table and a sentence."""
@@ -259,3 +262,8 @@ def spelled(precedence: Precedence | Decision) -> str:
 def check_id(identifier: str) -> bool:
     """Tell whether identifier is a legal message id."""
     return len(identifier) <= limits.ID_BYTES and _matches_id(identifier) is not None
+
+
+def check_ids(identifiers: Iterable[str]) -> bool:
+    """Tell whether each of identifiers is a legal message id."""
+    return all(map(_matches_id, identifiers))

@@ -8,13 +8,19 @@ can be told apart under a signature by a reader who is careless, so none is acce
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgpack  # type: ignore[import-untyped]
 
 from hotline.errors import DecodeError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
 U64_MAX: Final = 2**64 - 1
+
+_ARRAY_16: Final = b"\xdc"
+"""How msgpack begins an array whose count is written in two bytes."""
 
 pack_unchecked: Final = msgpack.Packer(use_bin_type=True).pack
 """One for all: making a packer costs more than it packs. It runs none of our code and keeps the
@@ -52,13 +58,29 @@ class Field:
 
     def check_all(self, values: tuple[object, ...]) -> None:
         """Raise DecodeError unless each of values fits."""
-        if self.kind is bytes and set(map(type, values)) == {bytes}:
-            # A run of entries, hundreds of them: the shortest and the longest speak for all.
-            sizes = list(map(len, values))  # type: ignore[arg-type]
-            if self.low <= min(sizes) and max(sizes) <= self.high:
-                return
-        for value in values:
-            self.check(value)
+        if values and not self.fits_all(values):  # a run of entries, hundreds of them
+            for value in values:
+                self.check(value)
+
+    def fits_all(self, values: Sequence[Any]) -> bool:
+        """Tell whether each of one or more values fits; False does not mean that one does not.
+
+        The shortest and the longest speak for all. Raises UnicodeEncodeError for what is no text.
+        """
+        if self.optional:
+            values = [value for value in values if value is not None]
+            if not values:
+                return True
+        if self.item is not None or set(map(type, values)) != {self.kind}:
+            return False
+        sizes: Iterable[int]
+        if self.kind is int:
+            sizes = values
+        elif self.kind is str and all(map(str.isascii, values)):
+            sizes = tuple(map(len, values))
+        else:
+            sizes = tuple(map(self._size, values))
+        return self.low <= min(sizes) and max(sizes) <= self.high
 
     def _size(self, value: Any) -> int:
         if self.kind is int:
@@ -133,12 +155,56 @@ class Shape:
             raise DecodeError(f"{self.name} is {len(data)} bytes, over {self.max_bytes}")
         return data
 
+    def pack_all(self, columns: Sequence[Sequence[Any]]) -> list[bytes] | None:
+        """Encode one or more rows, given by their columns, at once: in half of the time or less.
+
+        None if any of them may not fit: ``pack`` then says what is wrong, if anything is.
+        """
+        pairs = zip(self._fields, columns, strict=True)
+        try:
+            if not all(field.fits_all(column) for field, column in pairs):
+                return None
+        except UnicodeEncodeError:  # half of a surrogate pair is no text
+            return None
+        run = list(map(pack_unchecked, zip(*columns, strict=True)))
+        return run if max(map(len, run)) <= self.max_bytes else None
+
     def unpack(self, data: bytes | memoryview) -> tuple[Any, ...]:
         """Decode exactly one value of this shape; raise DecodeError for anything else."""
         if len(data) > self.max_bytes:
             raise DecodeError(f"{self.name} is {len(data)} bytes, over {self.max_bytes}")
+        values = self._unpack(data, self._max_count)
+        self._check(values)
+        # One value has one encoding: without this a longer integer form would give a second text
+        # to the same signature.
+        if pack_unchecked(values) != data:
+            raise DecodeError(f"{self.name} is not in its shortest encoding")
+        return values  # type: ignore[no-any-return]
+
+    def unpack_all(self, run: Sequence[bytes]) -> list[tuple[Any, ...]] | None:
+        """Decode 1 to 65,535 values of this shape at once, in half of the time; gives their columns.
+
+        None if any of them may not fit: ``unpack`` then says what is wrong, if anything is.
+        """
+        if max(map(len, run)) > self.max_bytes:
+            return None
+        array = _ARRAY_16 + len(run).to_bytes(2, "big") + b"".join(run)
         try:
-            values = msgpack.unpackb(
+            rows = self._unpack(array, max(len(run), self._max_count))
+        except DecodeError:
+            return None
+        if set(map(type, rows)) != {tuple} or set(map(len, rows)) != {len(self._fields)}:
+            return None
+        columns = list(zip(*rows, strict=True))
+        if not all(map(Field.fits_all, self._fields, columns)):
+            return None
+        # Where one value ends was the array's word so far: each must be what its bytes spell.
+        return columns if list(map(pack_unchecked, rows)) == list(run) else None
+
+    def _unpack(self, data: bytes | memoryview, most: int) -> Any:
+        """Decode one value whose arrays have most elements, or raise DecodeError."""
+        try:
+            return msgpack.unpackb(
                 data,
                 raw=False,
                 use_list=False,
@@ -146,7 +212,7 @@ class Shape:
                 ext_hook=_refuse_ext,
                 max_str_len=self.max_bytes,
                 max_bin_len=self.max_bytes,
-                max_array_len=self._max_count,
+                max_array_len=most,
                 max_map_len=0,
                 max_ext_len=0,
             )
@@ -156,12 +222,6 @@ class Shape:
             raise DecodeError(
                 f"{self.name} is not strict msgpack: {type(error).__name__}"
             ) from None
-        self._check(values)
-        # One value has one encoding: without this a longer integer form would give a second text
-        # to the same signature.
-        if pack_unchecked(values) != data:
-            raise DecodeError(f"{self.name} is not in its shortest encoding")
-        return values  # type: ignore[no-any-return]
 
     def _check(self, values: object) -> None:
         if type(values) is not tuple:

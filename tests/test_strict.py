@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
+from itertools import pairwise
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -285,3 +286,153 @@ def test_our_own_values_are_held_to_the_shape(field: int, value: Any) -> None:
     fields[field] = value
     with pytest.raises(DecodeError):
         SHAPE.pack(*fields)
+
+
+FLAT = Shape(
+    "flat specimen",
+    uint("small", 9),
+    uint("maybe", optional=True),
+    sint("offset"),
+    blob("some", 6, low=1),
+    text("note", 40),
+    flag("on"),
+    max_bytes=80,
+)
+"""Without a field of items, which only one value at a time is checked for."""
+
+flats = st.tuples(
+    st.integers(0, 9),
+    st.none() | st.integers(0, U64_MAX),
+    st.integers(-(2**63), 2**63 - 1),
+    st.binary(min_size=1, max_size=6),
+    st.text(max_size=40).filter(lambda t: len(t.encode()) <= 40),
+    st.booleans(),
+)
+odd = st.one_of(
+    st.integers(-1, U64_MAX),
+    st.none(),
+    st.text(max_size=60),
+    st.binary(max_size=9),
+    st.floats(allow_nan=False),
+    st.booleans(),
+    st.sampled_from(["\ud800", "ü" * 21, ()]),
+)
+
+
+def one_by_one(shape: Shape, run: list[bytes]) -> list[tuple[Any, ...]] | None:
+    """Give what ``unpack`` says of each, or None if it refuses any."""
+    try:
+        return [shape.unpack(data) for data in run]
+    except DecodeError:
+        return None
+
+
+def at_once(shape: Shape, run: list[bytes]) -> list[tuple[Any, ...]] | None:
+    """Give the rows of what ``unpack_all`` says."""
+    columns = shape.unpack_all(run)
+    return None if columns is None else list(zip(*columns, strict=True))
+
+
+@given(st.lists(flats, min_size=1, max_size=9))
+def test_many_at_once_are_what_each_is(rows: list[tuple[Any, ...]]) -> None:
+    """A short cut that leads elsewhere would have two stations hold two records under one hash."""
+    run = [FLAT.pack(*row) for row in rows]
+    assert FLAT.pack_all(list(zip(*rows, strict=True))) == run
+    assert repr(at_once(FLAT, run)) == repr(rows)
+    assert at_once(FLAT, [*run, run[0]]) == [*rows, rows[0]]
+
+
+@given(st.lists(flats, min_size=1, max_size=4), st.integers(0, 3), st.integers(0, 5), odd)
+def test_none_of_many_may_break_the_shape(
+    rows: list[tuple[Any, ...]], at: int, field: int, value: Any
+) -> None:
+    """What nobody would send alone is sent by nobody among others, nor taken in."""
+    wrong = list(rows[at % len(rows)])
+    wrong[field] = value
+    rows[at % len(rows)] = tuple(wrong)
+    try:
+        each = [FLAT.pack(*row) for row in rows]
+    except (DecodeError, UnicodeEncodeError):
+        assert FLAT.pack_all(list(zip(*rows, strict=True))) is None
+    else:
+        assert FLAT.pack_all(list(zip(*rows, strict=True))) == each
+    try:
+        sent = [bytes(msgpack.packb(row, use_bin_type=True)) for row in rows]
+    except UnicodeEncodeError:
+        return
+    assert repr(at_once(FLAT, sent)) == repr(one_by_one(FLAT, sent))
+
+
+@given(st.lists(flats, min_size=1, max_size=4), st.data())
+def test_where_one_of_many_ends_is_held_to_what_it_spells(
+    rows: list[tuple[Any, ...]], data: st.DataObject
+) -> None:
+    """Bytes that are cut elsewhere are other entries, though together they spell the same."""
+    whole = b"".join(FLAT.pack(*row) for row in rows)
+    places = st.lists(st.integers(0, len(whole)), min_size=len(rows) - 1, max_size=len(rows) - 1)
+    cuts = [0, *sorted(data.draw(places)), len(whole)]
+    run = [whole[begin:end] for begin, end in pairwise(cuts)]
+    assert repr(at_once(FLAT, run)) == repr(one_by_one(FLAT, run))
+
+
+@given(st.lists(flats, min_size=1, max_size=3), st.data())
+def test_a_changed_byte_among_many_is_what_it_is_alone(
+    rows: list[tuple[Any, ...]], data: st.DataObject
+) -> None:
+    """Junk, another value or none: an exception of the library's would end the daemon."""
+    run = [bytearray(FLAT.pack(*row)) for row in rows]
+    one = run[data.draw(st.integers(0, len(run) - 1))]
+    one[data.draw(st.integers(0, len(one) - 1))] ^= data.draw(st.integers(1, 255))
+    sent = [bytes(data) for data in run]
+    assert repr(at_once(FLAT, sent)) == repr(one_by_one(FLAT, sent))
+
+
+@pytest.mark.parametrize(
+    "odd_one",
+    [
+        b"",
+        b"\x86" + b"\x00" * 12,
+        bytes(msgpack.packb((1, None, 0, b"x", "", True, 0))),
+        bytes(msgpack.packb([msgpack.ExtType(5, b"x"), None, 0, b"x", "", True])),
+        bytes(msgpack.packb([msgpack.Timestamp(1), None, 0, b"x", "", True])),
+        b"\x96" + b"\x91" * 70 + b"\x00",
+        bytes(msgpack.packb((1, None, 0, b"x", "x" * 80, True))),
+    ],
+    ids=["nothing", "map", "one field more", "extension", "timestamp", "nest", "too long"],
+)
+def test_whatever_is_none_of_many_leaves_all_to_be_looked_at(odd_one: bytes) -> None:
+    """Who then looks at each says what is wrong with which."""
+    good = FLAT.pack(1, None, 0, b"x", "", True)
+    assert one_by_one(FLAT, [odd_one]) is None
+    for some in ([odd_one], [good, odd_one], [odd_one, good]):
+        assert FLAT.unpack_all(some) is None
+
+
+def test_many_nests_are_refused_as_such() -> None:
+    """As deep as the library reads, which is deeper than it writes."""
+    deep = Shape("deep specimen", uint("number"), max_bytes=4000)
+    for depth in (500, 511, 512, 513, 1022, 1023, 1024, 1025, 3000):
+        assert deep.unpack_all([b"\x91" * depth + b"\x00"] * 2) is None
+
+
+def test_a_field_of_items_is_never_looked_at_with_many() -> None:
+    """Its bounds are those of each item."""
+    assert SHAPE.unpack_all([SHAPE.pack(*GOOD)]) is None
+    assert SHAPE.pack_all([(value,) for value in GOOD]) is None
+
+
+def test_the_bound_on_the_whole_holds_for_each_of_many() -> None:
+    """Each is an entry of its own, and no other station would take it."""
+    narrow = Shape("narrow specimen", text("note", 40), max_bytes=20)
+    assert narrow.pack_all([("x" * 18, "x" * 18)]) == [narrow.pack("x" * 18)] * 2
+    assert narrow.pack_all([("x" * 18, "x" * 19)]) is None
+
+
+def test_claims_among_many_reserve_little() -> None:
+    """Three bytes may claim no more than the run has members, a thousand deep."""
+    run = [b"\xdc\x01\x00" * 20] * 256
+    tracemalloc.start()
+    assert FLAT.unpack_all(run) is None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * 2**20

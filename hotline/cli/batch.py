@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from hotline.cli.client import Client
 
-REQUEST_BYTES: Final = 3 * limits.MIB
-"""Below the daemon's bound, with room for what stands around the messages."""
+REQUEST_BYTES: Final = 3 * limits.MIB // 2
+"""Far below the daemon's bound: what several requests hold together is in its memory."""
 
-OUTSTANDING: Final = 4
-"""Requests under way at once: the daemon commits one while the next ones arrive."""
+OUTSTANDING: Final = 8
+"""Requests under way at once, as many as the daemon takes: it commits some while the next arrive."""
 
 LINE_BYTES: Final = 8 * limits.MIB
 """One line of NDJSON: a mebibyte of text, each character escaped, and more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeGuard
 
 from hotline import limits
@@ -93,7 +94,7 @@ class Requests:
             raise CallError(INVALID_PARAMS, f"send takes 1 to {limits.BATCH_MESSAGES} messages")
         self._station.check_disk()
         wall_ns = moment().wall_ns
-        composed = [self._compose(message, wall_ns) for message in messages]
+        composed = self._compose_all(messages, wall_ns)
         outgoing = [one for one in composed if not isinstance(one, HotlineError)]
         bounds = self._station.queue_limits(runner.line.record.name)
         answers: list[accepting.Accepted | RefusedError] = []
@@ -125,34 +126,36 @@ class Requests:
                 results.append({"id": answer.id, "state": _QUEUED, "repeated": False})
         return results
 
+    def _compose_all(self, messages: list[Any], wall_ns: int) -> list[Any]:
+        """Give an Outgoing for each of a send request, or the HotlineError that refuses it."""
+        plain = self._compose_plain(messages, wall_ns)
+        return plain or [self._compose(one, wall_ns) for one in messages]
+
     def _compose(self, values: Any, wall_ns: int) -> Any:
-        """Give one Outgoing of a send request, or the HotlineError that refuses it."""
         try:
-            plain = self._compose_plain(values, wall_ns)
-            return plain or accepting.compose(self._draft(values), wall_ns)
+            return accepting.compose(self._draft(values), wall_ns)
         except CallError as error:
             return RefusedError("bad-request", str(error))
         except HotlineError as error:
             return error
 
-    def _compose_plain(self, values: Any, wall_ns: int) -> Outgoing | None:
-        """Give one of what batches are made of: plain texts under the four usual names.
+    def _compose_plain(self, messages: list[Any], wall_ns: int) -> list[Outgoing] | None:
+        """Give what batches are made of, all at once: plain texts under the four usual names.
 
-        None if it is anything else; ``_draft`` then says what is wrong, if anything is.
+        None if any is anything else; ``_draft`` then says what is wrong, if anything is.
         """
-        if type(values) is not dict or not values.keys() <= _USUAL:
+        if set(map(type, messages)) != {dict} or not all(one.keys() <= _USUAL for one in messages):
             return None
-        identifier, body = values.get("id"), values.get("body", "")
-        subject = values.get("subject", "")
-        word = values.get("precedence", "ROUTINE")
-        if not type(identifier) is type(body) is type(subject) is type(word) is str:
+        ids = [one.get("id") for one in messages]
+        words = [one.get("precedence", "ROUTINE") for one in messages]
+        subjects = [one.get("subject", "") for one in messages]
+        bodies = [one.get("body", "") for one in messages]
+        if set(map(type, chain(ids, words, subjects, bodies))) != {str}:
             return None
-        precedence = _PRECEDENCES.get(word)
-        if precedence is None:
+        if not _PRECEDENCES.keys() >= set(words):
             return None
-        return accepting.compose_plain(
-            identifier, precedence, subject, body, self._operator, wall_ns
-        )
+        precedences = [_PRECEDENCES[word] for word in words]
+        return accepting.compose_all(ids, precedences, subjects, bodies, self._operator, wall_ns)
 
     def _draft(self, values: Any) -> accepting.Draft:
         """Give the draft of any message of a send request; raises CallError."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hotline import limits
@@ -96,25 +97,26 @@ def compose(draft: Draft, accepted_ns: int) -> Outgoing:
     )
 
 
-def compose_plain(
-    identifier: str,
-    precedence: Precedence,
-    subject: str,
-    body: str,
+def compose_all(
+    ids: Sequence[str],
+    precedences: Sequence[Precedence],
+    subjects: Sequence[str],
+    bodies: Sequence[str],
     author: str,
     accepted_ns: int,
-) -> Outgoing | None:
-    """Do what ``compose`` does, for what batches are made of, in half of the time.
+) -> list[Outgoing] | None:
+    """Do what ``compose`` does, for messages that never expire, all at once: in a third of the time.
 
-    None if it is anything but a plain message: ``compose`` then says what is wrong, if anything is.
+    None if anything is wrong with any of them: ``compose`` then says what.
     """
-    if identifier.startswith(RESERVED_PREFIXES):
+    if any(map(str.startswith, ids, repeat(RESERVED_PREFIXES))):
         return None
-    content = entries.encode_plain(identifier, int(precedence), accepted_ns, author, subject, body)
-    if content is None:
+    contents = entries.encode_messages(ids, precedences, accepted_ns, author, subjects, bodies)
+    if contents is None:
         return None
-    asked = digest(Kind.MESSAGE, precedence, subject, body)
-    return Outgoing(identifier, Kind.MESSAGE, precedence, content, asked, accepted_ns)
+    asked = map(digest, repeat(Kind.MESSAGE), precedences, subjects, bodies)
+    kinds, times = repeat(Kind.MESSAGE), repeat(accepted_ns)
+    return list(map(Outgoing, ids, kinds, precedences, contents, asked, times))
 
 
 def digest(kind: Kind, precedence: Precedence, subject: str = "", body: str = "") -> bytes:

@@ -9,13 +9,16 @@ together, are the encoding.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from hotline import limits
 from hotline.errors import DecodeError
-from hotline.model import Decision, Kind, Precedence, check_id
-from hotline.strict import Shape, blob, pack_unchecked, text, uint
+from hotline.model import Decision, Kind, Precedence, check_id, check_ids
+from hotline.strict import Shape, blob, text, uint
 from hotline.wire.frames import NUMBER_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PRECEDENCE_MAX: Final = max(Precedence)
 
@@ -197,25 +200,50 @@ def encode(entry: Entry) -> bytes:
     return entry.SHAPE.pack(int(entry.KIND), *map(_plain, values))
 
 
-def encode_plain(
-    identifier: str, precedence: int, composed_ns: int, author: str, subject: str, body: str
-) -> bytes | None:
-    """Give what ``encode`` does of a message, if it is plain, in a third of the time; else None.
+def encode_messages(
+    ids: Sequence[str],
+    precedences: Sequence[Precedence],
+    composed_ns: int,
+    author: str,
+    subjects: Sequence[str],
+    bodies: Sequence[str],
+) -> list[bytes] | None:
+    """Give what ``encode`` does of each of some messages, to be answered at no time, at once.
 
-    Plain is what every bound and character allows at one look: ASCII that is not too long, under an
-    id, to be answered at no time.
+    None if anything is wrong with any of them, its id too.
     """
-    if (
-        check_id(identifier)
-        and (author.isascii() and len(author) <= limits.OPERATOR_BYTES)
-        and (subject.isascii() and len(subject) <= limits.SUBJECT_BYTES)
-        and (body.isascii() and len(body) <= limits.MESSAGE_BYTES)
-    ):
-        data: bytes = pack_unchecked(
-            (_MESSAGE_KIND, identifier, precedence, composed_ns, None, author, subject, body)
+    count = len(ids)
+    if not check_ids(ids):
+        return None
+    return Message.SHAPE.pack_all(
+        (
+            (_MESSAGE_KIND,) * count,
+            ids,
+            tuple(map(int, precedences)),
+            (composed_ns,) * count,
+            (None,) * count,
+            (author,) * count,
+            subjects,
+            bodies,
         )
-        return data
-    return None
+    )
+
+
+def decode_messages(run: Sequence[bytes]) -> list[Message] | None:
+    """Give what ``decode`` does of each of a run, at once, if each is a message.
+
+    None if any is not, or anything is wrong, and for an id that only a change of keys may have.
+    """
+    if max(map(len, run)) > limits.ENTRY_BYTES:
+        return None
+    columns = Message.SHAPE.unpack_all(run)
+    if columns is None:
+        return None
+    _, ids, precedences, *others = columns
+    # Anywhere in an id, not at its beginning alone: one look for all of them, and nobody uses such.
+    if not check_ids(ids) or KEY_CHANGE_PREFIX in "\n".join(ids):
+        return None
+    return list(map(Message, ids, map(_PRECEDENCES.__getitem__, precedences), *others))
 
 
 def fields(entry: Entry) -> tuple[str, ...]:

@@ -126,32 +126,36 @@ _BOUND = limits.OPERATOR_BYTES
 _operators = ["anna", "", "ünal", "ü" * (_BOUND // 2 + 1), "o" * _BOUND, "o" * (_BOUND + 1)]
 
 
-@example({"body": "x" * (limits.MESSAGE_BYTES + 1)}, set(), "anna")
-@example({}, set(), "ü" * (_BOUND // 2 + 1))
+@example([{}, {"body": "x" * (limits.MESSAGE_BYTES + 1)}], set(), "anna")
+@example([{}], set(), "\u00fc" * (_BOUND // 2 + 1))
 @settings(max_examples=400, deadline=None)
 @given(
-    _odd_fields, st.sets(st.sampled_from(sorted(_PLAIN)), max_size=1), st.sampled_from(_operators)
+    st.lists(st.just({}) | _odd_fields, min_size=1, max_size=3),
+    st.sets(st.sampled_from(sorted(_PLAIN)), max_size=1),
+    st.sampled_from(_operators),
 )
-def test_a_plain_message_is_what_any_other_is(
-    odd: dict[str, Any], missing: set[str], operator: str
+def test_a_batch_is_what_each_of_its_messages_is(
+    odd: list[dict[str, Any]], missing: set[str], operator: str
 ) -> None:
-    """Batches go by a short cut; nothing goes by it that would be refused, or would look otherwise."""
+    """It goes by a short cut; nothing goes by it that would be refused, or would look otherwise."""
     requests = Requests.__new__(Requests)
     requests._operator = operator
-    values = {name: value for name, value in {**_PLAIN, **odd}.items() if name not in missing}
-    short = requests._compose(values, 10**18)
-    with mock.patch.object(Requests, "_compose_plain", return_value=None):
-        long = requests._compose(values, 10**18)
-    assert repr(short) == repr(long)
+    asked = [{**_PLAIN, **one} for one in odd]
+    asked[0] = {name: value for name, value in asked[0].items() if name not in missing}
+    short = requests._compose_all(asked, 10**18)
+    assert repr(short) == repr([requests._compose(one, 10**18) for one in asked])
+    some = requests._compose_all(["no object", *asked], 10**18)
+    assert repr(some[1:]) == repr(short)
 
 
-def test_a_batch_goes_by_the_short_cut() -> None:
+@pytest.mark.parametrize("body", ["b", "\u0416" * 100])
+def test_a_batch_goes_by_the_short_cut(body: str) -> None:
     """Else all that is said of it here would be said of nothing."""
     requests = Requests.__new__(Requests)
     requests._operator = "anna"
-    values = {"id": "m1", "precedence": "FLASH", "subject": "s", "body": "b"}
+    asked = [{"id": "m1", "precedence": "FLASH", "subject": "s", "body": body}, {"id": "m2"}]
     with mock.patch.object(Requests, "_draft", side_effect=AssertionError):
-        assert requests._compose(values, 10**18).id == "m1"
+        assert [one.id for one in requests._compose_all(asked, 10**18)] == ["m1", "m2"]
 
 
 def _no_room(_works: object) -> None:

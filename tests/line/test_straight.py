@@ -386,16 +386,13 @@ def test_a_station_that_stops_seals_nothing_more(world: LineWorld) -> None:
     assert (north.record.queued, north.record.sealed) == (1, 1)
 
 
-@pytest.mark.parametrize(
-    ("identifier", "body", "is_plain"),
-    [("m1", "b", True), ("ack.1", "b", False), ("key-change.1", "b", False), ("m1", "ü", False)],
-)
-def test_a_plain_message_is_composed_as_any_other(
-    identifier: str, body: str, is_plain: bool
-) -> None:
-    """Batches go by a short cut; what may not be sent is left to who says why."""
-    plain = accepting.compose_plain(identifier, ROUTINE, "", body, "watch", NOW_NS)
-    assert plain == (message(identifier, body) if is_plain else None)
+@pytest.mark.parametrize("refused", ["", "ack.1", "key-change.1", "a/b"])
+def test_messages_are_composed_at_once_as_each_is(refused: str) -> None:
+    """Batches go by a short cut; where one may not be sent, all are left to who says which and why."""
+    ids, bodies = ["m1", refused or "m2"], ["b", "\u00fc"]
+    all_of_them = accepting.compose_all(ids, [ROUTINE] * 2, [""] * 2, bodies, "watch", NOW_NS)
+    each = [message("m1", "b"), message("m2", "\u00fc")]
+    assert all_of_them == (None if refused else each)
 
 
 _requests = st.lists(

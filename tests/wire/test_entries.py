@@ -237,30 +237,79 @@ def test_a_damaged_part_ends_no_key_change() -> None:
     assert not entries.ends_key_change(whole + b"x")
 
 
-def test_a_plain_message_is_encoded_as_any_other() -> None:
+_messages = st.lists(st.one_of(all_entries, st.just(MESSAGE)), min_size=1, max_size=6)
+
+
+@given(
+    _messages | st.lists(all_entries.filter(lambda one: type(one) is entries.Message), min_size=1)
+)
+def test_a_run_of_messages_is_decoded_as_each_is(some: list[entries.Entry]) -> None:
     """By a short cut, which must not lead anywhere else."""
-    longest = ["m" * limits.ID_BYTES, "o" * limits.OPERATOR_BYTES, "s" * limits.SUBJECT_BYTES]
-    identifier, author, subject = longest
-    body = "x" * limits.MESSAGE_BYTES
-    for precedence in Precedence:
-        said = entries.Message(identifier, precedence, 10**18, None, author, subject, body)
-        plain = entries.encode_plain(identifier, precedence, 10**18, author, subject, body)
-        assert plain == entries.encode(said)
+    run = [entries.encode(one) for one in some]
+    short = all(type(one) is entries.Message for one in some)
+    assert entries.decode_messages(run) == (some if short else None)
+
+
+def test_a_run_with_an_entry_that_is_too_long_goes_by_no_short_cut() -> None:
+    """Its encoding is a message's, but it is no entry: it should have come in parts."""
+    usual = len(entries.encode(MESSAGE._replace(body="x" * 1000))) - 1000
+    for more in (0, 1):
+        body = "x" * (limits.ENTRY_BYTES - usual + more)
+        one = MESSAGE._replace(body=body)
+        run = [entries.encode(MESSAGE), entries.encode(one)]
+        assert entries.decode_messages(run) == (None if more else [MESSAGE, one])
+
+
+@pytest.mark.parametrize(
+    "identifier", ["a/b", "-a", "a\n", "\u00fc", "key-change.1", "x.key-change."]
+)
+def test_an_id_that_messages_may_not_have_goes_by_no_short_cut(identifier: str) -> None:
+    """Nothing behind it looks at an id again; one that only looks odd goes the long way, and well."""
+    odd = stock_encoding(MESSAGE._replace(id=identifier))
+    assert entries.decode_messages([entries.encode(MESSAGE), odd]) is None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(Precedence),
+            st.sampled_from(
+                ["", "s" * limits.SUBJECT_BYTES, "\u00fc" * (limits.SUBJECT_BYTES // 2)]
+            ),
+            st.sampled_from(["", "\u00fc", "x" * limits.MESSAGE_BYTES]) | st.text(),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from(["", "anna", "o" * limits.OPERATOR_BYTES]),
+)
+def test_messages_are_encoded_at_once_as_each_is(
+    some: list[tuple[Precedence, str, str]], author: str
+) -> None:
+    """What an operator's words become does not depend on what was asked for beside them."""
+    ids = [f"m{number}" for number in range(len(some))]
+    precedences, subjects, bodies = zip(*some, strict=True)
+    each = [
+        entries.encode(entries.Message(identifier, precedence, 10**18, None, author, *said))
+        for identifier, (precedence, *said) in zip(ids, some, strict=True)
+    ]
+    made = entries.encode_messages(ids, precedences, 10**18, author, subjects, bodies)
+    assert made == each
 
 
 @pytest.mark.parametrize(
     "odd",
     [
-        {"identifier": "a/b"},
+        {"ids": ["m1", "a/b"]},
         {"author": "o" * (limits.OPERATOR_BYTES + 1)},
-        {"subject": "s" * (limits.SUBJECT_BYTES + 1)},
-        {"body": "x" * (limits.MESSAGE_BYTES + 1)},
-        {"author": "ü"},
-        {"subject": "ü"},
-        {"body": "\ud800"},
+        {"subjects": ["", "s" * (limits.SUBJECT_BYTES + 1)]},
+        {"bodies": ["x" * (limits.MESSAGE_BYTES + 1), ""]},
+        {"author": "\u00fc" * (limits.OPERATOR_BYTES // 2 + 1)},
+        {"bodies": ["", "\ud800"]},
     ],
 )
-def test_what_is_not_plain_does_not_go_by_the_short_cut(odd: dict[str, Any]) -> None:
+def test_what_may_not_be_sent_is_encoded_with_none_beside_it(odd: dict[str, Any]) -> None:
     """Nothing behind it looks at a field again."""
-    usual = {"identifier": "m1", "author": "anna", "subject": "s", "body": "b"}
-    assert entries.encode_plain(**{**usual, **odd}, precedence=3, composed_ns=1) is None
+    usual: dict[str, Any] = {"ids": ["m1", "m2"], "precedences": [Precedence.FLASH] * 2}
+    usual |= {"author": "anna", "subjects": ["s", ""], "bodies": ["b", "c"]}
+    assert entries.encode_messages(**{**usual, **odd}, composed_ns=1) is None
