@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NAME_RULE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 """Names of stations and lines: safe in a file name, a table and a sentence."""
 
-ID_RULE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+ID_RULE: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{limits.ID_BYTES - 1}}}")
 """Ids of messages: what an operator can say, type and paste."""
 
 _matches_id: Final = ID_RULE.fullmatch
@@ -261,7 +261,7 @@ def spelled(precedence: Precedence | Decision) -> str:
 
 def check_id(identifier: str) -> bool:
     """Tell whether identifier is a legal message id."""
-    return len(identifier) <= limits.ID_BYTES and _matches_id(identifier) is not None
+    return _matches_id(identifier) is not None
 
 
 def check_ids(identifiers: Iterable[str]) -> bool:

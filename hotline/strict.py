@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 import msgpack  # type: ignore[import-untyped]
 
 from hotline.errors import DecodeError
+from hotline.limits import KIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 U64_MAX: Final = 2**64 - 1
 
-_ARRAY_16: Final = b"\xdc"
-"""How msgpack begins an array whose count is written in two bytes."""
+UNPACKED_BYTES: Final = 64 * KIB
+"""What is decoded at once: before any field is looked at, a byte may have become seventy."""
+
+_ARRAY_32: Final = b"\xdd"
+"""How msgpack begins an array whose count is written in four bytes."""
 
 pack_unchecked: Final = msgpack.Packer(use_bin_type=True).pack
 """One for all: making a packer costs more than it packs. It runs none of our code and keeps the
@@ -58,14 +62,15 @@ class Field:
 
     def check_all(self, values: tuple[object, ...]) -> None:
         """Raise DecodeError unless each of values fits."""
-        if values and not self.fits_all(values):  # a run of entries, hundreds of them
+        # Hundreds of entries are looked at together; which one it is, and what is wrong, one by one.
+        if values and not self.fits_all(values):
             for value in values:
                 self.check(value)
 
     def fits_all(self, values: Sequence[Any]) -> bool:
         """Tell whether each of one or more values fits; False does not mean that one does not.
 
-        The shortest and the longest speak for all. Raises UnicodeEncodeError for what is no text.
+        The shortest and the longest speak for all.
         """
         if self.optional:
             values = [value for value in values if value is not None]
@@ -73,13 +78,16 @@ class Field:
                 return True
         if self.item is not None or set(map(type, values)) != {self.kind}:
             return False
-        sizes: Iterable[int]
+        sizes: Sequence[int]
         if self.kind is int:
             sizes = values
         elif self.kind is str and all(map(str.isascii, values)):
-            sizes = tuple(map(len, values))
+            sizes = list(map(len, values))
         else:
-            sizes = tuple(map(self._size, values))
+            try:
+                sizes = list(map(self._size, values))
+            except UnicodeEncodeError:  # half of a surrogate pair is no text
+                return False
         return self.low <= min(sizes) and max(sizes) <= self.high
 
     def _size(self, value: Any) -> int:
@@ -161,13 +169,10 @@ class Shape:
         None if any of them may not fit: ``pack`` then says what is wrong, if anything is.
         """
         pairs = zip(self._fields, columns, strict=True)
-        try:
-            if not all(field.fits_all(column) for field, column in pairs):
-                return None
-        except UnicodeEncodeError:  # half of a surrogate pair is no text
+        if not all(field.fits_all(column) for field, column in pairs):
             return None
-        run = list(map(pack_unchecked, zip(*columns, strict=True)))
-        return run if max(map(len, run)) <= self.max_bytes else None
+        packed = list(map(pack_unchecked, zip(*columns, strict=True)))
+        return packed if max(map(len, packed)) <= self.max_bytes else None
 
     def unpack(self, data: bytes | memoryview) -> tuple[Any, ...]:
         """Decode exactly one value of this shape; raise DecodeError for anything else."""
@@ -181,16 +186,18 @@ class Shape:
             raise DecodeError(f"{self.name} is not in its shortest encoding")
         return values  # type: ignore[no-any-return]
 
-    def unpack_all(self, run: Sequence[bytes]) -> list[tuple[Any, ...]] | None:
-        """Decode 1 to 65,535 values of this shape at once, in half of the time; gives their columns.
+    def unpack_all(self, packed: Sequence[bytes]) -> list[tuple[Any, ...]] | None:
+        """Decode one or more values of this shape at once, in half of the time; gives their columns.
 
-        None if any of them may not fit: ``unpack`` then says what is wrong, if anything is.
+        None if any of them may not fit, and if they are over UNPACKED_BYTES together: ``unpack`` then
+        says what is wrong, if anything is.
         """
-        if max(map(len, run)) > self.max_bytes:
+        count = len(packed)
+        if sum(map(len, packed)) > UNPACKED_BYTES or max(map(len, packed)) > self.max_bytes:
             return None
-        array = _ARRAY_16 + len(run).to_bytes(2, "big") + b"".join(run)
+        array = _ARRAY_32 + count.to_bytes(4, "big") + b"".join(packed)
         try:
-            rows = self._unpack(array, max(len(run), self._max_count))
+            rows = self._unpack(array, max(count, self._max_count))
         except DecodeError:
             return None
         if set(map(type, rows)) != {tuple} or set(map(len, rows)) != {len(self._fields)}:
@@ -199,7 +206,7 @@ class Shape:
         if not all(map(Field.fits_all, self._fields, columns)):
             return None
         # Where one value ends was the array's word so far: each must be what its bytes spell.
-        return columns if list(map(pack_unchecked, rows)) == list(run) else None
+        return columns if list(map(pack_unchecked, rows)) == list(packed) else None
 
     def _unpack(self, data: bytes | memoryview, most: int) -> Any:
         """Decode one value whose arrays have most elements, or raise DecodeError."""

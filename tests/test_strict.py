@@ -397,14 +397,30 @@ def test_a_changed_byte_among_many_is_what_it_is_alone(
         bytes(msgpack.packb([msgpack.Timestamp(1), None, 0, b"x", "", True])),
         b"\x96" + b"\x91" * 70 + b"\x00",
         bytes(msgpack.packb((1, None, 0, b"x", "x" * 80, True))),
+        b"\x05",
+        b"\xc0",
+        b"\xa6abcdef",
+        bytes(msgpack.packb((1, None, 0, b"", "", True))),
     ],
-    ids=["nothing", "map", "one field more", "extension", "timestamp", "nest", "too long"],
+    ids=[
+        "nothing",
+        "map",
+        "one field more",
+        "extension",
+        "timestamp",
+        "nest",
+        "too long",
+        "number",
+        "nil",
+        "text as long as the fields are many",
+        "too short a field",
+    ],
 )
 def test_whatever_is_none_of_many_leaves_all_to_be_looked_at(odd_one: bytes) -> None:
     """Who then looks at each says what is wrong with which."""
     good = FLAT.pack(1, None, 0, b"x", "", True)
     assert one_by_one(FLAT, [odd_one]) is None
-    for some in ([odd_one], [good, odd_one], [odd_one, good]):
+    for some in ([odd_one], [good, odd_one], [odd_one, good], [good, odd_one, good]):
         assert FLAT.unpack_all(some) is None
 
 
@@ -426,13 +442,48 @@ def test_the_bound_on_the_whole_holds_for_each_of_many() -> None:
     narrow = Shape("narrow specimen", text("note", 40), max_bytes=20)
     assert narrow.pack_all([("x" * 18, "x" * 18)]) == [narrow.pack("x" * 18)] * 2
     assert narrow.pack_all([("x" * 18, "x" * 19)]) is None
+    longer = bytes(msgpack.packb(("x" * 19,)))
+    assert narrow.unpack_all([narrow.pack("x" * 18), narrow.pack("x" * 18)]) == [("x" * 18,) * 2]
+    assert narrow.unpack_all([narrow.pack("x" * 18), longer]) is None
 
 
-def test_claims_among_many_reserve_little() -> None:
-    """Three bytes may claim no more than the run has members, a thousand deep."""
-    run = [b"\xdc\x01\x00" * 20] * 256
+def test_the_shortest_of_many_speaks_for_itself() -> None:
+    """Wherever it stands: the bounds of most fields begin at one."""
+    row = (1, None, 0, b"x", "", True)
+    for wrong in (b"", b"1234567"):
+        columns = [(value,) * 3 for value in row]
+        columns[3] = (b"x", wrong, b"xx")
+        assert FLAT.pack_all(columns) is None
+
+
+@pytest.mark.parametrize("pieces", [(b"p", b""), (b"p", 5), (b"p", b"long")])
+def test_each_of_a_field_of_items_is_held_to_its_bounds(pieces: tuple[object, ...]) -> None:
+    """The first of a run's entries may be right, and the last no entry at all."""
+    with pytest.raises(DecodeError, match="piece"):
+        SHAPE.unpack(changed(9, pieces))
+    with pytest.raises(DecodeError, match="piece"):
+        SHAPE.pack(*GOOD[:9], pieces)
+
+
+@pytest.mark.parametrize("claim", [b"\xdc\x01\x00", b"\xdc\xff\xff", b"\xdd\x00\x01\x00\x00"])
+def test_claims_among_many_reserve_little(claim: bytes) -> None:
+    """A few bytes may claim no more than the run has members, a thousand deep."""
+    assert peak_of([claim * (70 // len(claim))] * 256) < 3 * 2**20
+
+
+def test_what_is_built_before_it_is_looked_at_is_bounded() -> None:
+    """An empty map is one byte, and seventy in memory; a peer has room for two mebibytes of them."""
+    nest = b"\xdc\x01\x00" + b"\x80" * 256
+    wide = Shape("wide specimen", uint("number"), max_bytes=9000)
+    member = b"\x91\xdc\x00\x1f" + nest * 31
+    assert peak_of([member] * 7, wide) < 6 * 2**20, "as much as goes at once"
+    assert peak_of([member] * 256, wide) < 2**20, "more is not begun"
+
+
+def peak_of(packed: list[bytes], shape: Shape = FLAT) -> int:
+    """Give the bytes in memory at the worst while they are refused."""
     tracemalloc.start()
-    assert FLAT.unpack_all(run) is None
+    assert shape.unpack_all(packed) is None
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 3 * 2**20
+    return peak

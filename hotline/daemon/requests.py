@@ -150,9 +150,8 @@ class Requests:
         words = [one.get("precedence", "ROUTINE") for one in messages]
         subjects = [one.get("subject", "") for one in messages]
         bodies = [one.get("body", "") for one in messages]
-        if set(map(type, chain(ids, words, subjects, bodies))) != {str}:
-            return None
-        if not _PRECEDENCES.keys() >= set(words):
+        # Who composes looks at the other texts.
+        if set(map(type, chain(ids, words))) != {str} or not _PRECEDENCES.keys() >= set(words):
             return None
         precedences = [_PRECEDENCES[word] for word in words]
         return accepting.compose_all(ids, precedences, subjects, bodies, self._operator, wall_ns)

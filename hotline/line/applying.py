@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import repeat
+from itertools import repeat, starmap
 from typing import TYPE_CHECKING, Final
 
 from hotline.errors import DecodeError, HaltError, IdentityError, ProtocolError
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from hotline.wire.frames import Entries
 
 
-_READ_AT_ONCE: Final = 256
-"""Entries that are read together, if all of them are messages."""
+_READ_AT_ONCE: Final = 64
+"""Entries that are read together, if all of them are messages, and short ones."""
 
 _SHOWN_AT_ONCE: Final = 1024
 _SHOWN_CHARACTERS: Final = 256 * KIB
@@ -106,7 +106,8 @@ def apply(
     reading = _Reading(tx, line, record, wall_ns)
     for at in range(0, len(data), _READ_AT_ONCE):
         reading.take_all(first + at, data[at : at + _READ_AT_ONCE])
-    log = list(map(LogEntry, range(first, position.number + 1), chain, data, reading.counts))
+    numbers = range(first, position.number + 1)
+    log = list(starmap(LogEntry, zip(numbers, chain, data, reading.counts, strict=True)))
     tx.append(line, Side.PEER, log)
     tx.put_signature(line, Side.PEER, first, position.number, signature, wall_ns)
     first_row = reading.finish()

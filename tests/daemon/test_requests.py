@@ -118,7 +118,9 @@ _odd_fields = st.one_of(
     st.fixed_dictionaries({"id": st.sampled_from(["ack.1", "key-change.2", "-a", "a/b"])}),
     st.fixed_dictionaries({"subject": _of(limits.SUBJECT_BYTES)}),
     st.fixed_dictionaries({"body": _of(limits.MESSAGE_BYTES)}),
-    st.fixed_dictionaries({"precedence": st.sampled_from(["FLASH", "flash", "", 0, None])}),
+    st.fixed_dictionaries(
+        {"precedence": st.sampled_from(["FLASH", "flash", "", 0, None, ["FLASH"], {}])}
+    ),
     st.fixed_dictionaries({"test": st.booleans()}),
     st.fixed_dictionaries({"more": st.none()}),
 )
@@ -144,8 +146,9 @@ def test_a_batch_is_what_each_of_its_messages_is(
     asked[0] = {name: value for name, value in asked[0].items() if name not in missing}
     short = requests._compose_all(asked, 10**18)
     assert repr(short) == repr([requests._compose(one, 10**18) for one in asked])
-    some = requests._compose_all(["no object", *asked], 10**18)
-    assert repr(some[1:]) == repr(short)
+    some = requests._compose_all(["no object", *asked, []], 10**18)
+    assert repr(some[1:-1]) == repr(short)
+    assert [one.code for one in (some[0], some[-1])] == ["bad-request"] * 2
 
 
 @pytest.mark.parametrize("body", ["b", "\u0416" * 100])

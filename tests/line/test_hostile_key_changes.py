@@ -11,7 +11,7 @@ from hotline import limits
 from hotline.errors import ProtocolError
 from hotline.identity import Card, SecretKeys
 from hotline.identity.succession import Succession
-from hotline.line import key_changes
+from hotline.line import applying, key_changes
 from hotline.line.lineage import Generation, Lineage
 from hotline.line.pairing import Pairing
 from hotline.line.sealing import _Batch
@@ -140,17 +140,22 @@ def test_the_id_must_be_that_of_the_card(world: LineWorld, monkeypatch: pytest.M
     refused(world, "its id")
 
 
+@pytest.mark.parametrize("read_at_once", [1, 2, 3, 64])
 def test_a_run_that_goes_on_behind_a_change_is_refused(
-    world: LineWorld, monkeypatch: pytest.MonkeyPatch
+    world: LineWorld, monkeypatch: pytest.MonkeyPatch, read_at_once: int
 ) -> None:
     """Otherwise the old key would have signed for entries that the new one has to sign."""
+    monkeypatch.setattr(applying, "_READ_AT_ONCE", read_at_once)
     monkeypatch.setattr(_Batch, "fits", lambda self, size_bytes: size_bytes + 3 <= self.room_bytes)
     world.clog()
     world.second.rotate()
     for number in range(3):
         world.second.send(f"behind-{number}")
     world.heal()
+    line = world.second.record.line
     refused(world, "run goes on")
+    [change] = world.second.store.read(lambda r: r.key_changes(line, Side.OWN))
+    refused(world, f"entry {change.number - 3} of")  # where the change ends, not the run
 
 
 def test_the_old_key_cannot_sign_what_comes_after_the_change(
