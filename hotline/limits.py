@@ -180,7 +180,7 @@ SEND_BYTES: Final = 64 * KIB
 WINDOW_TARGET_S: Final = 0.25
 """In-flight entries should be receipted within this of the line's best: more only queues in routers."""
 
-WINDOW_LEAST_S: Final = 0.02
+WINDOW_LEAST_S: Final = 0.03
 """On a fast line they should come sooner, but no sooner than this: a few commits of a sound disk."""
 
 STORE_STALLED_S: Final = 3.0
