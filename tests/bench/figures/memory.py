@@ -16,6 +16,7 @@ from bench.world import (
     stations,
 )
 
+from hotline.store.connection import WRITER_CACHE_BYTES
 from support.stations import Station, message
 
 _MESSAGE_BYTES = 512 * 1024
@@ -89,14 +90,16 @@ def moving(scale: Scale) -> Outcome:
     size = min(_MESSAGE_BYTES, scale.moved_bytes)
     with stations() as some:
         pair = running_pair(some)
+        fresh = [settled(station) for station in pair]
         # Idle is a daemon that has worked before: its caches are as large as they become.
-        _move(pair[0], 4, size, "warm")
+        _move(pair[0], max(1, 2 * WRITER_CACHE_BYTES // size), size, "warm")
         idle = [settled(station) for station in pair]
         for station in pair:
             forget_peak(station)
         _move(pair[0], max(1, scale.moved_bytes // size), size, "bulk")
-        for figure, station, before in zip(figures, pair, idle, strict=True):
+        for figure, station, before, at_first in zip(figures, pair, idle, fresh, strict=True):
             figure.add(memory_kib(station, "VmHWM"), before)
+            figure.notes.append(f"it had {at_first // 1024} MiB before its first message")
     return Outcome(figures)
 
 
