@@ -105,7 +105,7 @@ def compose_all(
     author: str,
     accepted_ns: int,
 ) -> list[Outgoing] | None:
-    """Do what ``compose`` does, for messages that never expire, all at once: in a third of the time.
+    """Do what ``compose`` does, for messages that never expire, all at once.
 
     None if anything is wrong with any of them: ``compose`` then says what.
     """

@@ -43,7 +43,7 @@ def test_a_large_batch_goes_in_few_requests(operator: Operator, daemon: FakeDaem
 def test_requests_stay_below_the_bound(operator: Operator, daemon: FakeDaemon) -> None:
     """A request over the daemon's bound would be refused with all that is in it."""
     daemon.on("send", accept_all)
-    name = batch(operator.folder, *({"body": "x" * 900_000} for _ in range(10)))
+    name = batch(operator.folder, *({"body": "x" * 450_000} for _ in range(10)))
     assert operator.run("send", "bravo", "--batch", name).code == 0
     assert [len(params["messages"]) for params in daemon.params("send")] == [3, 3, 3, 1]
 

@@ -33,6 +33,7 @@ from hotline.identity.courierkey import CourierKey, dearmoured
 from hotline.identity.halves import read_half
 from hotline.identity.spoken import from_words
 from hotline.line.session import Session
+from hotline.strict import UNPACKED_BYTES
 from hotline.wire import courier, entries, frames
 from hotline.wire.records import RecordReader
 from support.line_sessions import pairing
@@ -94,6 +95,30 @@ def fuzz_frame(data: bytes) -> None:
 def fuzz_entry(data: bytes) -> None:
     """One entry of a peer's log."""
     assert entries.encode(entries.decode(data)) == data
+
+
+def fuzz_entries(data: bytes) -> None:
+    """Entries that came together, each after its size in two bytes: read at once as each is alone."""
+    some = []
+    while data:
+        size = int.from_bytes(data[:2], "big")
+        some.append(data[2 : 2 + size])
+        data = data[2 + size :]
+    if not some:
+        return
+    at_once = entries.decode_messages(some)
+    try:
+        each = [entries.decode(one) for one in some]
+    except HotlineError:
+        assert at_once is None
+        raise
+    usual = all(
+        type(one) is entries.Message and entries.KEY_CHANGE_PREFIX not in one.id for one in each
+    )
+    if usual and sum(map(len, some)) <= UNPACKED_BYTES:
+        assert at_once == each
+    else:
+        assert at_once is None
 
 
 def fuzz_message(data: bytes) -> None:
@@ -171,6 +196,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "courier": fuzz_courier,
     "courier-file": fuzz_courier_file,
     "courier-key": fuzz_courier_key,
+    "entries": fuzz_entries,
     "entry": fuzz_entry,
     "evidence": fuzz_evidence,
     "first-unit": fuzz_first_unit,
