@@ -252,14 +252,11 @@ def _item(args: argparse.Namespace, number: int, line: bytes | None, ids: Ids) -
 
 def _fields(line: bytes) -> dict[str, str]:
     try:
-        text = line.decode().strip(_JSON_SPACE)
-        fields, end = _decoded(text)
+        fields = _value(line.decode().strip(_JSON_SPACE))
     except UnicodeDecodeError:
         raise UsageError("it is not valid UTF-8") from None
     except (ValueError, RecursionError):
         raise UsageError("it is not JSON") from None
-    if end != len(text):
-        raise UsageError("it is not JSON")
     if type(fields) is not dict:
         raise UsageError("it is not a JSON object")
     for name, value in fields.items():
@@ -268,6 +265,13 @@ def _fields(line: bytes) -> dict[str, str]:
         if type(value) is not str:
             raise UsageError(f"{name} is not text")
     return fields
+
+
+def _value(text: str) -> Any:
+    value, end = _decoded(text)
+    if end != len(text):
+        raise ValueError("more follows it")
+    return value
 
 
 def _precedence(given: str) -> str:
