@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-from functools import partial
 
 from faults.arena import Arena
 from faults.catalogue import scenario
-from faults.station import FaultStation
 
-from support.processes import slowdown, until
+from support.processes import slowdown
 from support.stations import start
 
 _STOP_MOST_S = 3.0
@@ -46,10 +44,6 @@ def kill(arena: Arena) -> None:
     arena.settle()
 
 
-def _knows_of_stop(peer: FaultStation, victim: FaultStation) -> bool:
-    return peer.status(victim.name)["reason"] in ("peer-stopped", "refused")
-
-
 @scenario("term")
 def term(arena: Arena) -> None:
     """An orderly stop under load must be quick, say so to the peer, and lose nothing."""
@@ -66,8 +60,9 @@ def term(arena: Arena) -> None:
         arena.expect(f"SIGTERM ends the daemon with 0, not {code}", holds=code == 0)
         peer.when(victim.name, state="down")
         arena.figures.detected_s.append(time.monotonic() - began)
-        # A call that its doors had taken, and nobody answers any more, may be the newest for a moment.
-        until("the peer knows that it was stopped", partial(_knows_of_stop, peer, victim))
+        # A call that its doors had taken, and nobody answers any more, may be the newest for a moment;
+        # but later ones are refused, and the goodbye explains that.
+        peer.when(victim.name, reason="peer-stopped")
         began = time.monotonic()
         start(victim)
         arena.figures.recovered_s.append(arena.watch_until_up(began) - began)

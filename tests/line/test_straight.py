@@ -389,9 +389,9 @@ def test_a_station_that_stops_seals_nothing_more(world: LineWorld) -> None:
 @pytest.mark.parametrize("refused", ["", "ack.1", "key-change.1", "a/b"])
 def test_messages_are_composed_at_once_as_each_is(refused: str) -> None:
     """Batches go by a short cut; where one may not be sent, all are left to who says which and why."""
-    ids, bodies = ["m1", refused or "m2"], ["b", "\u00fc"]
+    ids, bodies = ["m1", refused or "m2"], ["b", "ü"]
     all_of_them = accepting.compose_all(ids, [ROUTINE] * 2, [""] * 2, bodies, "watch", NOW_NS)
-    each = [message("m1", "b"), message("m2", "\u00fc")]
+    each = [message("m1", "b"), message("m2", "ü")]
     assert all_of_them == (None if refused else each)
 
 
